@@ -1,0 +1,1 @@
+"""Ways to a province: implementations of ``gateway.exchange.ports.SettlementPlatform``."""

@@ -1,0 +1,1 @@
+"""The insurance gateway: hospital SOAP in, signed national interface out."""

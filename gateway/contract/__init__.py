@@ -1,0 +1,1 @@
+"""The national interface compiled from ``mappings/``. Pure: no I/O, no clock, no store."""

@@ -1,0 +1,139 @@
+"""Which charset a text is in, and how it is written back.
+
+A declaration in the XML and one in the HTTP header often disagree in old HIS. Bytes decide: what is strict UTF-8 and
+not plain ASCII is UTF-8 (GBK text is practically never valid UTF-8); else the other declaration is taken, strictly.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+from gateway.faults import CHARSET_WRONG, Unreadable
+
+_CODECS = {
+    "utf-8": "utf-8",
+    "utf8": "utf-8",
+    "utf-16": "utf-16",
+    "utf-16le": "utf-16-le",
+    "utf-16be": "utf-16-be",
+    "gbk": "gbk",
+    "gb2312": "gb2312",
+    "gb_2312-80": "gb2312",
+    "cp936": "gbk",
+    "windows-936": "gbk",
+    "x-gbk": "gbk",
+    "gb18030": "gb18030",
+    "us-ascii": "ascii",
+    "ascii": "ascii",
+    "iso-8859-1": "iso-8859-1",
+    "latin1": "iso-8859-1",
+}
+# What a label is read with: writers of "GB2312" mean GBK, and GB18030 reads every GBK text.
+_READ_AS = {"gbk": "gb18030", "gb2312": "gb18030", "ascii": "utf-8"}
+_LABELS = {"utf-8": "UTF-8", "utf-16": "UTF-16", "gbk": "GBK", "gb2312": "GB2312", "gb18030": "GB18030"}
+_DECLARATION = re.compile(rb"""^\s*<\?xml[^>]*?\sencoding\s*=\s*["']([^"'<>]{1,60})["']""")
+_DECLARATION_TEXT = re.compile(r"^\s*<\?xml[^>]*\?>")
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def codec_of(label: str) -> str:
+    """Python codec for a declared charset. Raises ``Unreadable(CHARSET_WRONG)`` for one we do not speak."""
+    codec = _CODECS.get(label.strip().strip("\"'").lower())
+    if codec is None:
+        raise Unreadable(CHARSET_WRONG, f"不支持的字符集 {label[:60]!r}，可用 UTF-8、UTF-16、GBK、GB18030")
+    return codec
+
+
+def label_of(codec: str) -> str:
+    """The name to declare for a codec (``gbk`` -> ``GBK``)."""
+    return _LABELS.get(codec, codec.upper())
+
+
+def header_charset(content_type: str) -> str:
+    """The charset parameter of a Content-Type header, or an empty string."""
+    for part in content_type.split(";")[1:]:
+        name, _, value = part.partition("=")
+        if name.strip().lower() == "charset":
+            return value.strip().strip("\"'")
+    return ""
+
+
+def declared_in_xml(body: bytes) -> str:
+    """The encoding of an XML declaration, or an empty string."""
+    match = _DECLARATION.match(body[:400])
+    return match.group(1).decode("ascii", "replace") if match else ""
+
+
+def _by_first_bytes(body: bytes) -> str:
+    for bom, codec in _BOMS:
+        if body.startswith(bom):
+            return codec
+    if body[:2] == b"<\x00":
+        return "utf-16-le"
+    return "utf-16-be" if body[:2] == b"\x00<" else ""
+
+
+def claims_utf8(body: bytes, *, in_xml: str = "", in_header: str = "") -> bool:
+    """Whether nothing speaks against UTF-8, so that the parser can have the bytes as they are."""
+    return not _by_first_bytes(body) and all(label.lower() in ("", "utf-8", "utf8") for label in (in_xml, in_header))
+
+
+def decode(body: bytes, *, in_xml: str = "", in_header: str = "") -> tuple[str, str]:
+    """Decode a text whose charset was declared inside, in the HTTP header, in both or in none.
+
+    Returns:
+        The text without byte order mark, and the codec to answer in.
+
+    Raises:
+        Unreadable: ``CHARSET_WRONG`` names the charset and the first bad byte.
+    """
+    shape = _by_first_bytes(body)
+    if shape == "utf-32":
+        raise Unreadable(CHARSET_WRONG, "不支持 UTF-32")
+    if shape:
+        text = _strictly(body, shape)
+        return text.removeprefix("\ufeff"), "utf-16" if shape.startswith("utf-16") else shape
+    declared = [codec_of(label) for label in (in_xml, in_header) if label]
+    candidates = [codec for codec in dict.fromkeys(declared) if not codec.startswith("utf-16")]
+    if declared and not candidates:
+        return _strictly(body, declared[0]), "utf-16"
+    if len(candidates) == 2 and "utf-8" in candidates and not body.isascii():
+        other = candidates[0] if candidates[1] == "utf-8" else candidates[1]
+        candidates = ["utf-8"] if _is_utf8(body) else [other]
+    codec = candidates[0] if candidates else "utf-8"
+    return _strictly(body, codec, guessed=not candidates), codec
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _strictly(body: bytes, codec: str, *, guessed: bool = False) -> str:
+    try:
+        return body.decode(_READ_AS.get(codec, codec))
+    except UnicodeDecodeError as error:
+        said = "未声明字符集，按 UTF-8" if guessed else f"声明为 {label_of(codec)}"
+        raise Unreadable(CHARSET_WRONG, f"{said}，但第 {error.start + 1} 字节起无法解码") from None
+
+
+def without_declaration(text: str) -> str:
+    """XML text without its declaration, which no longer tells the truth once the text is decoded."""
+    return _DECLARATION_TEXT.sub("", text, count=1)
+
+
+def encode_xml(text: str, codec: str) -> bytes:
+    """Encode XML text; what the charset cannot write goes as a character reference, never as ``?``.
+
+    Only for text whose markup is ASCII: a reference inside a tag would not be XML.
+    """
+    return text.encode(codec, "xmlcharrefreplace")

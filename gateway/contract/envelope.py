@@ -1,0 +1,134 @@
+"""The common envelope (公共报文, mappings/envelope.yaml): written for the platform, read from its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from gateway.contract.codec import Message, as_text
+from gateway.contract.jsontext import dumps, loads
+from gateway.contract.model import Contract, Problem
+from gateway.faults import Unreadable
+
+HEAD_FIELDS: Final = (
+    "opter",
+    "opter_name",
+    "opter_type",
+    "insuplc_admdvs",
+    "mdtrtarea_admvs",
+    "sign_no",
+    "dev_no",
+    "dev_safe_info",
+    "cainfo",
+    "signtype",
+)
+"""Envelope fields that a caller may give in ``head``; the gateway fills the rest."""
+
+
+class Garbage(Exception):
+    """What came back is not an answer of the interface; the platform may have acted all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends: facts of the institution and of the way to the province."""
+
+    fixmedins_code: str
+    fixmedins_name: str
+    mdtrtarea_admvs: str
+    insuplc_admdvs: str
+    recer_sys_code: str
+    infver: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The platform's answer. ``infcode`` is text whatever the platform sent it as."""
+
+    infcode: str
+    inf_refmsgid: str
+    err_msg: str
+    warn_msg: str
+    output: Any
+
+    @property
+    def success(self) -> bool:
+        return self.infcode == "0"
+
+
+def write_request(
+    contract: Contract, sender: Sender, head: Mapping[str, str], infno: str, msgid: str, now: datetime, message: Message
+) -> bytes:
+    """The exact bytes that go to the platform.
+
+    Args:
+        head: what the caller gave and the sign-in number; keys of :data:`HEAD_FIELDS`.
+        infno: the number on the wire (``Transaction.send_as``).
+        now: real clock, Asia/Shanghai.
+        message: the checked message; an empty number goes as 0 (envelope.yaml ``empty_values``).
+    """
+    values = {
+        **{name: head[name] for name in HEAD_FIELDS if head.get(name)},
+        "infno": infno,
+        "msgid": msgid,
+        "inf_time": now.strftime("%Y-%m-%d %H:%M:%S"),
+        "fixmedins_code": sender.fixmedins_code,
+        "fixmedins_name": sender.fixmedins_name,
+        "recer_sys_code": sender.recer_sys_code,
+        "infver": sender.infver,
+    }
+    values.setdefault("mdtrtarea_admvs", sender.mdtrtarea_admvs)
+    values.setdefault("insuplc_admdvs", sender.insuplc_admdvs)
+    envelope: dict[str, Any] = {spec.name: values.get(spec.name, "") for spec in contract.request_envelope}
+    envelope["input"] = _empty_numbers_as_zero(message)
+    return dumps(envelope)
+
+
+def head_problems(contract: Contract, head: Mapping[str, str]) -> list[Problem]:
+    """What is wrong with the head: an envelope field that is required, missing and not ours to fill, or too long."""
+    problems: list[Problem] = []
+    for spec in contract.request_envelope:
+        if spec.name not in HEAD_FIELDS:
+            continue
+        value = head.get(spec.name, "")
+        if spec.required and not value and spec.name != "mdtrtarea_admvs":
+            text = f"head {spec.name}（{spec.label}）：必填，可由客户端的 workstation 配置补足"
+            problems.append(Problem("head", "", spec.name, spec.label, "", "required", text))
+        elif spec.length is not None and len(value) > spec.length:
+            text = f"head {spec.name}（{spec.label}）：长度 {len(value)} 超过 {spec.length} 个字符"
+            problems.append(Problem("head", "", spec.name, spec.label, value[:60], "length", text))
+    return problems
+
+
+def _empty_numbers_as_zero(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _empty_numbers_as_zero(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_empty_numbers_as_zero(item) for item in value]
+    return 0 if value is None else value
+
+
+def read_answer(body: bytes) -> Answer:
+    """Read the platform's answer.
+
+    Raises:
+        Garbage: not UTF-8, not one JSON object, or without ``infcode``.
+    """
+    try:
+        document = loads(body.removeprefix(b"\xef\xbb\xbf"))
+    except Unreadable as error:
+        raise Garbage(error.text) from None
+    if not isinstance(document, dict):
+        raise Garbage("答复不是 JSON 对象")
+    infcode = as_text(document.get("infcode")).strip()
+    if not infcode:
+        raise Garbage("答复没有 infcode")
+    return Answer(
+        infcode=infcode,
+        inf_refmsgid=as_text(document.get("inf_refmsgid")),
+        err_msg=as_text(document.get("err_msg")),
+        warn_msg=as_text(document.get("warn_msg") or document.get("warn_info")),
+        output=document.get("output"),
+    )

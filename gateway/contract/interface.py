@@ -1,0 +1,57 @@
+"""A contract ready for use: its tables compiled, each on first need."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from gateway.contract.codec import Codec
+from gateway.contract.model import Contract, Transaction
+from gateway.faults import TRANSACTION_UNKNOWN, Refused
+
+
+class Interface:
+    """One immutable version of the interface.
+
+    Args:
+        contract: the tables of a province.
+        code_lists: ``refuse`` or ``warn`` for a code outside its list.
+    """
+
+    def __init__(self, contract: Contract, *, code_lists: str = "refuse") -> None:
+        self.contract = contract
+        self._code_lists = code_lists
+        self._inputs: dict[str, Codec] = {}
+        self._outputs: dict[str, Codec] = {}
+
+    def operation(self, infno: str) -> Transaction:
+        """The transaction a caller may name. Raises ``Refused`` GW-1005 for an unknown number or a callback."""
+        transaction = self.contract.transactions.get(infno)
+        if transaction is None:
+            raise Refused(TRANSACTION_UNKNOWN, f"{infno[:20]!r} 不是本省接口的交易编号")
+        if transaction.callback:
+            raise Refused(TRANSACTION_UNKNOWN, f"{infno} {transaction.name} 由平台回调，院内不能调用")
+        return transaction
+
+    def input(self, infno: str) -> Codec:
+        """Codec of the input of a known transaction."""
+        codec = self._inputs.get(infno)
+        if codec is None:
+            side = self.contract.transactions[infno].input
+            codec = self._inputs[infno] = Codec(side, self.contract.codes, code_lists=self._code_lists)
+        return codec
+
+    def output(self, infno: str) -> Codec:
+        """Codec of the output of a known transaction."""
+        codec = self._outputs.get(infno)
+        if codec is None:
+            codec = self._outputs[infno] = Codec(self.contract.transactions[infno].output, self.contract.codes)
+        return codec
+
+    @cached_property
+    def groups(self) -> dict[str, tuple[Transaction, ...]]:
+        """Operations by group, in the order of their numbers."""
+        groups: dict[str, list[Transaction]] = {}
+        for transaction in self.contract.transactions.values():
+            if not transaction.callback:
+                groups.setdefault(transaction.group, []).append(transaction)
+        return {name: tuple(sorted(found, key=lambda t: t.infno)) for name, found in sorted(groups.items())}

@@ -1,0 +1,79 @@
+"""JSON text with exact decimals: numbers with a fraction are Decimal on the way in and printed digits on the way out."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from gateway.faults import CHARSET_WRONG, JSON_MALFORMED, TOO_DEEP, Unreadable
+
+_DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
+DEPTH_MAX: Final = 64
+"""Levels of nesting; the deepest table has seven."""
+
+
+def loads(body: bytes) -> Any:
+    """Parse UTF-8 JSON of the platform; of a key given twice the last counts.
+
+    Raises:
+        Unreadable: GW-1008 with the position, GW-1003 when the bytes are no UTF-8, GW-1007 when nested too deep.
+    """
+    try:
+        value = _DECODER.decode(body)
+    except RecursionError:
+        raise Unreadable(TOO_DEEP) from None
+    except msgspec.DecodeError as error:
+        raise Unreadable(JSON_MALFORMED, str(error)[:200]) from None
+    except UnicodeDecodeError as error:
+        raise Unreadable(CHARSET_WRONG, f"JSON 应为 UTF-8，第 {error.start + 1} 字节起无法解码") from None
+    _check_depth(value, DEPTH_MAX)
+    return value
+
+
+def loads_strict(text: str) -> Any:
+    """Parse JSON of a caller, where a key given twice would silently lose a value.
+
+    Raises:
+        Unreadable: GW-1008 with the position or the doubled key, GW-1007 when nested too deep.
+    """
+    try:
+        value = json.loads(text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_unique)
+    except RecursionError:
+        raise Unreadable(TOO_DEEP) from None
+    except json.JSONDecodeError as error:
+        raise Unreadable(JSON_MALFORMED, f"第 {error.lineno} 行第 {error.colno} 列：{error.msg}") from None
+    except ValueError as error:
+        raise Unreadable(JSON_MALFORMED, str(error)[:200]) from None
+    _check_depth(value, DEPTH_MAX)
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"键 {twice[:60]!r} 出现多次")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} 不是 JSON 数字")
+
+
+def dumps(value: Any) -> bytes:
+    """UTF-8 JSON, compact, keys in order of the dict, decimals as numbers with the digits they have."""
+    return _ENCODER.encode(value)
+
+
+def _check_depth(value: Any, left: int) -> None:
+    if left == 0:
+        raise Unreadable(TOO_DEEP)
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for child in children:
+        if isinstance(child, dict | list):
+            _check_depth(child, left - 1)

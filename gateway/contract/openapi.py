@@ -1,0 +1,135 @@
+"""The JSON API as an OpenAPI 3.1 document (contract.md, "Listeners": ``/api/v1/transactions/<infno>``)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from gateway.contract.model import CodeList, Contract
+from gateway.contract.published import HEAD, PROBLEM, ROW, STATUS, Element, Operation, description, operations
+
+Schema = dict[str, Any]
+
+_NUMBER_TYPES: Mapping[str, Schema] = {
+    "decimal": {"type": ["number", "string"]},
+    "integer": {"type": ["integer", "string"]},
+}
+_NO_EXCHANGE = {
+    "400": "请求无法读取，未发生交易",
+    "401": "未认证，未发生交易",
+    "403": "无权调用此交易，未发生交易",
+    "404": "未知交易，未发生交易",
+    "413": "请求过大，未发生交易",
+    "429": "超过该调用方的并发或频率上限，未发生交易",
+}
+
+
+def openapi(contracts: Sequence[Contract]) -> bytes:
+    """The document for every transaction, UTF-8, in a fixed order.
+
+    Codes are described, never enforced by the schema: provinces add their own.
+
+    Args:
+        contracts: the national contract first, then the provinces.
+    """
+    found = operations(contracts)
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": "医保接口", "version": "1", "description": "与 SOAP 服务相同的交易，JSON 形式。"},
+        "servers": [{"url": "/api/v1"}],
+        "paths": {f"/transactions/{operation.infno}": _path(operation) for operation in found},
+        "components": {"schemas": _components(found, _codes(contracts))},
+    }
+    return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def _codes(contracts: Sequence[Contract]) -> dict[str, CodeList]:
+    merged: dict[str, CodeList] = {}
+    for contract in contracts:
+        for name, codes in contract.codes.items():
+            known = merged.get(name)
+            values = codes.values if known is None else {**codes.values, **known.values}
+            merged[name] = CodeList(name, codes.label if known is None else known.label, values)
+    return merged
+
+
+def _path(operation: Operation) -> Schema:
+    answer = {"application/json": {"schema": _ref(f"{operation.name}Response")}}
+    refusal = {"application/json": {"schema": _ref("Refusal")}}
+    return {
+        "post": {
+            "operationId": operation.name,
+            "summary": f"{operation.infno} {operation.label}",
+            "tags": [operation.group],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": _ref(operation.name)}}},
+            "responses": {
+                "200": {"description": "交易应答；infcode 为 0 才是成功", "content": answer},
+                **{status: {"description": text, "content": refusal} for status, text in _NO_EXCHANGE.items()},
+            },
+        }
+    }
+
+
+def _components(found: Iterable[Operation], codes: Mapping[str, CodeList]) -> Schema:
+    schemas: Schema = {
+        "Head": _element(HEAD, codes),
+        "Problem": _object(PROBLEM.label, PROBLEM.children or (), codes),
+        "Refusal": _answer("未发生交易的应答", {}),
+    }
+    for operation in found:
+        title = f"{operation.infno} {operation.label}"
+        schemas[operation.name] = {
+            "description": f"{title} 请求",
+            "type": "object",
+            "properties": {"head": _ref("Head"), "input": _side(operation.input, "交易输入", codes)},
+        }
+        output = {"output": _side(operation.output, "交易输出", codes)}
+        schemas[f"{operation.name}Response"] = _answer(f"{title} 应答", output)
+    used = [f"code.{name}" for name in sorted(codes)]
+    return schemas | {key: _code_list(codes[key.removeprefix("code.")]) for key in used}
+
+
+def _answer(label: str, output: Schema) -> Schema:
+    properties = {element.name: _element(element, {}) for element in STATUS}
+    problems = {"problem": {"type": "array", "items": _ref("Problem")}}
+    return {"description": label, "type": "object", "properties": {**properties, **output, **problems}}
+
+
+def _side(content: tuple[Element, ...], label: str, codes: Mapping[str, CodeList]) -> Schema:
+    """In JSON a repeated root is the array itself, not an object with ``row`` (contract.model)."""
+    if len(content) == 1 and content[0].name == ROW and content[0].repeat:
+        return _element(content[0], codes)
+    return _object(label, content, codes)
+
+
+def _element(element: Element, codes: Mapping[str, CodeList]) -> Schema:
+    single = _leaf(element, codes) if element.children is None else _node(element, codes)
+    return {"type": "array", "items": single} if element.repeat else single
+
+
+def _node(element: Element, codes: Mapping[str, CodeList]) -> Schema:
+    return _object(description(element), element.children or (), codes)
+
+
+def _object(label: str, children: Iterable[Element], codes: Mapping[str, CodeList]) -> Schema:
+    properties = {child.name: _element(child, codes) for child in children}
+    return {"description": label, "type": "object", "properties": properties}
+
+
+def _leaf(element: Element, codes: Mapping[str, CodeList]) -> Schema:
+    field = element.field
+    if field is None:
+        return {"description": element.label, "type": "string"}
+    if field.codes in codes:
+        return {"description": description(element), **_ref(f"code.{field.codes}")}
+    return {"description": description(element), **_NUMBER_TYPES.get(field.type, {"type": "string"})}
+
+
+def _code_list(codes: CodeList) -> Schema:
+    values = "；".join(f"{code} {meaning}" for code, meaning in codes.values.items())
+    return {"description": f"{codes.label}：{values}", "type": "string"}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}

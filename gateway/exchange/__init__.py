@@ -1,0 +1,1 @@
+"""The way of one transaction, and the ports it needs."""

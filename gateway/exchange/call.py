@@ -1,0 +1,67 @@
+"""What comes to the exchange and what leaves it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from gateway.contract.model import Problem
+from gateway.faults import Retry
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A caller known by name. ``transactions`` are infno patterns (``2*``, ``5201``, ``*``)."""
+
+    name: str
+    transactions: tuple[str, ...] = ("*",)
+    workstation: Mapping[str, str] = field(default_factory=dict)
+    """Defaults for ``opter, opter_name, opter_type, mac, ip, dev_no, insuplc_admdvs`` of this client's calls."""
+
+    def may_call(self, infno: str) -> bool:
+        """Whether one of the client's patterns names this transaction."""
+        return any(fnmatchcase(infno, pattern) for pattern in self.transactions)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, read but not yet checked.
+
+    Args:
+        infno: transaction number as the caller named it.
+        head: operator, area, ``request_id`` ... as text; may be empty.
+        message: the national message after the dialect (``contract.model``), leaves still as they came.
+        problems: what could not even be placed in a message while reading; the check adds to them.
+        raw: the bytes as they came over the wire.
+        channel: ``string``, ``typed``, ``json``, ``legacy/<dialect>``.
+    """
+
+    client: Client
+    infno: str
+    message: Any
+    raw: bytes
+    channel: str
+    head: Mapping[str, str] = field(default_factory=dict)
+    problems: Sequence[Problem] = ()
+    raw_charset: str = "utf-8"
+    dialect_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer in national terms; the façade writes it in the caller's form and charset."""
+
+    infcode: str
+    msgid: str = ""
+    inf_refmsgid: str = ""
+    err_msg: str = ""
+    warn_msg: str = ""
+    code: str = ""
+    retry: Retry | str = ""
+    output: Any = None
+    problems: Sequence[Problem] = ()
+    exchange_id: int | None = None
+    repeated: bool = False
+    """True when a confirmed answer was given again without a call to the platform."""

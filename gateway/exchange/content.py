@@ -1,0 +1,50 @@
+"""What makes two requests the same, and what a message can be found by."""
+
+from __future__ import annotations
+
+import hashlib
+from decimal import Decimal
+from typing import Any, Final
+
+from gateway.contract.jsontext import dumps
+
+KEY_FIELDS: Final = ("psn_no", "mdtrt_id", "setl_id", "ipt_no", "ipt_otp_no", "certno", "omsgid", "feedetl_sn")
+"""Fields by which the journal is searched, wherever they stand in a message."""
+KEYS_MAX: Final = 64
+"""Distinct values kept of one message: an upload of 500 rows is found by its visit, not by each row."""
+
+
+def content_hash(infno: str, message: Any) -> str:
+    """SHA-256 over the national message, without head and credentials: 1.5 and 1.50 are the same amount."""
+    return hashlib.sha256(infno.encode() + b"\n" + dumps(_normal(message))).hexdigest()
+
+
+def _normal(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _normal(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        return [_normal(item) for item in value]
+    return format(value.normalize(), "f") if isinstance(value, Decimal) else value
+
+
+def business_keys(message: Any) -> list[tuple[str, str]]:
+    """Distinct ``(kind, value)`` pairs of a message, in the order found, at most :data:`KEYS_MAX`."""
+    found: dict[tuple[str, str], None] = {}
+    _collect(message, found)
+    return list(found)
+
+
+def _collect(value: Any, found: dict[tuple[str, str], None]) -> None:
+    if len(found) >= KEYS_MAX:
+        return
+    if isinstance(value, list):
+        for item in value:
+            _collect(item, found)
+    elif isinstance(value, dict):
+        for kind in KEY_FIELDS:
+            text = value.get(kind)
+            if isinstance(text, str) and text and len(found) < KEYS_MAX:
+                found[kind, text] = None
+        for item in value.values():
+            if isinstance(item, dict | list):
+                _collect(item, found)

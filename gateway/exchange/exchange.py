@@ -1,0 +1,462 @@
+"""The way of one transaction, top to bottom. SOAP, JSON, console and jobs all come through here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from gateway.contract.codec import Message
+from gateway.contract.envelope import Answer, Garbage, Sender, head_problems, read_answer, write_request
+from gateway.contract.interface import Interface
+from gateway.contract.model import Problem, Transaction
+from gateway.exchange.call import Call, Client, Reply
+from gateway.exchange.content import business_keys, content_hash
+from gateway.exchange.ports import (
+    Exchange as Entry,
+)
+from gateway.exchange.ports import (
+    Intent,
+    Journal,
+    JournalUnavailable,
+    NoAnswer,
+    NotSent,
+    Outcome,
+    PlatformAnswer,
+    PlatformRequest,
+    RequestIdTaken,
+    SettlementPlatform,
+    State,
+)
+from gateway.exchange.sign_in import SignIns
+from gateway.faults import (
+    CONTENT_WRONG,
+    IN_DOUBT,
+    NOT_REACHED,
+    PLATFORM_DECLINED,
+    READ_UNANSWERED,
+    REQUEST_ID_TAKEN,
+    STORE_UNAVAILABLE,
+    TRANSACTION_FORBIDDEN,
+    TWIN_WAITING,
+    Fault,
+    GatewayFault,
+    Refused,
+    Unreadable,
+)
+
+log = structlog.get_logger(__name__)
+
+Clock = Callable[[], datetime]
+"""The real clock, aware, Asia/Shanghai."""
+
+READ_TRIES = 2
+"""A query changes nothing, so one lost answer is asked for once more by the gateway itself."""
+PROBLEMS_IN_TEXT_MAX = 20
+"""Problems spelled out in ``err_msg``; the structured list always has all of them."""
+
+
+class Msgids(Protocol):
+    """Numbers for messages, each used once (envelope.yaml ``rules.msgid``)."""
+
+    def next(self) -> str: ...
+
+
+class Observer(Protocol):
+    """Is told how each exchange ended, for metrics."""
+
+    def exchanged(self, entry: Entry, seconds: float) -> None: ...
+
+
+class ContentWrong(Refused):
+    """GW-1101 with every problem found."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        shown = "；".join(problem.text for problem in problems[:PROBLEMS_IN_TEXT_MAX])
+        rest = len(problems) - PROBLEMS_IN_TEXT_MAX
+        super().__init__(CONTENT_WRONG, f"共 {len(problems)} 处：{shown}" + (f"；另有 {rest} 处" if rest > 0 else ""))
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What is known of one call once it has been checked."""
+
+    call: Call
+    transaction: Transaction
+    message: Message
+    head: Mapping[str, str]
+    content: str
+    received_at: datetime
+    warnings: tuple[str, ...]
+    version: str
+
+    @property
+    def request_id(self) -> str | None:
+        return self.head.get("request_id") or None
+
+
+class Exchange:
+    """Carries calls to one province.
+
+    Args:
+        interface: returns the interface in force; taken once per call, so that a reload never mixes versions.
+        sender: facts of the institution for the envelope.
+        unknown_fields: ``warn`` or ``refuse`` for fields that no table has.
+    """
+
+    def __init__(
+        self,
+        *,
+        interface: Callable[[], Interface],
+        journal: Journal,
+        platform: SettlementPlatform,
+        msgids: Msgids,
+        sender: Sender,
+        clock: Clock,
+        sign_ins: SignIns,
+        observer: Observer,
+        unknown_fields: str = "warn",
+    ) -> None:
+        self._interface = interface
+        self._journal = journal
+        self._platform = platform
+        self._msgids = msgids
+        self._sender = sender
+        self._clock = clock
+        self._sign_ins = sign_ins
+        self._observer = observer
+        self._refuse_unknown = unknown_fields == "refuse"
+
+    @property
+    def interface(self) -> Interface:
+        """The interface in force now, for façades that read messages."""
+        return self._interface()
+
+    # ------------------------------------------------------------ the way
+
+    def handle(self, call: Call) -> Reply:
+        """Carry one call.
+
+        Returns:
+            The platform's answer, a confirmed answer given again, or a refusal; never raises for what a caller or the
+            platform did wrong, except:
+
+        Raises:
+            Unreadable: the client may not call this transaction (GW-2003); a SOAP Fault or HTTP 403.
+        """
+        received_at = self._clock()
+        interface = self._interface()
+        try:
+            transaction = interface.operation(call.infno)
+            _may_call(call.client, transaction)
+            case = self._checked(call, transaction, interface, received_at)
+            known = self._answered_before(case)
+            if known is not None:
+                return known
+            if transaction.safety == "read":
+                return self._ask(case, interface)
+            return self._carry_out(case, interface)
+        except Refused as refusal:
+            return self._refused(call, refusal, received_at)
+        except Unreadable as refusal:
+            self._refused(call, refusal, received_at)
+            raise
+        except JournalUnavailable:
+            log.exception("journal_unavailable", infno=call.infno)
+            return refusal_reply(Refused(STORE_UNAVAILABLE))
+
+    def refuse(self, call: Call, refusal: GatewayFault) -> Reply:
+        """Journal a call that could not even be read, with its bytes as they came."""
+        return self._refused(call, refusal, self._clock())
+
+    # ---------------------------------------------------- check and repeat
+
+    def _checked(self, call: Call, transaction: Transaction, interface: Interface, received_at: datetime) -> _Case:
+        """Every problem at once: those met while reading, in the head, in the message."""
+        head = {**call.client.workstation, **{name: text for name, text in call.head.items() if text}}
+        message, found = interface.input(transaction.infno).check(call.message)
+        problems = [*call.problems, *head_problems(interface.contract, head), *found.problems]
+        warnings = list(found.warnings)
+        if found.unknown:
+            names = "、".join(dict.fromkeys(found.unknown))
+            if self._refuse_unknown:
+                text = f"接口没有的字段：{names}"
+                problems.append(Problem("", "", names, "未知字段", "", "unknown", text))
+            else:
+                warnings.append(f"以下字段不在接口中，未上传：{names}")
+        if problems:
+            raise ContentWrong(problems)
+        return _Case(
+            call=call,
+            transaction=transaction,
+            message=message,
+            head=head,
+            content=content_hash(transaction.infno, message),
+            received_at=received_at,
+            warnings=tuple(warnings),
+            version=interface.contract.version + (f"+{call.dialect_version}" if call.dialect_version else ""),
+        )
+
+    def _answered_before(self, case: _Case) -> Reply | None:
+        """The answer to a repeated ``request_id``, or None when this is a new attempt."""
+        if case.request_id is None:
+            return None
+        holder = self._journal.find_request(case.call.client.name, case.request_id)
+        return self._reply_of_holder(case, holder) if holder else None
+
+    def _reply_of_holder(self, case: _Case, holder: Entry) -> Reply | None:
+        if holder.state not in (State.CONFIRMED, State.IN_DOUBT, State.INTENDED):
+            return None
+        if (holder.infno, holder.content_hash) != (case.transaction.infno, case.content):
+            raise Refused(
+                REQUEST_ID_TAKEN, f"request_id {case.request_id} 已用于 msgid {holder.msgid} 的 {holder.infno}"
+            )
+        if holder.state is State.CONFIRMED:
+            return self._confirmed_again(holder)
+        return _open_reply(holder, IN_DOUBT if holder.state is State.IN_DOUBT else TWIN_WAITING)
+
+    def _confirmed_again(self, holder: Entry) -> Reply:
+        bodies = self._journal.bodies(holder.id)
+        answer = read_answer((bodies and bodies.platform_answer) or b"")
+        return Reply(
+            infcode=answer.infcode,
+            msgid=holder.msgid or "",
+            inf_refmsgid=answer.inf_refmsgid,
+            err_msg=answer.err_msg,
+            warn_msg=answer.warn_msg,
+            output=answer.output,
+            exchange_id=holder.id,
+            repeated=True,
+        )
+
+    # ------------------------------------------------------ send and settle
+
+    def _ask(self, case: _Case, interface: Interface) -> Reply:
+        """A read: no write-ahead; one row when it is over. A lost answer is asked for again, with the same msgid."""
+        intent = self._intent(case, interface)
+        started = self._clock()
+        try:
+            result, answer = self._ask_platform(_request(case, intent))
+        except NotSent as error:
+            return self._unsent(intent, NOT_REACHED, error)
+        except (NoAnswer, Garbage) as error:
+            return self._unsent(intent, READ_UNANSWERED, error)
+        entry = self._journal.record(intent, self._outcome(result, answer, started))
+        return self._told(case, entry, result)
+
+    def _ask_platform(self, request: PlatformRequest) -> tuple[Answer, PlatformAnswer]:
+        for _ in range(READ_TRIES - 1):
+            try:
+                answer = self._platform.send(request)
+                return read_answer(answer.body), answer
+            except (NoAnswer, Garbage) as error:
+                log.warning("read_unanswered", msgid=request.msgid, infno=request.infno, reason=str(error))
+        answer = self._platform.send(request)
+        return read_answer(answer.body), answer
+
+    def _carry_out(self, case: _Case, interface: Interface) -> Reply:
+        """Anything that changes something: durable before the first byte leaves, settled after the last one came."""
+        intent = self._intent(case, interface)
+        try:
+            entry = self._journal.intend(intent)
+        except RequestIdTaken as taken:
+            return self._reply_of_holder(case, taken.holder) or _open_reply(taken.holder, TWIN_WAITING)
+        started = self._clock()
+        answer: PlatformAnswer | None = None
+        try:
+            answer = self._platform.send(_request(case, intent))
+            result = read_answer(answer.body)
+            _trustworthy(result, case.transaction)
+        except NotSent as error:
+            return self._unsent(intent, NOT_REACHED, error, entry)
+        except (NoAnswer, Garbage) as error:
+            return self._in_doubt(entry, answer, error, started)
+        except Exception as error:  # the platform may have acted: whatever broke here, the outcome is unknown
+            log.exception("send_failed", msgid=entry.msgid, infno=entry.infno)
+            return self._in_doubt(entry, answer, error, started)
+        try:
+            entry = self._journal.finish(entry.id, self._outcome(result, answer, started))
+        except JournalUnavailable:
+            log.exception("outcome_not_recorded", msgid=entry.msgid, infno=entry.infno)
+            return _open_reply(entry, IN_DOUBT)
+        return self._told(case, entry, result)
+
+    def _intent(self, case: _Case, interface: Interface) -> Intent:
+        """What will be made durable: the very msgid and bytes that will leave."""
+        call, transaction = case.call, case.transaction
+        msgid = self._msgids.next()
+        now = self._clock()
+        opter = case.head.get("opter", "")
+        head = dict(case.head)
+        head.setdefault("sign_no", self._sign_ins.number(opter, now))
+        body = write_request(
+            interface.contract, self._sender, head, transaction.send_as or transaction.infno, msgid, now, case.message
+        )
+        return Intent(
+            infno=transaction.infno,
+            safety=transaction.safety,
+            client=call.client.name,
+            channel=call.channel,
+            institution=self._sender.fixmedins_code,
+            province=interface.contract.province,
+            received_at=case.received_at,
+            mapping_version=case.version,
+            caller_request=call.raw,
+            caller_charset=call.raw_charset,
+            request_id=case.request_id,
+            content_hash=case.content,
+            msgid=msgid,
+            platform_request=body,
+            keys=business_keys(case.message),
+            opter=opter,
+        )
+
+    def _outcome(self, result: Answer, answer: PlatformAnswer, started: datetime) -> Outcome:
+        finished = self._clock()
+        return Outcome(
+            state=State.CONFIRMED if result.success else State.DECLINED,
+            finished_at=finished,
+            platform_answer=answer.body,
+            infcode=result.infcode,
+            inf_refmsgid=result.inf_refmsgid,
+            err_msg=result.err_msg,
+            warn_msg=result.warn_msg,
+            code="" if result.success else PLATFORM_DECLINED.code,
+            keys=business_keys(result.output),
+            elapsed_ms=_milliseconds(started, finished),
+        )
+
+    # -------------------------------------------------------------- replies
+
+    def _told(self, case: _Case, entry: Entry, result: Answer) -> Reply:
+        if result.success:
+            self._sign_ins.learn(entry.infno, entry.opter, entry.received_at, result.output)
+        self._observed(entry)
+        return Reply(
+            infcode=result.infcode,
+            msgid=entry.msgid or "",
+            inf_refmsgid=result.inf_refmsgid,
+            err_msg=result.err_msg,
+            warn_msg="；".join(filter(None, (result.warn_msg, *case.warnings))),
+            code=entry.code,
+            retry="" if result.success else PLATFORM_DECLINED.retry,
+            output=result.output,
+            exchange_id=entry.id,
+        )
+
+    def _unsent(self, intent: Intent, fault: Fault, error: Exception, entry: Entry | None = None) -> Reply:
+        """Nothing was done: ``entry`` is the intent to close; a read has none and is recorded now."""
+        text = f"{fault.title}：{error}" if str(error) else fault.title
+        outcome = Outcome(State.NOT_SENT, self._clock(), infcode="-1", err_msg=text, code=fault.code)
+        log.warning("not_sent", msgid=intent.msgid, infno=intent.infno, code=fault.code, reason=str(error))
+        closed = self._journal.finish(entry.id, outcome) if entry else self._journal.record(intent, outcome)
+        self._observed(closed)
+        return _reply_of_fault(fault, text, closed)
+
+    def _in_doubt(self, entry: Entry, answer: PlatformAnswer | None, error: Exception, started: datetime) -> Reply:
+        finished = self._clock()
+        outcome = Outcome(
+            state=State.IN_DOUBT,
+            finished_at=finished,
+            platform_answer=answer.body if answer else None,
+            err_msg=f"{IN_DOUBT.title}：{error}",
+            code=IN_DOUBT.code,
+            elapsed_ms=_milliseconds(started, finished),
+        )
+        log.error("in_doubt", msgid=entry.msgid, infno=entry.infno, reason=str(error))
+        try:
+            entry = self._journal.finish(entry.id, outcome)
+        except JournalUnavailable:
+            log.exception("doubt_not_recorded", msgid=entry.msgid, infno=entry.infno)
+        self._observed(entry)
+        return _open_reply(entry, IN_DOUBT)
+
+    def _refused(self, call: Call, refusal: GatewayFault, received_at: datetime) -> Reply:
+        """Journal the refusal with the bytes as they came; a journal that is down does not hide the refusal."""
+        intent = Intent(
+            infno=call.infno[:20],
+            safety="read",
+            client=call.client.name,
+            channel=call.channel,
+            institution=self._sender.fixmedins_code,
+            received_at=received_at,
+            mapping_version="",
+            caller_request=call.raw,
+            caller_charset=call.raw_charset,
+            request_id=call.head.get("request_id") or None,
+            keys=business_keys(call.message),
+            opter=call.head.get("opter", ""),
+        )
+        outcome = Outcome(State.REFUSED, self._clock(), infcode="-1", err_msg=refusal.text, code=refusal.fault.code)
+        entry: Entry | None = None
+        try:
+            entry = self._journal.record(intent, outcome)
+            self._observed(entry)
+        except JournalUnavailable:
+            log.exception("refusal_not_recorded", infno=call.infno, code=refusal.fault.code)
+        return refusal_reply(refusal, entry)
+
+    def _observed(self, entry: Entry) -> None:
+        seconds = ((entry.finished_at or entry.received_at) - entry.received_at).total_seconds()
+        self._observer.exchanged(entry, seconds)
+        log.info("exchange", msgid=entry.msgid, infno=entry.infno, client=entry.client, state=entry.state.value,
+                 code=entry.code, seconds=round(seconds, 3))  # fmt: skip
+
+
+def _may_call(client: Client, transaction: Transaction) -> None:
+    if not client.may_call(transaction.infno):
+        raise Unreadable(
+            TRANSACTION_FORBIDDEN, f"客户端 {client.name} 未获授权调用 {transaction.infno} {transaction.name}"
+        )
+
+
+def _trustworthy(result: Answer, transaction: Transaction) -> None:
+    """A success without the output it must have proves nothing (envelope.yaml doubts: infcode 0 with an err_msg)."""
+    if not result.success or not result.err_msg:
+        return
+    required = [node.name for node in transaction.output.nodes if any(spec.required for spec in node.fields)]
+    output = result.output if isinstance(result.output, dict) else {}
+    if any(not output.get(name) for name in required):
+        raise Garbage(f"infcode 为 0 但没有应有的输出，平台提示：{result.err_msg[:200]}")
+
+
+def _request(case: _Case, intent: Intent) -> PlatformRequest:
+    assert intent.msgid is not None
+    assert intent.platform_request is not None
+    transaction = case.transaction
+    return PlatformRequest(transaction.send_as or transaction.infno, intent.msgid, intent.platform_request)
+
+
+def _reply_of_fault(fault: Fault, text: str, entry: Entry | None) -> Reply:
+    return Reply(
+        infcode="-1",
+        msgid=(entry.msgid if entry else None) or "",
+        err_msg=text,
+        code=fault.code,
+        retry=fault.retry,
+        exchange_id=entry.id if entry else None,
+    )
+
+
+def _open_reply(entry: Entry, fault: Fault) -> Reply:
+    return _reply_of_fault(fault, f"{fault.title}：{fault.action}", entry)
+
+
+def refusal_reply(refusal: GatewayFault, entry: Entry | None = None) -> Reply:
+    """The normal reply of a refusal: ``infcode`` -1 and the fault code."""
+    return Reply(
+        infcode="-1",
+        err_msg=refusal.text,
+        code=refusal.fault.code,
+        retry=refusal.fault.retry,
+        problems=tuple(getattr(refusal, "problems", ())),
+        exchange_id=entry.id if entry else None,
+    )
+
+
+def _milliseconds(start: datetime, end: datetime) -> int:
+    return max(0, int((end - start).total_seconds() * 1000))

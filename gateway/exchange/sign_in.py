@@ -1,0 +1,83 @@
+"""The sign-in number (9001 ``sign_no``) that goes into every envelope."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from gateway.contract.envelope import Garbage, read_answer
+from gateway.exchange.ports import Journal, Query, State
+
+SIGN_IN: Final = "9001"
+SIGN_OUT: Final = "9002"
+
+
+class SignIns:
+    """Remembers the newest confirmed sign-in of each operator; after a restart it is read back from the journal.
+
+    Args:
+        journal: holds the confirmed 9001 exchanges.
+        valid_for: a sign-in is per operator and day (transactions/9001.yaml).
+    """
+
+    def __init__(self, journal: Journal, valid_for: timedelta = timedelta(days=1)) -> None:
+        self._journal = journal
+        self._valid_for = valid_for
+        self._numbers: dict[str, tuple[datetime, str]] = {}
+        self._read_back = False
+        self._lock = threading.Lock()
+
+    def number(self, opter: str, now: datetime) -> str:
+        """The operator's own sign-in number, else the newest of the institution, else empty."""
+        with self._lock:
+            if not self._read_back:
+                self._restore(now)
+                self._read_back = True
+            fresh = {who: entry for who, entry in self._numbers.items() if now - entry[0] < self._valid_for}
+        if opter in fresh:
+            return fresh[opter][1]
+        return max(fresh.values(), default=(now, ""))[1]
+
+    def learn(self, infno: str, opter: str, at: datetime, output: Any) -> None:
+        """Take notice of a confirmed 9001 or 9002."""
+        with self._lock:
+            if infno == SIGN_OUT:
+                self._numbers.pop(opter, None)
+            elif number := _find(output, "sign_no"):
+                self._numbers[opter] = (at, number)
+
+    @property
+    def signed_in(self) -> bool:
+        return bool(self._numbers)
+
+    def _restore(self, now: datetime) -> None:
+        for infno in (SIGN_IN, SIGN_OUT):
+            query = Query(infno=infno, states=(State.CONFIRMED,), since=now - self._valid_for, limit=200)
+            for exchange in reversed(self._journal.search(query)):
+                self._restore_one(exchange.id, infno, exchange.opter, exchange.received_at)
+
+    def _restore_one(self, exchange_id: int, infno: str, opter: str, at: datetime) -> None:
+        bodies = self._journal.bodies(exchange_id)
+        known = self._numbers.get(opter)
+        if infno == SIGN_OUT:
+            if known and known[0] < at:
+                del self._numbers[opter]
+            return
+        try:
+            output = read_answer((bodies and bodies.platform_answer) or b"").output
+        except Garbage:
+            return
+        if number := _find(output, "sign_no"):
+            self._numbers[opter] = (at, number)
+
+
+def _find(value: Any, name: str) -> str:
+    """First text under ``name`` at any depth: the node around ``sign_no`` differs by province."""
+    if isinstance(value, dict):
+        if isinstance(value.get(name), str):
+            return str(value[name])
+        value = list(value.values())
+    if isinstance(value, list):
+        return next(filter(None, (_find(item, name) for item in value)), "")
+    return ""

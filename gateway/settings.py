@@ -1,0 +1,347 @@
+"""Configuration, read once into one frozen object. The only reader of the environment.
+
+Sources, the first wins: environment (``YIBAO_PLATFORM__URL=...``), the TOML file, the defaults written here.
+A secret is written as ``file:/path``, ``env:NAME`` or, outside production, as plain text.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+
+class SettingsError(Exception):
+    """The configuration cannot be used; the text says what to set."""
+
+
+def _read_secret(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    kind, _, rest = text.partition(":")
+    if kind == "file":
+        path = Path(rest)
+        if not path.is_file():
+            raise ValueError(f"密钥文件不存在：{path}")
+        return SecretStr(path.read_text(encoding="utf-8").strip())
+    if kind == "env":
+        if rest not in os.environ:
+            raise ValueError(f"环境变量 {rest} 未设置")
+        return SecretStr(os.environ[rest])
+    return value
+
+
+Secret = Annotated[SecretStr, AfterValidator(_read_secret)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Institution(_Part):
+    """The designated institution (定点医药机构) that the gateway speaks for."""
+
+    code: str = Field("H44080000001", min_length=12, max_length=12, description="定点医药机构编号，12 位")
+    name: str = Field("演示医院", min_length=1, max_length=200, description="定点医药机构名称")
+    area: str = Field("440800", min_length=6, max_length=6, description="就医地医保区划 mdtrtarea_admvs")
+    patient_area: str = Field("", max_length=6, description="参保地医保区划的缺省值；空表示本地就医")
+
+
+class Tls(_Part):
+    """Certificate of a listener; replaced files are taken up without a restart."""
+
+    certificate: Path
+    key: Path
+    minimum: Literal["1.0", "1.1", "1.2", "1.3"] = Field("1.2", description="老 HIS 可降到 1.0，仅限该监听")
+
+
+class Listener(_Part):
+    """One address. Without ``tls`` it speaks plain HTTP."""
+
+    address: str = Field("127.0.0.1:8080", description="host:port")
+    tls: Tls | None = None
+
+    @field_validator("address")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+            raise ValueError(f"地址应为 host:port，现为 {value!r}")
+        return value
+
+    @property
+    def host(self) -> str:
+        return self.address.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
+    @property
+    def loopback(self) -> bool:
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+class Listen(_Part):
+    """Where the gateway listens."""
+
+    exchange: Listener = Listener()
+    admin: Listener | None = Field(None, description="设置后 /healthz /readyz /metrics 只在此地址提供")
+    more: tuple[Listener, ...] = Field((), description="另外的 HIS 侧地址，例如给老 HIS 的低版本 TLS")
+    threads: int = Field(
+        64, ge=1, le=2000, description="同时办理的调用数；按平台时延估算：64 个线程、300 ms 约 210 次/秒"
+    )
+    backlog: int = Field(1024, ge=128, description="TCP 等待队列长度（granian 的下限为 128）")
+    public_url: str = Field("", description="对外地址，例如 https://yibao.hospital；写入 WSDL 的 soap:address")
+    trusted_proxies: tuple[str, ...] = Field((), description="可信代理的网段，其 X-Forwarded-* 才被采信")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network)
+        return value
+
+
+class Platform(_Part):
+    """The way to the province."""
+
+    province: str = Field("national", description="mappings/provinces/ 下的目录名")
+    url: str = Field("http://127.0.0.1:8090", description="平台地址")
+    signing: Literal["plain", "tif"] = Field("plain", description="plain 前置机；tif 广东、河北的 x-tif 签名")
+    tif_paasid: str = ""
+    tif_secret: Secret = SecretStr("")
+    infno_in_url: bool = Field(True, description="真：地址后加 /<infno>；假：全部发往 url")
+    paths: dict[str, str] = Field(default_factory=dict, description="按交易指定路径（河北）")
+    connect_timeout_s: float = Field(5, gt=0, le=60)
+    read_timeout_s: float = Field(60, gt=0, le=600)
+    answer_bytes_max: int = Field(64 * 1024 * 1024, ge=1024)
+    pool_size: int = Field(64, ge=1)
+    ca_file: Path | None = None
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+    receiver_system: str = Field("", description="recer_sys_code；空则取省份文件的值")
+    interface_version: str = Field("", description="infver；空则取省份文件的值")
+
+    @field_validator("url")
+    @classmethod
+    def _http(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"平台地址应以 http:// 或 https:// 开头，现为 {value!r}")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _signing_has_keys(self) -> Self:
+        if self.signing == "tif" and not (self.tif_paasid and self.tif_secret.get_secret_value()):
+            raise ValueError("signing = tif 需要 tif_paasid 与 tif_secret")
+        return self
+
+
+class Store(_Part):
+    """Where the journal lives."""
+
+    url: str = Field("sqlite:///var/yibao.db", description="SQLAlchemy 地址；SQLite 单机，PostgreSQL 多节点")
+    node: str = Field("node-1", min_length=1, max_length=30, description="本节点名，各节点不同")
+
+
+class Workstation(_Part):
+    """What stands in the head of a client's calls when the caller leaves it out."""
+
+    opter: str = ""
+    opter_name: str = ""
+    opter_type: str = "1"
+    mac: str = ""
+    ip: str = ""
+    dev_no: str = ""
+    insuplc_admdvs: str = ""
+
+
+class ClientSettings(_Part):
+    """A caller known by name, and by exactly one kind of proof (``addresses`` may narrow any of them)."""
+
+    name: str = Field(min_length=1, max_length=30)
+    password: Secret | None = Field(
+        None, description="WS-Security UsernameToken（明文或摘要）与 HTTP Basic，用户名即 name"
+    )
+    api_key: Secret | None = Field(None, description="HTTP 头 X-Api-Key")
+    addresses: tuple[str, ...] = Field((), description="来源网段；没有密码和 api_key 时即凭来源识别")
+    open: bool = Field(False, description="任何人；仅用于演示，生产环境拒绝")
+    transactions: tuple[str, ...] = Field(("*",), description="允许的交易，如 2*、5201、*")
+    workstation: Workstation = Workstation()
+    concurrent_max: int = Field(64, ge=1, description="同时进行的调用上限")
+
+    @field_validator("addresses")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network)
+        return value
+
+    @model_validator(mode="after")
+    def _one_proof(self) -> Self:
+        proofs = sum((self.password is not None, self.api_key is not None, self.open))
+        if proofs > 1:
+            raise ValueError(f"客户端 {self.name} 只能设置 password、api_key、open 之一")
+        if proofs == 0 and not self.addresses:
+            raise ValueError(f"客户端 {self.name} 须设置 password、api_key、addresses、open 之一")
+        return self
+
+
+class Limits(_Part):
+    """Limits on what comes in."""
+
+    body_bytes_max: int = Field(16 * 1024 * 1024, ge=1024, description="一个请求的字节上限")
+    depth_max: int = Field(64, ge=8, le=200, description="XML/JSON 嵌套层数上限")
+    body_read_s_max: float = Field(30, gt=0, description="读完一个请求的时限")
+
+
+class ContractSettings(_Part):
+    """How strictly the contract is held."""
+
+    unknown_fields: Literal["warn", "refuse"] = Field("warn", description="未知字段：留在日志、不上传并提示，或拒绝")
+    code_lists: Literal["refuse", "warn"] = Field("refuse", description="值域之外的代码：拒绝，或提示后照传")
+
+
+class Log(_Part):
+    """Structured logs; personal data is always masked."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+    file: Path | None = None
+
+
+class Settings(BaseSettings):
+    """Everything the gateway can be told."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="YIBAO_", env_nested_delimiter="__", frozen=True, extra="forbid", validate_default=True
+    )
+
+    production: bool = Field(True, description="生产环境：拒绝 open 客户端与明文密钥")
+    institution: Institution = Institution()
+    platform: Platform = Platform()
+    listen: Listen = Listen()
+    store: Store = Store()
+    clients: tuple[ClientSettings, ...] = ()
+    limits: Limits = Limits()
+    contract: ContractSettings = ContractSettings()
+    log: Log = Log()
+
+    @model_validator(mode="after")
+    def _clients_are_known(self, _: ValidationInfo) -> Self:
+        names = [client.name for client in self.clients]
+        if len(set(names)) != len(names):
+            raise ValueError("clients 中有重名")
+        if not self.clients:
+            raise ValueError("没有配置任何客户端：请在 [[clients]] 中写明 name 与 password、api_key 或 addresses")
+        opened = [client.name for client in self.clients if client.open]
+        if self.production and opened:
+            raise ValueError(
+                f"生产环境不允许 open 客户端（{'、'.join(opened)}）：请为其设置 password、api_key 或 addresses"
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del init_settings, dotenv_settings, file_secret_settings
+        return env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+SECRET_FIELDS = ("tif_secret", "password", "api_key")
+
+
+def _plain_secrets(document: Any, path: str = "") -> list[str]:
+    """Paths of secrets written as plain text in a configuration document."""
+    if isinstance(document, list):
+        return [hit for index, item in enumerate(document) for hit in _plain_secrets(item, f"{path}[{index}]")]
+    if not isinstance(document, dict):
+        return []
+    hits: list[str] = []
+    for key, value in document.items():
+        where = f"{path}.{key}" if path else key
+        if key in SECRET_FIELDS and isinstance(value, str) and value and not value.startswith(("file:", "env:")):
+            hits.append(where)
+        hits += _plain_secrets(value, where)
+    return hits
+
+
+def read_settings(path: Path | None = None) -> Settings:
+    """Read the configuration.
+
+    Args:
+        path: TOML file; without it ``YIBAO_CONFIG``, else defaults and environment alone.
+
+    Raises:
+        SettingsError: names every setting that is wrong and what to set.
+    """
+    path = path or (Path(os.environ["YIBAO_CONFIG"]) if os.environ.get("YIBAO_CONFIG") else None)
+    if path is not None and not path.is_file():
+        raise SettingsError(f"配置文件不存在：{path}")
+    document = _read_toml(path) if path else {}
+    settings_class = type("Settings", (Settings,), {"model_config": Settings.model_config | {"toml_file": path}})
+    try:
+        settings: Settings = settings_class()
+    except ValidationError as error:
+        raise SettingsError(_explain(error, path)) from None
+    plain = _plain_secrets(document)
+    if settings.production and plain:
+        raise SettingsError(f"生产环境的密钥不能写在配置文件里：{'、'.join(plain)}；请写成 file:/路径 或 env:变量名")
+    return settings
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"配置文件 {path} 不是合法的 TOML：{error}") from None
+
+
+def _explain(error: ValidationError, path: Path | None) -> str:
+    lines = [f"配置错误（{path or '环境变量与缺省值'}）："]
+    for item in error.errors(include_url=False, include_input=False):
+        where = ".".join(str(part) for part in item["loc"]) or "（整体）"
+        lines.append(f"  {where}: {item['msg'].removeprefix('Value error, ')}")
+    return "\n".join(lines)
+
+
+def sources(path: Path | None) -> dict[str, str]:
+    """For ``yibao config show --why``: dotted setting -> ``environment`` or the file; what is absent is a default."""
+    document = _read_toml(path) if path else {}
+    found = dict.fromkeys(_leaves(document), str(path))
+    for name in os.environ:
+        if name.startswith("YIBAO_") and name != "YIBAO_CONFIG":
+            found[name.removeprefix("YIBAO_").lower().replace("__", ".")] = f"environment {name}"
+    return found
+
+
+def _leaves(document: dict[str, Any], prefix: str = "") -> list[str]:
+    names: list[str] = []
+    for key, value in document.items():
+        names += _leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else [f"{prefix}{key}"]
+    return names

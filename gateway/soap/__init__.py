@@ -1,0 +1,1 @@
+"""The façade: spyne hosts and describes, our own lane reads and writes."""

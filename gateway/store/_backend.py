@@ -1,0 +1,40 @@
+"""The seam between the journal and a database: run a job in a write transaction, or on a reading connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+T = TypeVar("T")
+Job = Callable[[Connection], T]
+"""Work inside one transaction. It may be run again from the start, so it touches nothing but its connection."""
+
+
+class StoreError(Exception):
+    """The store cannot be opened or brought up to date; the text is for staff."""
+
+
+class Backend(Protocol):
+    """A database. Every failure of it comes out as ``JournalUnavailable``; what the job itself raises comes out as it is."""
+
+    def write(self, job: Job[T]) -> T:
+        """Run ``job`` in a transaction of its own effect; returns only after it is durable."""
+        ...
+
+    def read(self, job: Job[T]) -> T:
+        """Run ``job`` on a connection of its own that changes nothing."""
+        ...
+
+    def room(self) -> bool:
+        """Whether there is space for more, as far as this machine can tell."""
+        ...
+
+    def check(self) -> list[str]:
+        """What is wrong with the database itself, in sentences for staff."""
+        ...
+
+    def close(self) -> None:
+        """Finish what was accepted, then let everything go."""
+        ...

@@ -1,0 +1,165 @@
+"""The journal in one SQLite file: one process writes it, others may read it.
+
+WAL with ``synchronous=FULL``: a commit is on the disk before it is acknowledged, and readers never wait for the writer.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.exchange.ports import JournalUnavailable
+from gateway.store._backend import Job, StoreError, T
+from gateway.store._writer import GroupWriter, unavailable
+
+BUSY_MS = 10_000
+ROOM_BYTES_MIN = 64 * 1024 * 1024
+LOCK_OFFSET = 1 << 30
+"""Windows locks bytes and then nobody reads them: lock one far behind the text."""
+
+
+class SqliteBackend:
+    """A SQLite file.
+
+    Args:
+        path: the file; made with its folder when it is to be written.
+        node: name of this node, told to whoever finds the file in use.
+        pool_size: reading connections.
+        read_only: leave the file to another process and only read it.
+
+    Raises:
+        StoreError: the file is in use by another process, is missing or is not a database.
+    """
+
+    def __init__(self, path: Path, *, node: str, pool_size: int, read_only: bool) -> None:
+        self._path = path
+        self._writer: GroupWriter | None = None
+        with ExitStack() as opened:
+            if read_only:
+                _must_exist(path)
+            else:
+                opened.callback(_lock(path, node).close)
+                writing = _writing_engine(path)
+                opened.callback(writing.dispose)
+                self._writer = GroupWriter(writing)
+                opened.callback(self._writer.close)
+            self._reading = _engine(path, "ro", pool_size, ("query_only=ON",))
+            opened.callback(self._reading.dispose)
+            self._probe()
+            self._opened = opened.pop_all()
+
+    def write(self, job: Job[T]) -> T:
+        if self._writer is None:
+            raise JournalUnavailable("the journal is open for reading only")
+        return self._writer.run(job)
+
+    def read(self, job: Job[T]) -> T:
+        try:
+            with self._reading.connect() as connection:
+                return job(connection)
+        except SQLAlchemyError as error:
+            raise unavailable(error) from None
+
+    def room(self) -> bool:
+        """Whether the volume has room for some thousand exchanges more."""
+        return shutil.disk_usage(self._path.parent).free >= ROOM_BYTES_MIN
+
+    def check(self) -> list[str]:
+        """Damage that SQLite itself finds: pages, indexes, rows whose parent is missing."""
+
+        def look(connection: Connection) -> list[str]:
+            pages = [row[0] for row in connection.execute(text("PRAGMA quick_check"))]
+            orphans = connection.execute(text("PRAGMA foreign_key_check")).all()
+            found = [f"数据库文件损坏：{page}" for page in pages if page != "ok"]
+            return found + ([f"有 {len(orphans)} 行缺少所属的交易记录"] if orphans else [])
+
+        return self.read(look)
+
+    def close(self) -> None:
+        self._opened.close()
+
+    def _probe(self) -> None:
+        try:
+            if self._writer is not None:
+                self._writer.run(lambda _: None)
+            self.read(lambda connection: connection.execute(text("SELECT count(*) FROM sqlite_master")).scalar())
+        except JournalUnavailable as error:
+            raise StoreError(f"无法打开数据库文件 {self._path}：{error}") from error
+
+
+def _must_exist(path: Path) -> None:
+    if not path.is_file():
+        raise StoreError(f"数据库文件 {path} 不存在")
+
+
+def _lock(path: Path, node: str) -> IO[str]:
+    """The open lock file beside ``path``, made if need be; the system frees the lock when the process dies, however it dies."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # patients' data: nobody but the owner reads it; SQLite gives its side files the same rights
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        handle = path.with_name(path.name + ".lock").open("a+", encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"无法打开数据库文件 {path}：{error.strerror}") from error
+    try:
+        _lock_handle(handle)
+    except OSError as error:
+        handle.seek(0)
+        holder = handle.read().strip()
+        handle.close()
+        raise StoreError(f"数据库文件 {path} 正被另一个进程使用（{holder}）；SQLite 只允许一个进程写入") from error
+    handle.truncate(0)
+    handle.write(f"进程 {os.getpid()}，节点 {node}")
+    handle.flush()
+    return handle
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock_handle(handle: IO[str]) -> None:
+        handle.seek(LOCK_OFFSET)
+        msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock_handle(handle: IO[str]) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _writing_engine(path: Path) -> Engine:
+    engine = _engine(path, "rw", 1, ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16384"))
+
+    # the driver begins transactions late and lets savepoints slip; the writer says itself when
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _engine(path: Path, mode: str, pool_size: int, pragmas: tuple[str, ...]) -> Engine:
+    # "?" and "#" of a path would end it inside a URI
+    name = path.resolve().as_uri()
+    engine = create_engine(
+        URL.create("sqlite+pysqlite", database=name, query={"mode": mode, "uri": "true"}),
+        pool_size=pool_size,
+        max_overflow=0,
+        connect_args={"check_same_thread": False, "isolation_level": None, "timeout": BUSY_MS / 1000},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    return engine

@@ -1,0 +1,148 @@
+"""One writing thread with group commit: many jobs, one transaction, one fsync.
+
+While a commit waits for the disk, new jobs queue up; the next transaction takes them all. Each job runs behind its own
+savepoint, so one that fails takes nothing of the others with it. Nobody hears anything before the commit: an answer
+may rest on what another job of the same group has written.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from gateway.exchange.ports import JournalUnavailable
+from gateway.store._backend import Job, T
+
+QUEUE_MAX = 1024
+GROUP_MAX = 64
+WAIT_S_MAX = 30.0
+
+
+@dataclass(slots=True)
+class _Task:
+    job: Callable[[Connection], Any]
+    future: Future[Any] = field(default_factory=Future)
+    result: Any = None
+    error: BaseException | None = None
+
+    def resolve(self) -> None:
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+class GroupWriter:
+    """Runs jobs of many threads on one SQLite connection at a time.
+
+    Args:
+        engine: begins with ``BEGIN IMMEDIATE``.
+        queue_max: jobs waiting at most; a job beyond them waits for room.
+        wait_s: longest time a job waits to be begun, in seconds; then it is withdrawn and nothing was written.
+    """
+
+    def __init__(self, engine: Engine, *, queue_max: int = QUEUE_MAX, wait_s: float = WAIT_S_MAX) -> None:
+        self._engine = engine
+        self._queue_max = queue_max
+        self._wait_s = wait_s
+        self._tasks: deque[_Task] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name="journal-writer", daemon=True)
+        self._thread.start()
+
+    def run(self, job: Job[T]) -> T:
+        """What ``job`` returns, after its effect is durable.
+
+        Raises:
+            JournalUnavailable: the database failed, or the writer is closed or has no room; nothing was written.
+        """
+        task = _Task(job)
+        self._put(task)
+        try:
+            task.future.exception(self._wait_s)
+        except TimeoutError as error:
+            # once begun it will end with an answer that must not be lost
+            if task.future.cancel():
+                raise JournalUnavailable(f"the journal has not begun this write within {self._wait_s:g} s") from error
+        result: T = task.future.result()
+        return result
+
+    def close(self) -> None:
+        """Take no more jobs, run those accepted, end the thread."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _put(self, task: _Task) -> None:
+        with self._changed:
+            room = self._changed.wait_for(lambda: self._closing or len(self._tasks) < self._queue_max, self._wait_s)
+            if self._closing:
+                raise JournalUnavailable("the journal is closed")
+            if not room:
+                raise JournalUnavailable(f"{self._queue_max} writes are already waiting")
+            self._tasks.append(task)
+            self._changed.notify_all()
+
+    def _work(self) -> None:
+        while group := self._take():
+            self._run_group(group)
+            for task in group:
+                task.resolve()
+
+    def _take(self) -> list[_Task]:
+        """The next jobs that nobody has withdrawn; empty only at the end."""
+        with self._changed:
+            while True:
+                self._changed.wait_for(lambda: self._tasks or self._closing)
+                waiting = [self._tasks.popleft() for _ in range(min(GROUP_MAX, len(self._tasks)))]
+                self._changed.notify_all()
+                group = [task for task in waiting if task.future.set_running_or_notify_cancel()]
+                if group or (self._closing and not self._tasks):
+                    return group
+
+    def _run_group(self, group: Sequence[_Task]) -> None:
+        try:
+            with self._engine.begin() as connection:
+                raw = connection.connection.driver_connection
+                assert isinstance(raw, sqlite3.Connection)
+                for task in group:
+                    _run_one(connection, raw, task)
+        except BaseException as error:
+            _fail_all(group, error)
+
+
+def _run_one(connection: Connection, raw: sqlite3.Connection, task: _Task) -> None:
+    """Run one job behind a savepoint. Raises when the whole transaction is lost with it."""
+    raw.execute("SAVEPOINT job")
+    try:
+        task.result = task.job(connection)
+    except BaseException as error:
+        task.error = unavailable(error) if isinstance(error, SQLAlchemyError) else error
+        # a full disk or a broken file makes SQLite roll back everything by itself; committing then would say yes to nothing
+        if not raw.in_transaction:
+            raise
+        raw.execute("ROLLBACK TO job")
+    raw.execute("RELEASE job")
+
+
+def _fail_all(group: Sequence[_Task], error: BaseException) -> None:
+    for task in group:
+        task.error = unavailable(error)
+
+
+def unavailable(error: BaseException) -> JournalUnavailable:
+    """``error`` of the database as the port names it, without statement and parameters: they are personal data."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    fault = JournalUnavailable(f"{type(cause).__name__}: {cause}")
+    fault.__cause__ = cause
+    return fault

@@ -1,0 +1,150 @@
+"""Every statement of the journal, built once so that each is compiled once.
+
+``FOR UPDATE`` is left out where a database has no such thing; there the compare-and-set of the next statement decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Select, bindparam, func, insert, select, update
+
+from gateway.exchange.ports import Query, State
+from gateway.store import rows
+from gateway.store.tables import exchange, exchange_body, exchange_key, msgid_high, request_key
+
+_KEYS = exchange.outerjoin(exchange_key, exchange_key.c.exchange_id == exchange.c.id)
+
+INSERT_EXCHANGE = insert(exchange)
+INSERT_BODY = insert(exchange_body)
+INSERT_KEY = insert(exchange_key)
+INSERT_REQUEST_KEY = insert(request_key)
+INSERT_HIGH = insert(msgid_high)
+
+# one row per key of the exchange, so that the row and its keys cost one statement
+GET = select(exchange, exchange_key.c.kind, exchange_key.c.value).select_from(_KEYS).where(
+    exchange.c.id == bindparam("exchange_id")
+)
+FIND_REQUEST = (
+    select(exchange, exchange_key.c.kind, exchange_key.c.value)
+    .select_from(request_key.join(_KEYS, request_key.c.exchange_id == exchange.c.id))
+    .where(request_key.c.client == bindparam("client"), request_key.c.request_id == bindparam("request_id"))
+)
+KEYS_OF = select(exchange_key.c.exchange_id, exchange_key.c.kind, exchange_key.c.value).where(
+    exchange_key.c.exchange_id.in_(bindparam("ids", expanding=True))
+)
+BODIES = (
+    select(exchange.c.id, exchange_body.c.kind, exchange_body.c.packed, exchange_body.c.raw_size, exchange_body.c.charset)
+    .select_from(exchange.outerjoin(exchange_body, exchange_body.c.exchange_id == exchange.c.id))
+    .where(exchange.c.id == bindparam("exchange_id"))
+)
+COUNT_BY_STATE = (
+    select(exchange.c.state, func.count().label("rows_counted"))
+    .where(exchange.c.received_at >= bindparam("since"))
+    .group_by(exchange.c.state)
+)
+
+LOCK_REQUEST_KEY = (
+    select(request_key.c.exchange_id)
+    .where(request_key.c.client == bindparam("client"), request_key.c.request_id == bindparam("request_id"))
+    .with_for_update()
+)
+PASS_REQUEST_KEY = (
+    update(request_key)
+    .where(
+        request_key.c.client == bindparam("key_client"),
+        request_key.c.request_id == bindparam("key_request_id"),
+        request_key.c.exchange_id == bindparam("held_by"),
+    )
+    .values(exchange_id=bindparam("taken_by"))
+)
+FINISH = update(exchange).where(
+    exchange.c.id == bindparam("exchange_id"), exchange.c.state == bindparam("state_before")
+).values(
+    {
+        name: bindparam(f"new_{name}")
+        for name in (
+            "state",
+            "finished_at",
+            "infcode",
+            "inf_refmsgid",
+            "err_msg",
+            "warn_msg",
+            "code",
+            "elapsed_ms",
+        )
+    }
+)
+
+LOCK_HIGH = (
+    select(msgid_high.c.next_slot).where(msgid_high.c.institution == bindparam("institution")).with_for_update()
+)
+RAISE_HIGH = (
+    update(msgid_high)
+    .where(msgid_high.c.institution == bindparam("of_institution"), msgid_high.c.next_slot == bindparam("seen"))
+    .values(next_slot=bindparam("raised"))
+)
+# changes no row: asks whether a write would be taken, and whether the tables are there
+TOUCH = update(msgid_high).where(msgid_high.c.institution == "-").values(next_slot=0)
+
+SENT_WITHOUT_BYTES = (
+    select(func.count())
+    .select_from(
+        exchange.outerjoin(
+            exchange_body,
+            (exchange_body.c.exchange_id == exchange.c.id) & (exchange_body.c.kind == "platform_request"),
+        )
+    )
+    .where(exchange.c.state.in_([state.value for state in rows.SENT - {State.NOT_SENT}]))
+    .where(exchange_body.c.exchange_id.is_(None))
+)
+
+
+def search(query: Query) -> Select[Any]:
+    """The page that ``query`` asks for, newest first. Raises ValueError on a limit outside 1 to 1,000.
+
+    With keys the search starts in ``exchange_key``, whose index already has the wanted order: ``exchange`` is only
+    read by primary key.
+    """
+    pairs = [
+        (rows.identity(kind, "kind"), rows.identity(value, "value")) for kind, value in dict.fromkeys(query.keys)
+    ]
+    statement, row_id = _start(pairs)
+    if query.before_id is not None:
+        statement = statement.where(row_id < query.before_id)
+    for condition in _conditions(query):
+        statement = statement.where(condition)
+    return statement.order_by(row_id.desc()).limit(rows.check_limit(query.limit))
+
+
+def _start(pairs: Sequence[tuple[str, str]]) -> tuple[Select[Any], Any]:
+    if not pairs:
+        return select(exchange), exchange.c.id
+    aliases = [exchange_key.alias(f"key_{number}") for number in range(len(pairs))]
+    first = aliases[0]
+    source: Any = first
+    for alias in aliases[1:]:
+        source = source.join(alias, alias.c.exchange_id == first.c.exchange_id)
+    statement = select(exchange).select_from(source.join(exchange, exchange.c.id == first.c.exchange_id))
+    for alias, (kind, value) in zip(aliases, pairs, strict=True):
+        statement = statement.where(alias.c.kind == kind, alias.c.value == value)
+    return statement, first.c.exchange_id
+
+
+def _conditions(query: Query) -> list[Any]:
+    equal = {
+        exchange.c.msgid: rows.identity_or_none(query.msgid, "msgid"),
+        exchange.c.request_id: rows.identity_or_none(query.request_id, "request_id"),
+        exchange.c.infno: rows.short(query.infno or "", "infno"),
+        exchange.c.client: rows.identity_or_none(query.client, "client"),
+        exchange.c.code: rows.short(query.code or "", "code"),
+    }
+    conditions: list[Any] = [column == value for column, value in equal.items() if value]
+    if query.states:
+        conditions.append(exchange.c.state.in_([state.value for state in query.states]))
+    if query.since is not None:
+        conditions.append(exchange.c.received_at >= rows.to_ms(query.since))
+    if query.until is not None:
+        conditions.append(exchange.c.received_at < rows.to_ms(query.until))
+    return conditions

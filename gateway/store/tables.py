@@ -1,0 +1,109 @@
+"""The tables of the journal, for every database alike: names of at most 30 characters, no vendor types.
+
+Empty text is kept as NULL, because Oracle knows no other empty text. Times are milliseconds since 1970 UTC.
+What each table is for, and why: ``docs/inside/store.md``.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Unicode,
+    UnicodeText,
+)
+
+from gateway.exchange.ports import State
+from gateway.store.rows import WIDTH
+
+metadata = MetaData()
+
+# SQLite numbers rows by itself only in a column of exactly INTEGER
+RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _text(name: str, *, nullable: bool = True) -> Column[str]:
+    return Column(name, Unicode(WIDTH[name]), nullable=nullable)
+
+
+exchange = Table(
+    "exchange",
+    metadata,
+    Column("id", RowId, Identity(), primary_key=True),
+    _text("infno"),
+    _text("state", nullable=False),
+    _text("safety"),
+    _text("client"),
+    _text("channel"),
+    _text("institution"),
+    _text("province"),
+    _text("msgid"),
+    _text("request_id"),
+    _text("content_hash"),
+    _text("opter"),
+    _text("mapping_version"),
+    Column("received_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+    _text("infcode"),
+    _text("inf_refmsgid"),
+    Column("err_msg", UnicodeText),
+    Column("warn_msg", UnicodeText),
+    _text("code"),
+    Column("elapsed_ms", Integer, nullable=False),
+    CheckConstraint(f"state IN ({', '.join(repr(state.value) for state in State)})", name="ck_exchange_state"),
+)
+# SQL Server counts two NULLs as equal in a unique index unless they are left out of it
+Index("ux_exchange_msgid", exchange.c.msgid, unique=True, mssql_where=exchange.c.msgid.is_not(None))
+Index("ix_exchange_received", exchange.c.received_at, exchange.c.state)
+Index("ix_exchange_state", exchange.c.state, exchange.c.id)
+Index("ix_exchange_infno", exchange.c.infno, exchange.c.id)
+Index("ix_exchange_client", exchange.c.client, exchange.c.id)
+Index("ix_exchange_code", exchange.c.code, exchange.c.id)
+Index("ix_exchange_request", exchange.c.request_id, exchange.c.id)
+
+exchange_body = Table(
+    "exchange_body",
+    metadata,
+    Column("exchange_id", RowId, ForeignKey("exchange.id", name="fk_exchange_body"), nullable=False),
+    _text("kind", nullable=False),
+    Column("packed", LargeBinary, nullable=False),
+    Column("raw_size", Integer, nullable=False),
+    _text("charset"),
+    PrimaryKeyConstraint("exchange_id", "kind", name="pk_exchange_body"),
+)
+
+exchange_key = Table(
+    "exchange_key",
+    metadata,
+    Column("exchange_id", RowId, ForeignKey("exchange.id", name="fk_exchange_key"), nullable=False),
+    _text("kind", nullable=False),
+    _text("value", nullable=False),
+    PrimaryKeyConstraint("exchange_id", "kind", "value", name="pk_exchange_key"),
+    Index("ix_exchange_key_value", "kind", "value", "exchange_id"),
+)
+
+request_key = Table(
+    "request_key",
+    metadata,
+    _text("client", nullable=False),
+    _text("request_id", nullable=False),
+    Column("exchange_id", RowId, ForeignKey("exchange.id", name="fk_request_key"), nullable=False),
+    PrimaryKeyConstraint("client", "request_id", name="pk_request_key"),
+)
+
+msgid_high = Table(
+    "msgid_high",
+    metadata,
+    _text("institution", nullable=False),
+    Column("next_slot", BigInteger, nullable=False),
+    PrimaryKeyConstraint("institution", name="pk_msgid_high"),
+)
