@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from gateway.contract.errors import MappingError
 Key = str | int
 _Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times faster where it is built in
 
+_DEPTH_MAX = 40
+_BRACKET = re.compile(r"[][{}]")
+_LONG_INDENT = re.compile(rf"^[ ?:-]{{{_DEPTH_MAX},}}", re.MULTILINE)
 _STRING = "tag:yaml.org,2002:str"
 _NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -26,7 +30,7 @@ _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 class _TextLoader(_Loader):  # type: ignore[misc]
     """Leaves the meaning of plain scalars to :func:`_plain`: YAML 1.1 reads 010 as 8 and ``no`` as false."""
 
-    def resolve(self, kind: type[yaml.Node], value: str, implicit: tuple[bool, bool]) -> str:
+    def resolve(self, kind: type[yaml.Node], _value: str, implicit: tuple[bool, bool]) -> str:
         """Name the tag of a node without the slow table of patterns."""
         if kind is yaml.ScalarNode:
             return "plain" if implicit[0] else _STRING
@@ -99,11 +103,13 @@ def read_yaml(path: Path, file: str) -> Document:
 def parse_yaml(text: str, file: str, raw: bytes = b"") -> Document:
     """Read YAML text; see :func:`read_yaml`."""
     try:
+        if "*" in text or _may_be_deep(text):
+            _refuse_references_and_depth(text, file)
         root = yaml.compose(text, Loader=_TextLoader)
     except yaml.YAMLError as error:
         raise MappingError(file, _error_line(error), f"YAML 写法有误：{_error_text(error)}。") from None
     value = None if root is None else _value(root, file)
-    return Document(file, value, raw, root)
+    return Document(file, value, raw or text.encode(), root)
 
 
 @contextmanager
@@ -116,6 +122,27 @@ def collector_paused() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def _may_be_deep(text: str) -> bool:
+    """A cheap look, so that the slow one is seldom needed: libyaml composes by recursion and would overrun the stack."""
+    steps = (1 if bracket in "[{" else -1 for bracket in _BRACKET.findall(text))
+    return (
+        max(accumulate(steps, lambda depth, step: max(0, depth + step)), default=0) > _DEPTH_MAX
+        or _LONG_INDENT.search(text) is not None
+    )
+
+
+def _refuse_references_and_depth(text: str, file: str) -> None:
+    """A reference (``*name``) can make a small file endless, and its line would name another place."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_TextLoader):
+        line = 1 if event.start_mark is None else event.start_mark.line + 1
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent):
+            raise MappingError(file, line, "不支持 YAML 引用（*名称）；请把内容写全。")
+        if depth > _DEPTH_MAX:
+            raise MappingError(file, line, f"嵌套超过 {_DEPTH_MAX} 层。")
 
 
 def _error_line(error: yaml.YAMLError) -> int:
@@ -225,4 +252,8 @@ def _scalar(value: Any) -> str:
         return str(value)
     text = str(value)
     plain = _SAFE.fullmatch(text) and not text.endswith(" ") and text.lower() not in _RESERVED
-    return text if plain else _UNPRINTABLE.sub(lambda hit: f"\\u{ord(hit.group()):04X}", json.dumps(text, ensure_ascii=False))
+    return (
+        text
+        if plain
+        else _UNPRINTABLE.sub(lambda hit: f"\\u{ord(hit.group()):04X}", json.dumps(text, ensure_ascii=False))
+    )

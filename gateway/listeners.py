@@ -24,21 +24,19 @@ import ssl
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from cheroot import errors as cheroot_errors
+from cheroot.errors import FatalSSLAlert
 from cheroot.makefile import StreamReader, StreamWriter
-from cheroot.server import HTTPConnection, HTTPRequest
+from cheroot.server import DropUnderscoreHeaderReader, HTTPConnection, HTTPRequest
 from cheroot.ssl import Adapter
 from cheroot.wsgi import Gateway_10, Server
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
-from granian.errors import FatalError
 from granian.http import HTTP1Settings
 
 from gateway.http_body import INPUT_IS_TIMED
@@ -58,6 +56,8 @@ IDLE_S_MAX = 60
 CONNECTIONS_MAX = 8192
 """Connections granian holds at once; each waits for a thread or is idle. Further ones wait in the backlog."""
 DRAIN_MARGIN_S = 10
+ADMIN_THREADS = 8
+OPEN_FILES = 65536
 
 
 class ListenError(Exception):
@@ -150,6 +150,11 @@ def _check(listener: Listener) -> None:
 # ------------------------------------------------------------------ granian
 
 
+# granian's loggers hand on to ours; "incremental" keeps it from closing the handlers that are already set up.
+# Below ERROR it only says that the number of threads seems high, which is a setting here.
+_GRANIAN_LOGGING = {"incremental": True, "handlers": {}, "loggers": {"_granian": {"level": "ERROR"}}}
+
+
 def _serve_with_granian(plan: _Plan, make_wsgi: MakeWsgi) -> None:
     exchange = plan.listen.exchange
     server = Granian(
@@ -166,7 +171,7 @@ def _serve_with_granian(plan: _Plan, make_wsgi: MakeWsgi) -> None:
         http1_settings=HTTP1Settings(
             header_read_timeout=HEADER_READ_S_MAX * 1000, max_buffer_size=HEADER_BYTES_MAX, keep_alive=True
         ),
-        log_enabled=False,
+        log_dictconfig=_GRANIAN_LOGGING,
         workers_kill_timeout=int(plan.drain_s_max) + DRAIN_MARGIN_S,
     )
     running = _Running(plan, make_wsgi)
@@ -174,7 +179,7 @@ def _serve_with_granian(plan: _Plan, make_wsgi: MakeWsgi) -> None:
 
 
 def _granian_worker(running: _Running, *args: Any) -> None:
-    """granian's own worker with our start and end around it; runs in the worker process."""
+    """The worker of granian with our end around it; runs in the worker process."""
     with running.until_stopped():
         Granian._spawn_wsgi_worker(*args)
 
@@ -185,11 +190,391 @@ def _granian_worker(running: _Running, *args: Any) -> None:
 class _Running:
     """The applications and the cheroot listeners of one process, from start to close.
 
-    Everything is created in the serving process; until then this is only a plan and can be pickled.
+    Until :meth:`load` this is only a plan and can be pickled; everything live is created in the serving process.
     """
 
     def __init__(self, plan: _Plan, make_wsgi: MakeWsgi) -> None:
-        self._plan = plan
+        self.plan = plan
         self._make_wsgi = make_wsgi
         self._apps: Apps | None = None
         self._servers: list[HttpServer] = []
+
+    def load(self) -> WSGIApplication:
+        """Build the applications, open every cheroot listener, and return what the exchange listener serves."""
+        _raise_open_files()
+        self._apps = self._make_wsgi()
+        app = exchange_app(self._apps, self.plan.listen)
+        for listener in _cheroot_listeners(self.plan.listen):
+            is_admin = listener is self.plan.listen.admin
+            server = HttpServer(
+                listener,
+                self._apps.admin if is_admin else app,
+                self.plan.limits,
+                threads=ADMIN_THREADS if is_admin else self.plan.listen.threads,
+                backlog=self.plan.listen.backlog,
+            )
+            self._servers.append(server)
+            server.start()
+        return app
+
+    @contextlib.contextmanager
+    def until_stopped(self) -> Iterator[None]:
+        """Around the serving: whatever ends it, the cheroot listeners drain and the applications are closed."""
+        ended = threading.Event()
+        with _wakeups() as wakeups:
+            threading.Thread(target=self._supervise, args=(wakeups, ended), name="drain", daemon=True).start()
+            try:
+                yield
+            finally:
+                self._stop_servers(time.monotonic() + self.plan.drain_s_max)
+                self._close_apps()
+                ended.set()
+
+    def _supervise(self, wakeups: socket.socket, ended: threading.Event) -> None:
+        """Wait for the signal to stop, then see to it that the end comes in time.
+
+        A call that does not end is given up: the applications are closed and the process leaves.
+        """
+        parent = multiprocessing.parent_process()
+        if not _stop_asked(wakeups, parent.sentinel if parent is not None else None):
+            signal.raise_signal(signal.SIGTERM)
+        log.info("draining", limit_s=self.plan.drain_s_max)
+        for server in self._servers:
+            server.begin_stop()
+        if not ended.wait(self.plan.drain_s_max):
+            log.error("drain_given_up", after_s=self.plan.drain_s_max)
+            self._close_apps()
+            logging.shutdown()
+            os._exit(1)
+
+    def _stop_servers(self, deadline: float) -> None:
+        for server in self._servers:
+            server.begin_stop()
+        for server in self._servers:
+            server.join(max(deadline - time.monotonic(), 0))
+
+    def _close_apps(self) -> None:
+        apps, self._apps = self._apps, None
+        if apps is not None:
+            apps.close()
+
+
+def _serve_here(plan: _Plan, make_wsgi: MakeWsgi) -> None:
+    """Every listener is cheroot: no worker process is needed, the main thread only waits."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    running = _Running(plan, make_wsgi)
+    with running.until_stopped():
+        running.load()
+        while not stop.wait(1):  # Windows delivers no signal to a thread that waits without end
+            pass
+
+
+@contextlib.contextmanager
+def _wakeups() -> Iterator[socket.socket]:
+    """A socket that gets one byte per signal, whoever handles the signal itself (granian installs its own handlers)."""
+    receiver, sender = socket.socketpair()
+    sender.setblocking(False)
+    before = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+    try:
+        yield receiver
+    finally:
+        signal.set_wakeup_fd(before)
+        sender.close()
+
+
+def _stop_asked(wakeups: socket.socket, parent: int | None) -> bool:
+    """Wait; True when a signal asks to stop (or serving ended), False when the parent process has died."""
+    with wakeups:
+        while True:
+            ready = multiprocessing.connection.wait([wakeups] if parent is None else [wakeups, parent])
+            if wakeups not in ready:
+                return False
+            received = wakeups.recv(1)
+            if not received or received[0] in (signal.SIGTERM, signal.SIGINT):
+                return True
+
+
+def _raise_open_files() -> None:
+    """A connection is an open file, and the usual soft limit of 1024 is less than what we mean to hold."""
+    if os.name == "posix":
+        import resource  # does not exist on Windows
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+# ------------------------------------------------------------------ cheroot
+
+
+class HttpServer:
+    """A cheroot listener on threads of this process.
+
+    Args:
+        listener: address (port 0 is not a setting, but works through ``address`` for tests) and TLS.
+        app: what is served.
+        limits: ``body_read_s_max`` bounds the reading of a body on the socket itself.
+        threads: calls at once.
+        backlog: TCP queue.
+
+    Every thread is a daemon: a call that hangs cannot keep the process from ending.
+    """
+
+    def __init__(self, listener: Listener, app: WSGIApplication, limits: Limits, *, threads: int, backlog: int) -> None:
+        self._address = listener.address
+        self._server = _Server((listener.host, listener.port), app, numthreads=threads, max=threads)
+        self._server.request_queue_size = backlog
+        self._server.body_read_s_max = limits.body_read_s_max
+        self._server.ssl_adapter = TlsAdapter(listener.tls) if listener.tls is not None else None
+        self._serving: threading.Thread | None = None
+        self._stopping: threading.Thread | None = None
+        self._failed: OSError | None = None
+
+    @property
+    def port(self) -> int:
+        return int(self._server.bind_addr[1])
+
+    def start(self) -> None:
+        """Listen. Raises :class:`ListenError` if the address cannot be bound."""
+        opened = threading.Event()
+        self._serving = threading.Thread(target=self._run, args=(opened,), name="listener", daemon=True)
+        self._serving.start()
+        opened.wait()
+        if self._failed is not None:
+            raise ListenError(f"无法监听 {self._address}：{self._failed}") from self._failed
+
+    def _run(self, opened: threading.Event) -> None:
+        try:
+            self._server.prepare()
+        except OSError as error:
+            self._failed = error
+            return
+        finally:
+            opened.set()
+        self._server.serve()
+
+    def begin_stop(self) -> None:
+        """Accept nothing more; running calls go on. Returns at once."""
+        if self._stopping is None and self._serving is not None:
+            self._stopping = threading.Thread(target=self._server.stop, name="listener-stop", daemon=True)
+            self._stopping.start()
+
+    def join(self, timeout_s: float) -> bool:
+        """Whether everything had ended after at most ``timeout_s``."""
+        if self._stopping is not None:
+            self._stopping.join(timeout_s)
+            return not self._stopping.is_alive()
+        return True
+
+
+class _Server(Server):
+    """cheroot's server; a connection takes no thread before its first byte has come."""
+
+    body_read_s_max = 30.0
+
+    def __init__(self, bind_addr: tuple[str, int], app: WSGIApplication, **options: Any) -> None:
+        super().__init__(bind_addr, app, server_name="yibao", timeout=IDLE_S_MAX, **options)
+        self.gateway = _Gateway
+        self.ConnectionClass = _Connection
+        self.keep_alive_conn_limit = None
+        self.max_request_header_size = HEADER_BYTES_MAX
+        # the drain is bounded by its caller; here a call is never cut off
+        self.shutdown_timeout = None
+
+    def process_conn(self, conn: Any) -> None:
+        if conn.last_used is None:
+            self._connections.put(conn)
+        else:
+            super().process_conn(conn)
+
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        log.log(level, "http_server", detail=msg, exc_info=traceback)
+
+
+class _Gateway(Gateway_10):
+    def get_environ(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environ()
+        environ["SERVER_NAME"] = str(self.req.server.bind_addr[0])
+        environ[INPUT_IS_TIMED] = True
+        return environ
+
+
+class _Request(HTTPRequest):
+    # a proxy does not know X_Forwarded_For, but the environ could not tell it from X-Forwarded-For
+    header_reader = DropUnderscoreHeaderReader()
+
+    def respond(self) -> None:
+        self.conn.rfile.raw.deadline = time.monotonic() + self.server.body_read_s_max
+        super().respond()
+
+    def send_headers(self) -> None:
+        """Close after a body that was not read to its end; cheroot would read the rest into memory first."""
+        left = not self.rfile.closed if self.chunked_read else getattr(self.rfile, "remaining", 0) > 0
+        self.close_connection = self.close_connection or left
+        super().send_headers()
+
+
+class _Connection(HTTPConnection):
+    """A connection whose reads have a deadline, and whose TLS handshake happens in the thread that serves it.
+
+    cheroot does the handshake in the thread that accepts, where one silent client would block all others.
+    """
+
+    RequestHandlerClass = _Request
+
+    def __init__(self, server: _Server, sock: socket.socket, _: Any = None) -> None:
+        super().__init__(server, sock, _makefile)
+        self._handshake_due = isinstance(sock, ssl.SSLSocket)
+
+    def communicate(self) -> bool:
+        self.rfile.raw.deadline = time.monotonic() + HEADER_READ_S_MAX
+        if self._handshake_due and not self._handshake():
+            return False
+        self._handshake_due = False
+        return bool(super().communicate())
+
+    def _handshake(self) -> bool:
+        self.socket.settimeout(HEADER_READ_S_MAX)
+        try:
+            self.socket.do_handshake()
+        except ssl.SSLError as error:
+            log.info("tls_handshake_failed", peer=self.remote_addr, reason=error.reason or str(error))
+            if error.reason == "HTTP_REQUEST":
+                self._say_https_only()
+            return False
+        except OSError as error:
+            log.info("tls_handshake_failed", peer=self.remote_addr, reason=str(error))
+            return False
+        return True
+
+    def _say_https_only(self) -> None:
+        text = "此端口只接受 HTTPS，请把地址中的 http:// 改为 https://。\n".encode()
+        head = f"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(text)}"
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self.socket.fileno())) as plain:
+            plain.sendall(f"{head}\r\nConnection: close\r\n\r\n".encode() + text)
+
+
+class _TimedInput(socket.SocketIO):
+    """Reads from a socket until a deadline, however the bytes trickle."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock, "rb")
+        self._socket = sock
+        self.deadline = float("inf")
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")  # cheroot knows its timeouts by this text
+        self._socket.settimeout(left)
+        try:
+            return super().readinto(buffer)
+        finally:
+            if self._socket.fileno() >= 0:
+                self._socket.settimeout(IDLE_S_MAX)
+
+
+class _Reader(StreamReader):
+    def __init__(self, sock: socket.socket, bufsize: int) -> None:
+        # past StreamReader, which would make its own input without a deadline
+        super(StreamReader, self).__init__(_TimedInput(sock), bufsize)
+        self.bytes_read = 0
+        self._tls = sock if isinstance(sock, ssl.SSLSocket) else None
+
+    def has_data(self) -> bool:
+        """Also what TLS has decrypted already: the socket would not become readable for it."""
+        return super().has_data() or (self._tls is not None and self._tls.pending() > 0)
+
+
+def _makefile(sock: socket.socket, mode: str = "rb", bufsize: int = io.DEFAULT_BUFFER_SIZE) -> Any:
+    return _Reader(sock, bufsize) if "r" in mode else StreamWriter(sock, mode, bufsize)
+
+
+# ---------------------------------------------------------------------- tls
+
+_MINIMUM = {
+    "1.0": ssl.TLSVersion.TLSv1,
+    "1.1": ssl.TLSVersion.TLSv1_1,
+    "1.2": ssl.TLSVersion.TLSv1_2,
+    "1.3": ssl.TLSVersion.TLSv1_3,
+}
+
+
+def tls_context(tls: Tls) -> ssl.SSLContext:
+    """The server side of one listener.
+
+    Below 1.2 OpenSSL must also be told to allow the algorithms of that time (``@SECLEVEL=0``).
+
+    Raises:
+        ListenError: the certificate or its key cannot be read or do not belong together.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # that 1.0 and 1.1 are old is why they are a setting
+        context.minimum_version = _MINIMUM[tls.minimum]
+    if tls.minimum in ("1.0", "1.1"):
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    try:
+        # an encrypted key would otherwise ask for its passphrase on the terminal
+        context.load_cert_chain(tls.certificate, tls.key, password=lambda: "")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
+        raise ListenError(f"证书 {tls.certificate} 与私钥 {tls.key} 不可用：{reason}") from error
+    return context
+
+
+def _marks(tls: Tls) -> list[tuple[int, int, int] | None]:
+    """What changes when a file is replaced, also when a link is pointed elsewhere."""
+    found: list[tuple[int, int, int] | None] = []
+    for path in (tls.certificate, tls.key):
+        try:
+            status = path.stat()
+            found.append((status.st_mtime_ns, status.st_size, status.st_ino))
+        except OSError:
+            found.append(None)
+    return found
+
+
+class TlsAdapter(Adapter):
+    """Wraps accepted connections; looks at the certificate files at each one and takes up what has changed.
+
+    A pair that cannot be used (half replaced, broken, gone) leaves the old one in force and is logged once.
+    """
+
+    def __init__(self, tls: Tls) -> None:
+        self._tls = tls
+        self._seen = _marks(tls)
+        self.context = tls_context(tls)
+
+    def bind(self, sock: socket.socket) -> socket.socket:
+        return sock
+
+    def get_environ(self) -> dict[str, str]:
+        return {"wsgi.url_scheme": "https", "HTTPS": "on"}
+
+    def makefile(self, sock: socket.socket, mode: str = "rb", bufsize: int = io.DEFAULT_BUFFER_SIZE) -> Any:
+        return _makefile(sock, mode, bufsize)
+
+    def wrap(self, sock: socket.socket) -> tuple[ssl.SSLSocket, dict[str, str]]:
+        self._take_up_changes()
+        try:
+            wrapped = self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        except OSError as error:
+            raise FatalSSLAlert(*error.args) from error
+        return wrapped, self.get_environ()
+
+    def _take_up_changes(self) -> None:
+        marks = _marks(self._tls)
+        if marks == self._seen:
+            return
+        self._seen = marks
+        try:
+            # a new context, never the live one: OpenSSL forgets the old key when only half of a pair fits
+            self.context = tls_context(self._tls)
+        except ListenError as error:
+            log.warning("certificate_kept", certificate=str(self._tls.certificate), reason=str(error))
+        else:
+            log.info("certificate_replaced", certificate=str(self._tls.certificate))

@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape
 from lxml import etree
 
 from gateway import mappings
+from gateway.contract.model import Contract
 from gateway.contract.openapi import openapi
 from gateway.contract.published import groups, operations
 from gateway.contract.wsdl import exchange_wsdl, typed_wsdl
@@ -35,6 +36,12 @@ class ContractShrinksError(ValueError):
         super().__init__("已发布的 v1 接口只增不减，以下内容将被删除：\n" + "\n".join(lines))
 
 
+def contracts(root: Path) -> list[Contract]:
+    """The national contract, then every province's: what the published files are made from."""
+    others = [name for name in mappings.provinces(root) if name != "national"]
+    return [mappings.load(province, root) for province in ("national", *others)]
+
+
 def generate(root: Path) -> dict[str, bytes]:
     """Every published file by its name under ``wsdl/``.
 
@@ -45,12 +52,11 @@ def generate(root: Path) -> dict[str, bytes]:
         MappingError: a mapping file is wrong.
         PublishError: the tables cannot be written as XML elements.
     """
-    provinces = [name for name in mappings.provinces(root) if name != "national"]
-    contracts = [mappings.load(province, root) for province in ("national", *provinces)]
-    files = {f"{group}.wsdl": typed_wsdl(contracts, group) for group in groups(contracts)}
+    found = contracts(root)
+    files = {f"{group}.wsdl": typed_wsdl(found, group) for group in groups(found)}
     files["exchange.wsdl"] = exchange_wsdl()
-    files |= {f"xsd/{operation.infno}.xsd": string_schema(operation) for operation in operations(contracts)}
-    files["openapi.json"] = openapi(contracts)
+    files |= {f"xsd/{operation.infno}.xsd": string_schema(operation) for operation in operations(found)}
+    files["openapi.json"] = openapi(found)
     return files
 
 

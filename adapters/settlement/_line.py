@@ -48,7 +48,7 @@ class Line:
         return time.monotonic() < self._stale_at and self.http.is_connected
 
     def close(self) -> None:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # http.client flushes an answer whose reader is closed already
             self.http.close()
 
 

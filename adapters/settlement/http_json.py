@@ -150,7 +150,7 @@ class HttpJsonPlatform:
                 headers=headers,
                 preload_content=False,
             )
-        except (BrokenPipeError, ConnectionResetError) as error:
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLError) as error:
             return error
         return None
 

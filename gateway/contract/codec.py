@@ -69,7 +69,7 @@ def _digits(value: Any) -> tuple[str, str, str]:
         raise Wrong("type", "应为数字")
     if isinstance(value, Decimal) and value.adjusted() > 40:
         raise Wrong("precision", "数字过大")
-    match = _NUMBER.fullmatch(value if isinstance(value, str) else format(value, "f"))
+    match = _NUMBER.fullmatch(format(value, "f") if isinstance(value, Decimal) else str(value))
     if match is None:
         raise Wrong("type", "应为数字")
     return match[1], match[2], match[3] or ""

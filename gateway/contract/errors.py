@@ -24,7 +24,7 @@ class MappingError(Exception):
 
     @property
     def all(self) -> tuple[MappingError, ...]:
-        """This error and the others, in order of file and line."""
+        """Every error of one reading, in order of file and line."""
         return (self, *self.others)
 
     @property

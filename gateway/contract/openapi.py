@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gateway.contract.model import CodeList, Contract
-from gateway.contract.published import HEAD, PROBLEM, ROW, STATUS, Element, Operation, description, operations
+from gateway.contract.published import HEAD, PROBLEM, STATUS, Element, Operation, description, operations
 
 Schema = dict[str, Any]
 
@@ -86,8 +86,7 @@ def _components(found: Iterable[Operation], codes: Mapping[str, CodeList]) -> Sc
         }
         output = {"output": _side(operation.output, "交易输出", codes)}
         schemas[f"{operation.name}Response"] = _answer(f"{title} 应答", output)
-    used = [f"code.{name}" for name in sorted(codes)]
-    return schemas | {key: _code_list(codes[key.removeprefix("code.")]) for key in used}
+    return schemas | {f"code.{name}": _code_list(codes[name]) for name in sorted(codes)}
 
 
 def _answer(label: str, output: Schema) -> Schema:
@@ -98,9 +97,11 @@ def _answer(label: str, output: Schema) -> Schema:
 
 def _side(content: tuple[Element, ...], label: str, codes: Mapping[str, CodeList]) -> Schema:
     """In JSON a repeated root is the array itself, not an object with ``row`` (contract.model)."""
-    if len(content) == 1 and content[0].name == ROW and content[0].repeat:
-        return _element(content[0], codes)
-    return _object(label, content, codes)
+    rows = [_element(element, codes) for element in content if element.root_row]
+    rest = [element for element in content if not element.root_row]
+    if not rows:
+        return _object(label, rest, codes)
+    return {"anyOf": [*rows, _object(label, rest, codes)]} if rest else rows[0]
 
 
 def _element(element: Element, codes: Mapping[str, CodeList]) -> Schema:

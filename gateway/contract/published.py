@@ -35,6 +35,8 @@ class Element:
     children: tuple[Element, ...] | None = None
     field: Field | None = None
     provinces: tuple[str, ...] = ()
+    root_row: bool = False
+    """True for the ``row`` that stands for a repeated ``_root``, which is no node of the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ def _side(side: Side, province: str, where: str) -> tuple[Element, ...]:
     content = _content(side.root, side.nodes, province, where)
     if not side.root_repeat:
         return content
-    return (Element(ROW, "行", repeat=True, children=content, provinces=(province,)),)
+    return (Element(ROW, "行", repeat=True, children=content, provinces=(province,), root_row=True),)
 
 
 def _content(fields: Iterable[Field], nodes: Iterable[Node], province: str, where: str) -> tuple[Element, ...]:
@@ -207,7 +209,7 @@ def _merge(known: tuple[Element, ...], others: tuple[Element, ...], where: str) 
 
 
 def _merge_one(mine: Element, other: Element, where: str) -> Element:
-    if (mine.children is None) != (other.children is None):
+    if (mine.children is None) != (other.children is None) or mine.root_row != other.root_row:
         raise PublishError(f"{where} 在一处是字段，在另一处是节点（{'、'.join(other.provinces)}），无法合并发布")
     children = None
     if mine.children is not None and other.children is not None:

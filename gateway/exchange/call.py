@@ -45,6 +45,8 @@ class Call:
     channel: str
     head: Mapping[str, str] = field(default_factory=dict)
     problems: Sequence[Problem] = ()
+    unknown: Sequence[str] = ()
+    """What the dialect met and no verb read, in the hospital's own names."""
     raw_charset: str = "utf-8"
     dialect_version: str = ""
 

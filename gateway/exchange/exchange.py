@@ -164,6 +164,7 @@ class Exchange:
             return self._refused(call, refusal, received_at)
         except Unreadable as refusal:
             self._refused(call, refusal, received_at)
+            refusal.journaled = True
             raise
         except JournalUnavailable:
             log.exception("journal_unavailable", infno=call.infno)
@@ -181,8 +182,8 @@ class Exchange:
         message, found = interface.input(transaction.infno).check(call.message)
         problems = [*call.problems, *head_problems(interface.contract, head), *found.problems]
         warnings = list(found.warnings)
-        if found.unknown:
-            names = "、".join(dict.fromkeys(found.unknown))
+        if unknown := dict.fromkeys([*call.unknown, *found.unknown]):
+            names = "、".join(unknown)
             if self._refuse_unknown:
                 text = f"接口没有的字段：{names}"
                 problems.append(Problem("", "", names, "未知字段", "", "unknown", text))

@@ -51,10 +51,16 @@ class Episode:
     diagnoses: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     """(inout_diag_type, diag_srt_no) -> row."""
     lines: dict[str, FeeLine] = field(default_factory=dict)
+    settlements: list[Settlement] = field(default_factory=list)
 
     @property
     def gone(self) -> bool:
         return self.state in ("cancelled", "reversed")
+
+    @property
+    def settled(self) -> list[Settlement]:
+        """Its settlements that are in force."""
+        return [one for one in self.settlements if one.state == "settled"]
 
     def unsettled(self, batch: str = "") -> list[FeeLine]:
         """Lines without a settlement in force, of one ``chrg_bchno`` when given."""
@@ -115,6 +121,7 @@ class Ledger:
         self._serials: Counter[str] = Counter()
         self.persons: dict[str, Person] = {}
         self.episodes: dict[str, Episode] = {}
+        self._numbers: dict[tuple[str, str, str], Episode] = {}
         self.settlements: dict[str, Settlement] = {}
         self.requests: Counter[str] = Counter()
         self.executed: dict[str, Executed] = {}
@@ -147,9 +154,7 @@ class Ledger:
             return self.persons[identity]
         psn_no = persons.number_of(identity, self.admdvs)
         if psn_no not in self.persons:
-            self.persons[psn_no] = persons.invent(
-                identity, seed=self.seed, admdvs=self.admdvs, today=today, name=name
-            )
+            self.persons[psn_no] = persons.invent(identity, seed=self.seed, admdvs=self.admdvs, today=today, name=name)
         return self.persons[psn_no]
 
     def episode(self, mdtrt_id: str, psn_no: str, kind: EpisodeKind) -> Episode:
@@ -172,16 +177,15 @@ class Ledger:
             raise Declined(f"setl_id {setl_id} 与 mdtrt_id {mdtrt_id}、psn_no {psn_no} 不符")
         return found
 
-    def settled_of(self, episode: Episode) -> list[Settlement]:
-        """The settlements of an episode that are in force."""
-        return [one for one in self.settlements.values() if one.episode is episode and one.state == "settled"]
-
     def number_taken(self, kind: EpisodeKind, fixmedins_code: str, number: str) -> bool:
         """Whether the institution already uses this ipt_no / ipt_otp_no for something in force."""
-        return any(
-            one.kind == kind and one.number == number and one.fixmedins_code == fixmedins_code and not one.gone
-            for one in self.episodes.values()
-        )
+        holder = self._numbers.get((kind, fixmedins_code, number))
+        return holder is not None and not holder.gone
+
+    def admit(self, episode: Episode) -> None:
+        """Take a new stay, visit or purchase into the books."""
+        self.episodes[episode.mdtrt_id] = episode
+        self._numbers[episode.kind, episode.fixmedins_code, episode.number] = episode
 
     # -------------------------------------------------------------- what /_sim/ledger shows
 
@@ -216,7 +220,7 @@ class Ledger:
             "diagnoses": list(one.diagnoses.values()),
             "fees": _totals(one.lines.values()),
             "fee_lines": [_shown_line(line) for line in one.lines.values()],
-            "setl_ids": [settlement.setl_id for settlement in self.settled_of(one)],
+            "setl_ids": [settlement.setl_id for settlement in one.settled],
         }
 
 

@@ -272,7 +272,8 @@ def _shape_row(node: Node, given: Mapping[str, Any], now: datetime, serial: str)
             row[column.name] = _printed(column, given[column.name])
         elif column.required:
             row[column.name] = _invent(column, now, serial)
-    return row | shape(node.children, given, now, serial)
+    row.update(shape(node.children, given, now, serial))
+    return row
 
 
 def _printed(column: Column, value: Any) -> Any:
@@ -295,5 +296,3 @@ def _invent(column: Column, now: datetime, serial: str) -> Any:
         return "1"
     plain = serial if column.name.lower().endswith(("id", "no", "sn", "codg", "code")) else f"模拟{column.label}"
     return plain[-column.length :] if column.length else plain
-
-

@@ -6,8 +6,6 @@ parsed into the context and lets spyne call the handler (:func:`dispatch`).
 
 from __future__ import annotations
 
-import gateway.soap.spyne_shim  # noqa: F401  # isort: skip  # before anything of spyne
-
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any

@@ -1,8 +1,8 @@
 """The store: tables, migrations, engines. The only place that writes SQL for the gateway's own data (design, store).
 
-    store = open_store("sqlite:////var/lib/yibao/journal.db", node="n1")
-    store.upgrade()
-    store.journal.intend(...)
+store = open_store("sqlite:////var/lib/yibao/journal.db", node="n1")
+store.upgrade()
+store.journal.intend(...)
 """
 
 from __future__ import annotations

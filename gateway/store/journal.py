@@ -99,7 +99,7 @@ class SqlJournal:
 
     def bodies(self, exchange_id: int) -> Bodies | None:
         which = {"exchange_id": exchange_id}
-        found = self._backend.read(lambda connection: connection.execute(sql.BODIES, which).all())
+        found: Sequence[Row[Any]] = self._backend.read(lambda connection: connection.execute(sql.BODIES, which).all())
         return _bodies(exchange_id, found) if found else None
 
     def search(self, query: Query) -> list[Exchange]:
@@ -139,10 +139,6 @@ class SqlJournal:
         return self._backend.room()
 
 
-class _LostRaceError(JournalUnavailable):
-    """Another writer was faster where this database has no row lock; the caller may simply ask again."""
-
-
 def _get(connection: Connection, exchange_id: int) -> Exchange | None:
     return _one(connection.execute(sql.GET, {"exchange_id": exchange_id}).all())
 
@@ -167,11 +163,11 @@ def _take_request(connection: Connection, row: Exchange, held_by: Exchange | Non
         {"key_client": row.client, "key_request_id": row.request_id, "held_by": held_by.id, "taken_by": row.id},
     )
     if passed.rowcount != 1:
-        raise _LostRaceError("another exchange took this request_id at the same moment")
+        raise JournalUnavailable("another exchange took this request_id at the same moment")
 
 
 def _insert(connection: Connection, row: Exchange, bodies: Iterable[dict[str, Any] | None]) -> Exchange:
-    values = {name: _column(name, getattr(row, name)) for name in _COLUMNS}
+    values = {name: _column(getattr(row, name)) for name in _COLUMNS}
     inserted = connection.execute(sql.INSERT_EXCHANGE, values).inserted_primary_key
     assert inserted is not None
     written = replace(row, id=inserted[0])
@@ -195,7 +191,7 @@ def _insert_keys(connection: Connection, exchange_id: int, keys: Sequence[tuple[
 
 def _move(connection: Connection, before: Exchange, after: Exchange) -> None:
     changed: dict[str, Any] = {
-        f"new_{name}": _column(name, getattr(after, name))
+        f"new_{name}": _column(getattr(after, name))
         for name in ("state", "finished_at", "infcode", "inf_refmsgid", "err_msg", "warn_msg", "code", "elapsed_ms")
     }
     where = {"exchange_id": before.id, "state_before": before.state.value}
@@ -209,10 +205,10 @@ def _raise_high(connection: Connection, institution: str, seen: int | None, rais
         return
     values = {"of_institution": institution, "seen": seen, "raised": raised}
     if connection.execute(sql.RAISE_HIGH, values).rowcount != 1:
-        raise _LostRaceError("another node reserved numbers at the same moment")
+        raise JournalUnavailable("another node reserved numbers at the same moment")
 
 
-def _column(name: str, value: Any) -> Any:
+def _column(value: Any) -> Any:
     if isinstance(value, State):
         return value.value
     if isinstance(value, datetime):

@@ -27,7 +27,7 @@ WIDTH: Mapping[str, int] = {
     "safety": 16,
     "client": 64,
     "channel": 64,
-    "institution": 32,
+    "institution": 40,
     "province": 32,
     "msgid": 40,
     "request_id": 128,
@@ -38,7 +38,7 @@ WIDTH: Mapping[str, int] = {
     "inf_refmsgid": 64,
     "code": 16,
     "charset": 32,
-    "kind": 32,
+    "kind": 40,
     "value": 128,
 }
 """Width of each text column in characters; keys are column names."""
@@ -84,8 +84,8 @@ def identity(text: str, column: str) -> str:
     fitting = plain(text)
     if fitting == text and len(text) <= WIDTH[column]:
         return text
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{fitting[: WIDTH[column] - 65]}~{digest}"
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return f"{fitting[: WIDTH[column] - 33]}~{digest}"
 
 
 def identity_or_none(text: str | None, column: str) -> str | None:

@@ -23,8 +23,10 @@ INSERT_REQUEST_KEY = insert(request_key)
 INSERT_HIGH = insert(msgid_high)
 
 # one row per key of the exchange, so that the row and its keys cost one statement
-GET = select(exchange, exchange_key.c.kind, exchange_key.c.value).select_from(_KEYS).where(
-    exchange.c.id == bindparam("exchange_id")
+GET = (
+    select(exchange, exchange_key.c.kind, exchange_key.c.value)
+    .select_from(_KEYS)
+    .where(exchange.c.id == bindparam("exchange_id"))
 )
 FIND_REQUEST = (
     select(exchange, exchange_key.c.kind, exchange_key.c.value)
@@ -35,7 +37,9 @@ KEYS_OF = select(exchange_key.c.exchange_id, exchange_key.c.kind, exchange_key.c
     exchange_key.c.exchange_id.in_(bindparam("ids", expanding=True))
 )
 BODIES = (
-    select(exchange.c.id, exchange_body.c.kind, exchange_body.c.packed, exchange_body.c.raw_size, exchange_body.c.charset)
+    select(
+        exchange.c.id, exchange_body.c.kind, exchange_body.c.packed, exchange_body.c.raw_size, exchange_body.c.charset
+    )
     .select_from(exchange.outerjoin(exchange_body, exchange_body.c.exchange_id == exchange.c.id))
     .where(exchange.c.id == bindparam("exchange_id"))
 )
@@ -59,27 +63,27 @@ PASS_REQUEST_KEY = (
     )
     .values(exchange_id=bindparam("taken_by"))
 )
-FINISH = update(exchange).where(
-    exchange.c.id == bindparam("exchange_id"), exchange.c.state == bindparam("state_before")
-).values(
-    {
-        name: bindparam(f"new_{name}")
-        for name in (
-            "state",
-            "finished_at",
-            "infcode",
-            "inf_refmsgid",
-            "err_msg",
-            "warn_msg",
-            "code",
-            "elapsed_ms",
-        )
-    }
+FINISH = (
+    update(exchange)
+    .where(exchange.c.id == bindparam("exchange_id"), exchange.c.state == bindparam("state_before"))
+    .values(
+        {
+            name: bindparam(f"new_{name}")
+            for name in (
+                "state",
+                "finished_at",
+                "infcode",
+                "inf_refmsgid",
+                "err_msg",
+                "warn_msg",
+                "code",
+                "elapsed_ms",
+            )
+        }
+    )
 )
 
-LOCK_HIGH = (
-    select(msgid_high.c.next_slot).where(msgid_high.c.institution == bindparam("institution")).with_for_update()
-)
+LOCK_HIGH = select(msgid_high.c.next_slot).where(msgid_high.c.institution == bindparam("institution")).with_for_update()
 RAISE_HIGH = (
     update(msgid_high)
     .where(msgid_high.c.institution == bindparam("of_institution"), msgid_high.c.next_slot == bindparam("seen"))
@@ -107,9 +111,7 @@ def search(query: Query) -> Select[Any]:
     With keys the search starts in ``exchange_key``, whose index already has the wanted order: ``exchange`` is only
     read by primary key.
     """
-    pairs = [
-        (rows.identity(kind, "kind"), rows.identity(value, "value")) for kind, value in dict.fromkeys(query.keys)
-    ]
+    pairs = [(rows.identity(kind, "kind"), rows.identity(value, "value")) for kind, value in dict.fromkeys(query.keys)]
     statement, row_id = _start(pairs)
     if query.before_id is not None:
         statement = statement.where(row_id < query.before_id)

@@ -57,6 +57,14 @@ def find(source: Any, parts: tuple[str, ...]) -> Any:
     return value
 
 
+def find_all(source: Any, parts: tuple[str, ...]) -> Any:
+    """What stands at ``parts``, a list where the last name repeats, or ``Absent.MISSING``."""
+    if not parts:
+        return source
+    parent = find(source, parts[:-1])
+    return parent.get(parts[-1], Absent.MISSING) if isinstance(parent, dict) else Absent.MISSING
+
+
 def find_rows(source: Any, parts: tuple[str, ...]) -> Iterator[Any]:
     """Every row at ``parts``, also below repeated parents; nothing for what is absent or blank."""
     if isinstance(source, list):

@@ -13,12 +13,15 @@ from decimal import ROUND_HALF_UP, Decimal, Inexact, localcontext
 from typing import Any, Literal, Protocol
 
 from gateway.contract.dialect.dates import DatePattern
-from gateway.contract.dialect.paths import Absent, Path, find, find_rows, put
+from gateway.contract.dialect.paths import Absent, Path, find, find_all, find_rows, put
 from gateway.contract.dialect.payload import leaf_text
 from gateway.contract.model import Node, Problem
 
 OnUnfit = Literal["keep", "drop", "silent"]
 """What stands in the target for a value that cannot be translated: ``keep`` it as it came, or nothing (reported or not)."""
+
+WHOLE = ("",)
+"""Where a message that is itself a list stands until it is complete."""
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,30}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})")
 
@@ -161,14 +164,16 @@ class Each:
             for row in rows[:1]:
                 self._row(replace(scope, source=row))
             return
-        found = find(scope.target, self.target.parts[:-1])
-        if not isinstance(found, dict):
-            put(scope.target, self.target.parts[:-1], found := {}) if rows else None
-        if not rows or not isinstance(found, dict):
+        if not rows and self.target.parts != WHOLE:
             return
-        written = found.setdefault(self.target.parts[-1], [])
+        if find_all(scope.target, self.target.parts) is Absent.MISSING:
+            put(scope.target, self.target.parts, [])
+        written = find_all(scope.target, self.target.parts)
+        if not isinstance(written, list):
+            return
         for row in rows[:1] if self.only_first else rows:
-            written.append(target := {})
+            target: dict[str, Any] = {}
+            written.append(target)
             self._row(replace(scope, source=row, target=target, rows=(*scope.rows, len(written))))
 
     def _row(self, scope: Scope) -> None:
@@ -216,10 +221,8 @@ class MoveNode:
     """None on the way back: the hospital gets what the platform sent."""
 
     def run(self, scope: Scope) -> None:
-        value = find(scope.top if self.source.absolute else scope.source, self.source.parts[:-1])
-        if self.source.parts:
-            value = value.get(self.source.parts[-1], Absent.MISSING) if isinstance(value, dict) else Absent.MISSING
-        if isinstance(value, Absent):
+        value = find_all(scope.top if self.source.absolute else scope.source, self.source.parts)
+        if value is Absent.MISSING:
             return
         put(scope.target, self.target.parts, value if self.shape is None else self.shape.of(value))
 

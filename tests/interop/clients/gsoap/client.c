@@ -130,9 +130,11 @@ static void typed(char **patient) {
     struct _ns1__Txn2401Response stay = {0};
     struct _ns1__Txn2301Response answer = {0};
     long sum = 0;
-    answered("2401", soap_call___ns1__Txn2401(soap, url, NULL, admission(patient), &stay), stay.infcode, stay.err_USCOREmsg);
+    int status = soap_call___ns1__Txn2401(soap, url, NULL, admission(patient), &stay);
+    answered("2401", status, stay.infcode, stay.err_USCOREmsg);
     char *id = stay.output->result->mdtrt_USCOREid;
-    answered("2301", soap_call___ns1__Txn2301(soap, url, NULL, fees(patient, id), &answer), answer.infcode, answer.err_USCOREmsg);
+    status = soap_call___ns1__Txn2301(soap, url, NULL, fees(patient, id), &answer);
+    answered("2301", status, answer.infcode, answer.err_USCOREmsg);
     for (int i = 0; i < answer.output->__sizeresult; i++) sum += cents(answer.output->result[i].det_USCOREitem_USCOREfee_USCOREsumamt);
     tell("typed", id, answer.output->__sizeresult, sum);
 }
@@ -228,13 +230,21 @@ static void fault(void) {
     printf("\"}}");
 }
 
+/* Debian's soapcpp2 makes SOAP 1.2 the default whatever the WSDL says; the envelope's namespace decides */
+static void speak(const char *version) {
+    if (!strcmp(version, "1.1")) {
+        namespaces[0].ns = "http://schemas.xmlsoap.org/soap/envelope/";
+        namespaces[1].ns = "http://schemas.xmlsoap.org/soap/encoding/";
+    }
+    soap_set_namespaces(soap, namespaces);
+}
+
 int main(int count, char **arguments) {
     if (count != 12) give_up("usage", "client BASE SOAP DAY A(psn certno insutype ipt) B(psn certno insutype ipt)");
     base = arguments[1];
     day = arguments[3];
     soap = soap_new1(SOAP_C_UTFSTRING | SOAP_IO_KEEPALIVE);
-    soap_set_namespaces(soap, namespaces);
-    soap_set_version(soap, strcmp(arguments[2], "1.2") ? 1 : 2);
+    speak(arguments[2]);
     soap->connect_timeout = 10;
     soap->recv_timeout = soap->send_timeout = 60;
     printf("{");

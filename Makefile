@@ -1,0 +1,72 @@
+# yibao-gateway. `make help` lists the targets; python3 >= 3.11 with its venv module is all that must be there.
+SHELL   := /bin/sh
+PYTHON  ?= python3
+VENV    ?= .venv
+BIN     := $(VENV)/bin
+LOCK    := .ci/lock
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check interop test-all fuzz bench lock wheel clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+run: $(VENV)/.run ## simulator, gateway and the demo stay on this machine; serves until Ctrl-C
+	@$(BIN)/yibao demo --keep
+
+demo: $(VENV)/.run ## the same, but stops; exit 0 only if every step had the outcome it should
+	@$(BIN)/yibao demo
+
+test: $(VENV)/.dev ## the tests: real PostgreSQL, real SOAP clients, real processes
+	$(BIN)/pytest
+
+check: $(VENV)/.dev ## ruff, mypy, import floors, drift of the published contract and of generated documents
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/yibao wsdl check
+	$(BIN)/yibao mapping check
+	$(BIN)/yibao faults --check docs/using/fault-codes.md
+
+interop: $(VENV)/.dev ## SOAP clients of other languages from Debian's packages (as root)
+	sh tests/interop/run.sh $(BIN)/pytest
+
+fuzz: $(VENV)/.dev ## a longer fuzz run over the ways in
+	YIBAO_FUZZ_EXAMPLES=20000 $(BIN)/pytest tests/hostile -k fuzz --timeout 1800
+
+test-all: ## everything, on every supported Python that is here
+	sh .ci/test-all
+
+bench: $(VENV)/.dev ## cost of the codec and of one exchange, as ratios in one run
+	$(BIN)/python -m bench
+
+lock: ## renew the locked dependencies (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  --no-emit-find-links pyproject.toml -o $(LOCK)/run.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  --no-emit-find-links pyproject.toml --group test --group check -o $(LOCK)/dev.txt
+
+wheel: $(VENV)/.dev ## build the wheel and run the demo from it in an empty environment
+	sh .ci/wheel-demo $(PYTHON)
+
+clean: ## remove the environment and what runs left behind
+	rm -rf $(VENV) .venvs dist build var
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python >= 3.11 is needed; name one with PYTHON=..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo "the venv module is missing (Debian: apt-get install python3-venv)"; exit 1; }
+
+$(VENV)/.run: $(VENV)/bin/python pyproject.toml $(LOCK)/run.txt
+	@echo "installing (once, a minute or two) ..."
+	@$(BIN)/pip install -q --require-hashes -r $(LOCK)/run.txt
+	@$(BIN)/pip install -q --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run $(LOCK)/dev.txt
+	@echo "installing what the tests need ..."
+	@$(BIN)/pip install -q --require-hashes -r $(LOCK)/dev.txt
+	@touch $@

@@ -1,0 +1,69 @@
+"""``/healthz`` alive, ``/readyz`` ready, ``/metrics`` for Prometheus, ``/-/reload`` for the operator's command."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from gateway.contract.jsontext import dumps
+from gateway.faults import ADDRESS_UNKNOWN
+from gateway.metrics import Metrics
+from gateway.reception import Environ, StartResponse, respond
+
+_JSON: Final = "application/json; charset=utf-8"
+RELOAD: Final = "/-/reload"
+CHECKED_FOR_S: Final = 3.0
+"""An answer of ``/readyz`` stands this long, so that probes do not become load on the platform."""
+
+
+class Admin:
+    """The WSGI application of the administration side.
+
+    Args:
+        checks: what must hold to be ready, by name.
+        told: what is only told (``sign_in`` where the province does not ask for it).
+        reload: takes up changed mapping files; returns what is wrong with them, empty when they are in force.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        checks: Mapping[str, Callable[[], bool]],
+        told: Mapping[str, Callable[[], bool]],
+        reload: Callable[[], list[str]],
+    ) -> None:
+        self._metrics = metrics
+        self._checks = checks
+        self._told = told
+        self._reload = reload
+        self._checked_at = float("-inf")
+        self._found: dict[str, bool] = {}
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO")
+        if path == "/healthz":
+            return respond(start_response, 200, _JSON, b'{"alive":true}')
+        if path == "/readyz":
+            return self._ready(start_response)
+        if path == "/metrics":
+            content, content_type = self._metrics.render()
+            return respond(start_response, 200, content_type, content)
+        if path == RELOAD and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
+            errors = self._reload()
+            return respond(start_response, 200, _JSON, dumps({"reloaded": not errors, "errors": errors}))
+        return respond(start_response, 404, _JSON, dumps({"code": ADDRESS_UNKNOWN.code}))
+
+    def _ready(self, start_response: StartResponse) -> list[bytes]:
+        if time.monotonic() - self._checked_at > CHECKED_FOR_S:
+            self._found = {name: check() for name, check in self._checks.items()}
+            self._checked_at = time.monotonic()
+        ready = all(self._found.values())
+        told: dict[str, Any] = {name: check() for name, check in self._told.items()}
+        body = {"ready": ready, **self._found, **told}
+        return respond(start_response, 200 if ready else 503, _JSON, dumps(body))
+
+
+def _from_here(environ: Environ) -> bool:
+    """Reload is asked for on this machine only, and not through a proxy."""
+    return environ.get("REMOTE_ADDR") in ("127.0.0.1", "::1") and "HTTP_X_FORWARDED_FOR" not in environ

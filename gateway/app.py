@@ -1,0 +1,235 @@
+"""The composition root: settings in, running parts out. Nothing else builds objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from adapters.settlement.build import build_platform
+from gateway import clock, mappings, wsdl_files
+from gateway.admin import Admin
+from gateway.contract.envelope import Sender
+from gateway.contract.errors import MappingError
+from gateway.contract.interface import Interface
+from gateway.contract.published import operations
+from gateway.dialects import DialectLibrary
+from gateway.exchange.exchange import Exchange
+from gateway.exchange.msgid import MsgidSequence
+from gateway.exchange.ports import SettlementPlatform
+from gateway.exchange.sign_in import SignIns
+from gateway.json_api import JsonApi
+from gateway.listeners import Apps
+from gateway.metrics import Metrics
+from gateway.reception import Reception
+from gateway.router import Lazily, Router, WsgiApp
+from gateway.settings import Settings
+from gateway.soap.identity import Admission, Clients
+from gateway.soap.lane import Lane
+from gateway.soap.operations import build_application, build_legacy_application, build_string_application
+from gateway.soap.services import LegacyService, StringService, TypedService
+from gateway.store import Store, open_store
+
+log = structlog.get_logger(__name__)
+
+MSGIDS_PER_BLOCK = 200
+
+
+class Mappings:
+    """The mapping files in force: interface and dialects, replaced together or not at all.
+
+    Args:
+        settings: province and strictness.
+        root: folder that holds ``mappings/``.
+    """
+
+    def __init__(self, settings: Settings, root: Path) -> None:
+        self._settings = settings
+        self._root = root
+        self.interface = self._load()
+        self.dialects = DialectLibrary(root, self.interface.contract)
+        self.reloaded: list[Callable[[], None]] = []
+
+    def _load(self) -> Interface:
+        contract = mappings.load(self._settings.platform.province, self._root)
+        return Interface(contract, code_lists=self._settings.contract.code_lists)
+
+    def reload(self) -> list[str]:
+        """Take up changed files. Returns what is wrong with them; then everything stays as it was."""
+        try:
+            interface = self._load()
+        except MappingError as error:
+            return [str(found) for found in error.all]
+        errors = self.dialects.reload(interface.contract)
+        if errors:
+            return [str(error) for error in errors]
+        self.interface = interface
+        for listener in self.reloaded:
+            listener()
+        log.info("mappings_reloaded", version=interface.contract.version)
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The running parts of one exchange process."""
+
+    settings: Settings
+    store: Store
+    platform: SettlementPlatform
+    exchange: Exchange
+    mappings: Mappings
+    metrics: Metrics
+    router: Router
+    admin: Admin
+
+    def close(self) -> None:
+        """After the last call: the line first, then the store, which finishes its writes."""
+        self.platform.close()
+        self.store.close()
+
+
+def build_line(settings: Settings) -> SettlementPlatform:
+    """The way to the province."""
+    platform = settings.platform
+    return build_platform(
+        platform.url,
+        platform.signing,
+        account=platform.tif_paasid,
+        secret=platform.tif_secret.get_secret_value(),
+        url_per_infno=platform.infno_in_url,
+        paths=platform.paths,
+        connect_timeout_s=platform.connect_timeout_s,
+        read_timeout_s=platform.read_timeout_s,
+        answer_bytes_max=platform.answer_bytes_max,
+        pool_size=platform.pool_size,
+        ca_file=platform.ca_file,
+        client_cert=platform.client_certificate,
+        client_key=platform.client_key,
+    )
+
+
+def build(settings: Settings) -> Gateway:
+    """Everything one exchange process needs, ready to be called.
+
+    Raises:
+        MappingError: a mapping file is wrong.
+        StoreError: the store cannot be opened or upgraded.
+    """
+    root = mappings.data_root()
+    files = Mappings(settings, root)
+    store = open_store(settings.store.url, node=settings.store.node)
+    store.upgrade()
+    orphans = store.journal.adopt_orphans(clock.now())
+    if orphans:
+        log.error("in_doubt_after_restart", exchanges=orphans)
+    metrics = Metrics()
+    msgids = MsgidSequence(store.journal, settings.institution.code, clock.now, block=MSGIDS_PER_BLOCK)
+    sign_ins = SignIns(store.journal)
+    platform = build_line(settings)
+    exchange = Exchange(
+        interface=lambda: files.interface,
+        journal=store.journal,
+        platform=platform,
+        msgids=msgids,
+        sender=_sender(settings, files.interface),
+        clock=clock.now,
+        sign_ins=sign_ins,
+        observer=metrics,
+        unknown_fields=settings.contract.unknown_fields,
+    )
+    reception = Reception(
+        exchange, Clients(settings.clients, clock.now), Admission(settings.clients), settings.limits, settings.listen
+    )
+    services = _services(reception, files, root)
+    files.reloaded.append(services.forget)
+    admin = Admin(
+        metrics,
+        checks={"store": store.journal.ready, "platform": partial(platform.reachable, 2.0)},
+        told={"sign_in": lambda: bool(sign_ins.number("", clock.now()))},
+        reload=files.reload,
+    )
+    router = Router(services, JsonApi(reception), _published_file(root), settings.listen, _titles(files))
+    return Gateway(settings, store, platform, exchange, files, metrics, router, admin)
+
+
+def make_wsgi(settings: Settings) -> Apps:
+    """What the listeners serve."""
+    gateway = build(settings)
+    return Apps(exchange=gateway.router, admin=gateway.admin, close=gateway.close)
+
+
+def _sender(settings: Settings, interface: Interface) -> Sender:
+    province = interface.contract.settings
+    return Sender(
+        fixmedins_code=settings.institution.code,
+        fixmedins_name=settings.institution.name,
+        mdtrtarea_admvs=settings.institution.area,
+        insuplc_admdvs=settings.institution.patient_area,
+        recer_sys_code=settings.platform.receiver_system or str(province.get("recer_sys_code", "")),
+        infver=settings.platform.interface_version or str(province.get("infver", "")),
+    )
+
+
+# ------------------------------------------------------------------ services
+
+
+def _services(reception: Reception, files: Mappings, root: Path) -> Lazily:
+    """``exchange``, one typed service per group, ``legacy/<dialect>``."""
+    published = {name.removesuffix(".wsdl") for name in wsdl_files.names(root)}
+
+    def names() -> set[str]:
+        return published | {f"legacy/{name}" for name in files.dialects.current}
+
+    def build_lane(name: str) -> WsgiApp:
+        if name == "exchange":
+            return _string_lane(reception, root)
+        if name.startswith("legacy/"):
+            return _legacy_lane(name.removeprefix("legacy/"), reception, files, root)
+        return _typed_lane(name, reception, root)
+
+    return Lazily(names, build_lane)
+
+
+def _string_lane(reception: Reception, root: Path) -> Lane:
+    wsdl = wsdl_files.published(root, "exchange.wsdl")
+    return Lane(build_string_application, StringService(reception), reception, lambda: wsdl, "/soap/exchange")
+
+
+def _typed_lane(group: str, reception: Reception, root: Path) -> Lane:
+    contracts = [mappings.load(province, root) for province in _national_first(mappings.provinces(root))]
+    found = operations(contracts, group)
+    wsdl = wsdl_files.published(root, f"{group}.wsdl")
+    service = TypedService({operation.infno: operation for operation in found}, reception)
+    return Lane(partial(build_application, group, found), service, reception, lambda: wsdl, f"/soap/{group}")
+
+
+def _legacy_lane(name: str, reception: Reception, files: Mappings, root: Path) -> Lane:
+    dialect = files.dialects.current[name]
+    wsdl = wsdl_files.published(root, f"legacy/{dialect.wsdl}")
+    build_app = partial(build_legacy_application, name, dialect.namespace, dialect.operations)
+    return Lane(build_app, LegacyService(dialect, reception), reception, lambda: wsdl, f"/soap/legacy/{name}")
+
+
+def _national_first(names: list[str]) -> list[str]:
+    return sorted(names, key=lambda name: name != "national")
+
+
+def _published_file(root: Path) -> Callable[[str], bytes | None]:
+    known = set(wsdl_files.names(root, schemas=True))
+    return lambda name: wsdl_files.published(root, name) if name in known else None
+
+
+def _titles(files: Mappings) -> dict[str, str]:
+    """What the index page says beside each address."""
+    titles = {"exchange": "字符串服务 Call(infno, request)"}
+    for group, found in files.interface.groups.items():
+        shown = "、".join(f"{transaction.infno} {transaction.name}" for transaction in found[:4])
+        titles[group] = shown + (" 等" if len(found) > 4 else "")
+    titles |= {f"legacy/{name}": dialect.title for name, dialect in files.dialects.current.items()}
+    return titles
+
+

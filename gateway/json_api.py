@@ -1,0 +1,69 @@
+"""``/api/v1/transactions/<infno>``: the same exchange as JSON, for newer systems."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import structlog
+
+from gateway.contract.charset import decode, header_charset
+from gateway.contract.jsontext import dumps, loads_strict
+from gateway.exchange.call import Call, Client, Reply
+from gateway.exchange.exchange import refusal_reply
+from gateway.faults import CLIENT_LIMIT, INTERNAL, METHOD_WRONG, REQUEST_EMPTY, GatewayFault, Unreadable
+from gateway.reception import NOBODY, RETRY_AFTER_S, Environ, Reception, StartResponse, respond, unread_call
+from gateway.soap.services import json_reply, read_json_request
+
+log = structlog.get_logger(__name__)
+
+CHANNEL: Final = "json"
+PREFIX: Final = "/api/v1/transactions/"
+_JSON: Final = "application/json; charset=utf-8"
+
+
+class JsonApi:
+    """A WSGI application for the addresses below :data:`PREFIX`."""
+
+    def __init__(self, reception: Reception) -> None:
+        self._reception = reception
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
+        infno = str(environ["PATH_INFO"]).removeprefix(PREFIX)
+        raw, client = b"", NOBODY
+        try:
+            if environ["REQUEST_METHOD"] != "POST":
+                raise Unreadable(METHOD_WRONG)
+            raw = self._reception.body(environ)
+            client = self._reception.client(environ)
+            reply = self._reception.handle(self._call(infno, raw, client, environ))
+        except GatewayFault as fault:
+            return self._turned_away(fault, infno, raw, client, start_response)
+        except Exception:
+            log.exception("json_failed", infno=infno)
+            return self._turned_away(Unreadable(INTERNAL), infno, raw, client, start_response)
+        if reply.code == CLIENT_LIMIT.code:
+            return _answered(start_response, CLIENT_LIMIT.http_status, reply)
+        return _answered(start_response, 200, reply)
+
+    def _call(self, infno: str, raw: bytes, client: Client, environ: Environ) -> Call:
+        if not raw.strip():
+            raise Unreadable(REQUEST_EMPTY)
+        text, charset = decode(raw, in_header=header_charset(environ.get("CONTENT_TYPE") or ""))
+        head, message = read_json_request(loads_strict(text))
+        return Call(
+            client=client, infno=infno, message=message, raw=raw, channel=CHANNEL, head=head, raw_charset=charset
+        )
+
+    def _turned_away(
+        self, fault: GatewayFault, infno: str, raw: bytes, client: Client, start_response: StartResponse
+    ) -> list[bytes]:
+        if not fault.journaled:
+            self._reception.turn_away(fault, unread_call(raw, CHANNEL, client=client, infno=infno))
+        return _answered(start_response, fault.fault.http_status, refusal_reply(fault))
+
+
+def _answered(start_response: StartResponse, status: int, reply: Reply) -> list[bytes]:
+    headers = [("Retry-After", str(RETRY_AFTER_S))] if status == CLIENT_LIMIT.http_status else []
+    headers += [("WWW-Authenticate", 'Basic realm="yibao", charset="UTF-8"')] if status == 401 else []
+    headers += [("Allow", "POST")] if status == 405 else []
+    return respond(start_response, status, _JSON, dumps(json_reply(reply)), headers)

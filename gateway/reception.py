@@ -1,0 +1,82 @@
+"""What every way in shares: reading the body, naming the client, admitting it, journaling what was turned away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lxml import etree
+
+from gateway.exchange.call import Call, Client, Reply
+from gateway.exchange.exchange import Exchange
+from gateway.faults import GatewayFault, Refused
+from gateway.http_body import read_body
+from gateway.settings import Limits, Listen
+from gateway.soap.identity import Admission, Clients, peer_address
+
+Environ = Mapping[str, Any]
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+NOBODY = Client(name="?", transactions=())
+"""Stands in the journal for a caller that could not be named."""
+
+REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    413: "Content Too Large",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+RETRY_AFTER_S = 1
+
+
+def respond(
+    start_response: StartResponse, status: int, content_type: str, body: bytes, headers: Sequence[tuple[str, str]] = ()
+) -> list[bytes]:
+    """One complete WSGI answer."""
+    start_response(
+        f"{status} {REASONS[status]}",
+        [("Content-Type", content_type), ("Content-Length", str(len(body))), *headers],
+    )
+    return [body]
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """The desk in front of the exchange."""
+
+    exchange: Exchange
+    clients: Clients
+    admission: Admission
+    limits: Limits
+    listen: Listen
+
+    def body(self, environ: Environ) -> bytes:
+        """The request's bytes within the limits. Raises ``Unreadable`` GW-1006, GW-1015."""
+        return read_body(environ, self.limits)
+
+    def client(self, environ: Environ, security: etree._Element | None = None) -> Client:
+        """Who calls. Raises ``Unreadable`` GW-2001, GW-2002."""
+        return self.clients.identify(environ, peer_address(environ, self.listen.trusted_proxies), security)
+
+    def handle(self, call: Call) -> Reply:
+        """Carry the call while the client holds one of its places; without one it is answered GW-4003."""
+        try:
+            with self.admission.enter(call.client):
+                return self.exchange.handle(call)
+        except Refused as limit:
+            return self.turn_away(limit, call)
+
+    def turn_away(self, fault: GatewayFault, call: Call) -> Reply:
+        """Journal a call that never became an exchange, with its bytes as they came."""
+        return self.exchange.refuse(call, fault)
+
+
+def unread_call(raw: bytes, channel: str, *, client: Client = NOBODY, infno: str = "", charset: str = "utf-8") -> Call:
+    """A call of which nothing but the bytes is known."""
+    return Call(client=client, infno=infno, message={}, raw=raw, channel=channel, raw_charset=charset)

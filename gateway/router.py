@@ -1,0 +1,107 @@
+"""Which address is served by what."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from html import escape
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from gateway.contract.jsontext import dumps
+from gateway.faults import ADDRESS_UNKNOWN
+from gateway.json_api import PREFIX as JSON_PREFIX
+from gateway.reception import Environ, StartResponse, respond
+from gateway.soap.identity import public_url
+
+WsgiApp = Callable[[Any, Any], Iterable[bytes]]
+SOAP: Final = "/soap/"
+OPENAPI: Final = "/api/v1/openapi.json"
+
+
+class Lazily:
+    """Services by name, each built on its first call: a hospital uses a few of the thirty."""
+
+    def __init__(self, names: Callable[[], Iterable[str]], build: Callable[[str], WsgiApp]) -> None:
+        self.names = names
+        self._build = build
+        self._built: dict[str, WsgiApp] = {}
+        self._lock = threading.Lock()
+
+    def get(self, name: str) -> WsgiApp | None:
+        found = self._built.get(name)
+        if found is None and name in self.names():
+            with self._lock:
+                found = self._built.get(name) or self._built.setdefault(name, self._build(name))
+        return found
+
+    def forget(self) -> None:
+        """Build anew on the next call, after a reload."""
+        with self._lock:
+            self._built = {}
+
+
+class Router:
+    """The WSGI application of the HIS side.
+
+    Args:
+        services: lanes by the part of the address after ``/soap/``.
+        schema: bytes of a published file (``xsd/2401.xsd``, ``openapi.json``), or None.
+    """
+
+    def __init__(
+        self,
+        services: Lazily,
+        json_api: WsgiApp,
+        schema: Callable[[str], bytes | None],
+        listen: Any,
+        titles: Mapping[str, str],
+    ) -> None:
+        self._services = services
+        self._json_api = json_api
+        self._schema = schema
+        self._listen = listen
+        self._titles = titles
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        path = str(environ.get("PATH_INFO") or "/")
+        if path.startswith(SOAP):
+            return self._soap(path.removeprefix(SOAP).rstrip("/"), environ, start_response)
+        if path.startswith(JSON_PREFIX):
+            return self._json_api(environ, start_response)
+        if path == OPENAPI:
+            return self._file("openapi.json", "application/json; charset=utf-8", start_response)
+        if path == "/" and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+            return respond(start_response, 200, "text/html; charset=utf-8", self._index(environ).encode())
+        return _unknown(start_response)
+
+    def _soap(self, name: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        query = parse_qs(str(environ.get("QUERY_STRING") or ""), keep_blank_values=True)
+        if environ["REQUEST_METHOD"] == "GET" and (numbers := query.get("xsd")):
+            return self._file(f"xsd/{numbers[0]}.xsd", "text/xml; charset=utf-8", start_response)
+        lane = self._services.get(name)
+        return lane(environ, start_response) if lane else _unknown(start_response)
+
+    def _file(self, name: str, content_type: str, start_response: StartResponse) -> list[bytes]:
+        content = self._schema(name)
+        return _unknown(start_response) if content is None else respond(start_response, 200, content_type, content)
+
+    def _index(self, environ: Environ) -> str:
+        base = public_url(environ, self._listen)
+        rows = "".join(
+            f'<tr><td>{escape(self._titles.get(name, name))}<td><a href="{base}/soap/{escape(name)}?wsdl">'
+            f"{base}/soap/{escape(name)}?wsdl</a>"
+            for name in sorted(self._services.names(), key=lambda name: (name != "exchange", name))
+        )
+        return (
+            '<!doctype html><html lang="zh"><meta charset="utf-8"><title>yibao-gateway</title>'
+            "<style>body{font:15px/1.6 sans-serif;margin:2rem;color:#222}td{padding:.15rem 1.2rem .15rem 0}"
+            "a{color:#06c}</style><h1>医保接口网关</h1><p>SOAP 1.1 与 1.2 同一地址。</p>"
+            f"<table>{rows}<tr><td>JSON 接口<td><a href='{base}{OPENAPI}'>{base}{OPENAPI}</a></table>"
+        )
+
+
+def _unknown(start_response: StartResponse) -> list[bytes]:
+    fault = ADDRESS_UNKNOWN
+    body = dumps({"infcode": -1, "code": fault.code, "err_msg": f"{fault.title}：{fault.action}", "retry": fault.retry})
+    return respond(start_response, fault.http_status, "application/json; charset=utf-8", body)

@@ -1,0 +1,266 @@
+"""The platform in memory: one request in, one answer out, everything behind one lock."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+# the families register their handlers when imported
+from gateway.simulator import generic, inpatient, outpatient, person, pharmacy, query, reconciliation, reversal, signin
+from gateway.simulator.envelope import answer, envelope_problems
+from gateway.simulator.faults import Fault, FaultBoard
+from gateway.simulator.ledger import Declined, Executed, Ledger, printed
+from gateway.simulator.registry import HANDLERS, Turn
+from gateway.simulator.signature import TifSigning
+from gateway.simulator.tables import Tables, problems
+from gateway.simulator.wire import Response, Unreadable, encode, read_object
+
+FAMILIES = (generic, inpatient, outpatient, person, pharmacy, query, reconciliation, reversal, signin)
+CALLBACKS = ("6204", "6302", "7108", "7109")
+"""What the platform calls on the institution; nobody calls them here."""
+_SHANGHAI = timezone(timedelta(hours=8))
+_log = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+
+
+def shanghai_now() -> datetime:
+    """The wall clock in Asia/Shanghai."""
+    return datetime.now(_SHANGHAI)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that has arrived: read and counted, not yet executed."""
+
+    infno: str
+    path_infno: str
+    headers: Mapping[str, str]
+    envelope: dict[str, Any]
+    unreadable: str
+    received: datetime
+    generation: int
+    fault: Fault | None = None
+
+    @property
+    def msgid(self) -> str:
+        msgid = self.envelope.get("msgid")
+        return msgid if isinstance(msgid, str) else ""
+
+
+class Simulator:
+    """A provincial platform to debug against.
+
+    Args:
+        mappings_dir: folder with ``envelope.yaml`` and ``transactions/``.
+        institutions: code -> name of those that may call; empty lets every institution call.
+        signing: accounts of the x-tif headers; None is the plain front machine, which checks no signature.
+        seed: fixes what it invents, identifiers included; None takes identifiers that no earlier run has given.
+        clock: aware time in Asia/Shanghai.
+        admdvs: the platform's area (六位医保区划).
+        require_sign_in: refuse what carries no ``sign_no`` of a running 9001.
+        discharge_first: refuse a final 2304 before 2402; some regions settle first, so it is off.
+    """
+
+    def __init__(
+        self,
+        mappings_dir: Path,
+        *,
+        institutions: Mapping[str, str] | None = None,
+        signing: TifSigning | None = None,
+        seed: int | None = None,
+        clock: Clock = shanghai_now,
+        admdvs: str = "440800",
+        require_sign_in: bool = False,
+        discharge_first: bool = False,
+    ) -> None:
+        self._tables = Tables(mappings_dir)
+        self._institutions = dict(institutions or {})
+        self._signing = signing
+        self._clock = clock
+        self._admdvs = admdvs
+        self._require_sign_in = require_sign_in
+        self._discharge_first = discharge_first
+        self._lock = threading.RLock()
+        self._faults = FaultBoard()
+        self._generation = 0
+        self._ledger = self._new_ledger(seed)
+
+    # -------------------------------------------------------------- requests
+
+    def handle(self, path_infno: str, headers: Mapping[str, str], body: bytes) -> Response:
+        """Answer one request; pending faults are for the line, so none is used up here.
+
+        Args:
+            path_infno: the number in the address, empty when the address is for every transaction.
+            headers: HTTP headers, names in any case.
+            body: the national envelope in JSON.
+        """
+        return self.execute(self._read(path_infno, headers, body))
+
+    def receive(self, path_infno: str, headers: Mapping[str, str], body: bytes) -> Request:
+        """Read and count a request that came over the line, and use up the fault pending for it."""
+        request = self._read(path_infno, headers, body)
+        with self._lock:
+            fault = self._faults.take(request.infno)
+        return replace(request, fault=fault)
+
+    def execute(self, request: Request) -> Response:
+        """Do what the request asks. One that waited through a reset is answered but changes nothing."""
+        kind = request.fault.kind if request.fault else ""
+        with self._lock:
+            refused = self._signature_refusal(request, kind)
+            if refused:
+                return Response(401, encode({"code": 401, "message": refused}))
+            refmsgid = f"{self._admdvs}{self._clock():%Y%m%d%H%M%S}{self._ledger.serial()}"
+            try:
+                output, refusal = self._act(request, kind), ""
+            except Declined as declined:
+                output, refusal = None, str(declined)
+            except Exception:
+                _log.exception("simulator failed", extra={"infno": request.infno, "msgid": request.msgid})
+                return Response(500, encode({"code": 500, "message": "平台内部错误"}))
+            return Response(
+                200, encode(answer(refmsgid, request.received, self._clock(), output=output, refusal=refusal))
+            )
+
+    def _read(self, path_infno: str, headers: Mapping[str, str], body: bytes) -> Request:
+        envelope, unreadable = {}, ""
+        try:
+            envelope = read_object(body)
+        except Unreadable as error:
+            unreadable = str(error)
+        infno = envelope.get("infno") or path_infno
+        with self._lock:
+            request = Request(
+                infno=infno if isinstance(infno, str) else "",
+                path_infno=path_infno,
+                headers={name.lower(): value for name, value in headers.items()},
+                envelope=envelope,
+                unreadable=unreadable,
+                received=self._clock(),
+                generation=self._generation,
+            )
+            if 0 < len(request.msgid) <= 30:
+                self._ledger.requests[request.msgid] += 1
+        return request
+
+    def _signature_refusal(self, request: Request, kind: str) -> str | None:
+        if kind == "bad-signature":
+            return "签名不一致"
+        if self._signing is None:
+            return None
+        return self._signing.refusal(request.headers, int(request.received.timestamp()))
+
+    def _act(self, request: Request, kind: str) -> Any:
+        """Check, then run the handler; whatever is refused leaves no trace."""
+        if request.unreadable:
+            raise Declined(request.unreadable)
+        if request.generation != self._generation:
+            raise Declined("模拟平台已重置，该请求不再执行")
+        turn = self._checked(request)
+        if kind == "refuse":
+            raise Declined(f"演练：平台拒绝办理交易 {turn.infno}")
+        if kind == "drop-row":
+            _drop_row(turn.message)
+        output = HANDLERS.get(turn.infno, generic.answer)(turn)
+        if turn.table.mutates and turn.infno != "2601":
+            psn_no = next(generic.leaves(turn.message, "psn_no"), "")
+            undo = turn.undo[0] if turn.undo else None
+            self._ledger.executed[turn.msgid] = Executed(turn.infno, psn_no, printed(turn.now), undo)
+        return output
+
+    def _checked(self, request: Request) -> Turn:
+        """The request after every check that is not a matter of one transaction."""
+        envelope = request.envelope
+        wrong = list(envelope_problems(envelope, self._tables, self._institutions))
+        if wrong:
+            raise Declined(f"公共报文有 {len(wrong)} 处错误：{'；'.join(wrong)}")
+        if request.path_infno and request.path_infno != request.infno:
+            raise Declined(f"地址中的交易编号 {request.path_infno} 与报文 infno {request.infno} 不符")
+        if request.infno not in self._tables or request.infno in CALLBACKS:
+            raise Declined(f"未知交易：infno {request.infno}")
+        if self._require_sign_in and request.infno != "9001" and envelope.get("sign_no") not in self._ledger.sign_ins:
+            raise Declined("签到流水号无效，请先签到（9001）")
+        table = self._tables[request.infno]
+        wrong = list(problems(table.input, envelope["input"]))
+        if wrong:
+            raise Declined(f"交易输入有 {len(wrong)} 处错误：{'；'.join(wrong)}")
+        self._check_repeat(request, mutates=table.mutates)
+        for psn_no in set(generic.leaves(envelope["input"], "psn_no")) - {""}:
+            self._ledger.person(psn_no)
+        return Turn(
+            infno=request.infno,
+            msgid=request.msgid,
+            envelope=envelope,
+            message=envelope["input"],
+            table=table,
+            ledger=self._ledger,
+            now=self._clock(),
+            discharge_first=self._discharge_first,
+        )
+
+    def _check_repeat(self, request: Request, *, mutates: bool) -> None:
+        """A msgid takes effect once; 2601 is repeatable by its omsgid instead."""
+        if not mutates or request.infno == "2601":
+            return
+        if request.msgid in self._ledger.reversals:
+            raise Declined(f"msgid {request.msgid} 已冲正，不予受理")
+        before = self._ledger.executed.get(request.msgid)
+        if before:
+            raise Declined(f"msgid 重复：{request.msgid} 已于 {before.at} 办理成功（交易 {before.infno}），不再执行")
+
+    # -------------------------------------------------------------- control
+
+    def ledger(self) -> dict[str, Any]:
+        """What ``GET /_sim/ledger`` shows, faults not included."""
+        with self._lock:
+            return self._ledger.shown()
+
+    def add_fault(self, wish: Mapping[str, Any]) -> dict[str, Any]:
+        """Make the next requests go wrong; raises :class:`~gateway.simulator.faults.FaultWrong`."""
+        with self._lock:
+            self._faults.add(wish, self._tables)
+            return self._faults.listed()[-1]
+
+    def faults(self) -> list[dict[str, Any]]:
+        """The faults still pending."""
+        with self._lock:
+            return self._faults.listed()
+
+    def clear_faults(self) -> None:
+        """No fault is pending any more."""
+        with self._lock:
+            self._faults.clear()
+
+    def reset(self, seed: int | None = None) -> None:
+        """Empty ledger and faults; requests still waiting to be executed never will be.
+
+        Args:
+            seed: fixes what is invented from here on; None keeps the persons and takes fresh identifiers.
+        """
+        with self._lock:
+            self._generation += 1
+            self._faults.clear()
+            self._ledger = self._new_ledger(seed, persons_seed=self._ledger.seed)
+
+    def _new_ledger(self, seed: int | None, persons_seed: int = 0) -> Ledger:
+        return Ledger(
+            seed=persons_seed if seed is None else seed,
+            origin=time.time_ns() // 1000 % 10**11 if seed is None else seed,
+            admdvs=self._admdvs,
+            today=self._clock().date(),
+        )
+
+
+def _drop_row(message: Any) -> None:
+    """Lose the last row of the longest repeated node."""
+    rows = max(generic.lists(message), key=len, default=[])
+    if rows:
+        rows.pop()

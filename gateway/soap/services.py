@@ -1,0 +1,246 @@
+"""The services behind the SOAP addresses: typed, string, and legacy WSDLs taken over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from lxml import etree
+
+from gateway.contract.codec import Codec, as_text
+from gateway.contract.dialect import Dialect, DialectCall
+from gateway.contract.jsontext import dumps, loads_strict
+from gateway.contract.model import Field, Node, Side
+from gateway.contract.published import NAMESPACE, ROW, Element, Operation
+from gateway.contract.xml import escape, local, parse_text
+from gateway.exchange.call import Call, Client, Reply
+from gateway.exchange.exchange import refusal_reply
+from gateway.faults import ENVELOPE_BROKEN, PARAMETERS_WRONG, GatewayFault, Refused, Unreadable
+from gateway.reception import Reception, unread_call
+from gateway.soap.lane import SoapRequest
+
+STATUS: Final = ("infcode", "inf_refmsgid", "err_msg", "warn_msg", "msgid", "code", "retry")
+PROBLEM: Final = ("node", "row", "field", "label", "value", "rule", "text")
+_POSITIONAL: Final = re.compile(r"(arg|param|in|parameters?|c-gensym)[0-9]*")
+
+
+def write_reply(reply: Reply, output: str) -> str:
+    """The parts of an answer as elements, in the published order."""
+    parts = [f"<{name}>{escape(str(getattr(reply, name)))}</{name}>" for name in STATUS]
+    parts.append(f"<output>{output}</output>" if output else "<output/>")
+    for problem in reply.problems:
+        rows = "".join(f"<{name}>{escape(getattr(problem, name))}</{name}>" for name in PROBLEM)
+        parts.append(f"<problem>{rows}</problem>")
+    return "".join(parts)
+
+
+def json_reply(reply: Reply) -> dict[str, Any]:
+    """The parts of an answer as JSON, under the same names."""
+    answer: dict[str, Any] = {name: getattr(reply, name) for name in STATUS}
+    if reply.infcode.lstrip("-").isdigit():
+        answer["infcode"] = int(reply.infcode)
+    answer["output"] = reply.output if reply.output is not None else {}
+    if reply.problems:
+        answer["problem"] = [{name: getattr(item, name) for name in PROBLEM} for item in reply.problems]
+    return answer
+
+
+def read_head(element: etree._Element | None) -> dict[str, str]:
+    """``<head>`` as text by name."""
+    return {local(child.tag): (child.text or "").strip() for child in element} if element is not None else {}
+
+
+def _child(element: etree._Element, name: str) -> etree._Element | None:
+    return next((child for child in element if local(child.tag) == name), None)
+
+
+def _side_of(elements: tuple[Element, ...]) -> Side:
+    """Published elements as a table to write by: their order is the order strict clients were generated from."""
+    return Side(
+        root=tuple(Field(item.name, item.label, "string") for item in elements if item.children is None),
+        nodes=tuple(_node_of(item) for item in elements if item.children is not None),
+    )
+
+
+def _node_of(element: Element) -> Node:
+    side = _side_of(element.children or ())
+    return Node(element.name, element.label, element.repeat, fields=side.root, children=side.nodes)
+
+
+class TypedService:
+    """One operation per transaction; every element of a message is its own XML element."""
+
+    channel = "typed"
+
+    def __init__(self, operations: Mapping[str, Operation], reception: Reception) -> None:
+        self._operations = {operation.name: operation for operation in operations.values()}
+        self._reception = reception
+        self._writers: dict[str, Codec] = {}
+
+    def answer(self, request: SoapRequest, operation: str) -> str:
+        infno = self._operations[operation].infno
+        call = self._read(request, infno)
+        reply = self._reception.handle(call) if isinstance(call, Call) else call
+        output = self._write_output(operation, reply.output) if reply.output else ""
+        return f'<{operation}Response xmlns="{NAMESPACE}">{write_reply(reply, output)}</{operation}Response>'
+
+    def failure(self, request: SoapRequest, fault: GatewayFault) -> str | None:
+        del request, fault
+        return None
+
+    def _read(self, request: SoapRequest, infno: str) -> Call | Reply:
+        """The call, or the refusal of one whose parameters are positional."""
+        element, client = request.operation, request.client
+        unread = unread_call(request.raw, self.channel, client=client, infno=infno, charset=request.charset)
+        if len(element) and all(_POSITIONAL.fullmatch(local(child.tag)) for child in element):
+            names = "、".join(local(child.tag) for child in element)
+            return self._reception.turn_away(Refused(PARAMETERS_WRONG, f"收到的参数名为 {names[:100]}"), unread)
+        interface = self._reception.exchange.interface
+        if infno not in interface.contract.transactions:
+            return self._reception.handle(unread)
+        return Call(
+            client=client,
+            infno=infno,
+            message=interface.input(infno).read_xml(element, skip=_HEAD_ONLY),
+            raw=request.raw,
+            channel=self.channel,
+            head=read_head(_child(element, "head")),
+            raw_charset=request.charset,
+        )
+
+    def _write_output(self, operation: str, output: Any) -> str:
+        writer = self._writers.get(operation)
+        if writer is None:
+            writer = self._writers[operation] = Codec(_side_of(self._operations[operation].output), {})
+        return writer.write_xml({ROW: output} if isinstance(output, list) else output, known_only=True)
+
+
+_HEAD_ONLY: Final = frozenset({"head"})
+
+
+class StringService:
+    """``Call(infno, request) -> CallResult``: the message is XML or JSON text, and so is the answer."""
+
+    channel = "string"
+
+    def __init__(self, reception: Reception) -> None:
+        self._reception = reception
+
+    def answer(self, request: SoapRequest, operation: str) -> str:
+        del operation
+        infno, parameter = self._parameters(request)
+        text = self.exchange_text(infno, parameter, request)
+        return f'<CallResponse xmlns="{NAMESPACE}"><CallResult>{escape(text)}</CallResult></CallResponse>'
+
+    def failure(self, request: SoapRequest, fault: GatewayFault) -> str | None:
+        del request, fault
+        return None
+
+    def _parameters(self, request: SoapRequest) -> tuple[str, etree._Element | None]:
+        infno, parameter = _child(request.operation, "infno"), _child(request.operation, "request")
+        return ((infno.text or "").strip() if infno is not None else ""), parameter
+
+    def exchange_text(self, infno: str, parameter: etree._Element | None, request: SoapRequest) -> str:
+        """Carry one call whose message is the content of ``request`` and write the answer in the same form."""
+        text = "" if parameter is None else (parameter.text or "").strip("\ufeff \t\r\n")
+        as_json = text[:1] in ("{", "[")
+        unread = unread_call(request.raw, self.channel, client=request.client, infno=infno, charset=request.charset)
+        try:
+            if parameter is None or not infno:
+                names = "、".join(local(child.tag) for child in request.operation)
+                raise Refused(PARAMETERS_WRONG, f"须有 infno 与 request，收到的是 {names[:100] or '空'}")
+            transaction = self._reception.exchange.interface.operation(infno)
+            head, message = self._read_json(text) if as_json else self._read_xml(text, parameter, transaction.infno)
+        except GatewayFault as fault:
+            return self._write(self._reception.turn_away(fault, unread), "", as_json=as_json)
+        call = Call(
+            client=request.client,
+            infno=infno,
+            message=message,
+            raw=request.raw,
+            channel=self.channel,
+            head=head,
+            raw_charset=request.charset,
+        )
+        return self._write(self._reception.handle(call), infno, as_json=as_json)
+
+    def _read_xml(self, text: str, parameter: etree._Element, infno: str) -> tuple[dict[str, str], Any]:
+        """The ``<request>`` document: text as a rule; as child elements it is accepted too, never read as empty."""
+        root = _nested(parameter) if len(parameter) else parse_text(text)
+        if local(root.tag) != "request":
+            raise Refused(ENVELOPE_BROKEN, f"request 的根元素应为 <request>，实为 <{local(root.tag)[:60]}>")
+        body = _child(root, "input")
+        codec = self._reception.exchange.interface.input(infno)
+        message = codec.read_xml(body) if body is not None else {}
+        return read_head(_child(root, "head")), message
+
+    def _read_json(self, text: str) -> tuple[dict[str, str], Any]:
+        return read_json_request(loads_strict(text))
+
+    def _write(self, reply: Reply, infno: str, *, as_json: bool) -> str:
+        if as_json:
+            return dumps(json_reply(reply)).decode()
+        output = ""
+        if reply.output:
+            output = self._reception.exchange.interface.output(infno).write_xml(reply.output)
+        return f"<response>{write_reply(reply, output)}</response>"
+
+
+def _nested(parameter: etree._Element) -> etree._Element:
+    inner = _child(parameter, "request")
+    return parameter if inner is None else inner
+
+
+def read_json_request(document: Any) -> tuple[dict[str, str], Any]:
+    """Head and input of a JSON request. Raises ``Unreadable`` GW-1008 when its shape is another."""
+    if not isinstance(document, dict) or not isinstance(document.get("head") or {}, dict):
+        raise Unreadable(ENVELOPE_BROKEN, '应为 {"head": {...}, "input": {...}}')
+    strange = [name for name in document if name not in ("head", "input")]
+    if strange:
+        raise Unreadable(ENVELOPE_BROKEN, f"顶层只能有 head 与 input，收到 {'、'.join(strange)[:100]}")
+    head = {name: as_text(value) for name, value in (document.get("head") or {}).items()}
+    return head, document.get("input") or {}
+
+
+class LegacyService:
+    """A WSDL the hospital already calls, taken over through a dialect."""
+
+    def __init__(self, dialect: Dialect, reception: Reception) -> None:
+        self._dialect = dialect
+        self._reception = reception
+        self.channel = f"legacy/{dialect.name}"
+
+    def answer(self, request: SoapRequest, operation: str) -> str:
+        del operation
+        called: DialectCall | None = None
+        try:
+            called = self._dialect.read(request.operation, request.charset)
+            reply = self._reception.handle(self._call(called, request.client, request.raw))
+        except GatewayFault as fault:
+            called = called or getattr(fault, "call", None)
+            unread = unread_call(request.raw, self.channel, client=request.client, charset=request.charset)
+            reply = refusal_reply(fault) if fault.journaled else self._reception.turn_away(fault, unread)
+        return self._text(called, reply)
+
+    def failure(self, request: SoapRequest, fault: GatewayFault) -> str | None:
+        """Once the envelope can be read every failure comes in the dialect's own form."""
+        del request
+        return self._text(None, refusal_reply(fault))
+
+    def _call(self, called: DialectCall, client: Client, raw: bytes) -> Call:
+        return Call(
+            client=client,
+            infno=called.infno,
+            message=called.message,
+            raw=raw,
+            channel=self.channel,
+            head=called.head,
+            problems=called.problems,
+            unknown=called.unknown,
+            raw_charset=called.charset,
+            dialect_version=self._dialect.version,
+        )
+
+    def _text(self, called: DialectCall | None, reply: Reply) -> str:
+        return etree.tostring(self._dialect.write(called, reply), encoding="unicode")

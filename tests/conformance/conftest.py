@@ -1,0 +1,43 @@
+"""The journals that the conformance suite runs over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from gateway.exchange.fakes import MemoryJournal
+from gateway.exchange.ports import Journal
+from gateway.store import Store, open_store
+from tests.pg import PgServer, pg_server, pg_url
+
+__all__ = ["pg_server", "pg_url"]
+
+
+@pytest.fixture(scope="session")
+def pg_store(pg_server: PgServer) -> Iterator[tuple[str, Store]]:
+    url = pg_server.fresh()
+    store = open_store(url, node="test")
+    store.upgrade()
+    yield url, store
+    store.close()
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
+    """An empty journal."""
+    if request.param == "memory":
+        yield MemoryJournal()
+    elif request.param == "sqlite":
+        store = open_store(f"sqlite:///{tmp_path / 'journal.db'}", node="test")
+        store.upgrade()
+        yield store.journal
+        store.close()
+    else:
+        url, store = request.getfixturevalue("pg_store")
+        # a new database for each test would take ten times as long
+        with psycopg.connect(url) as connection:
+            connection.execute("TRUNCATE exchange, exchange_body, exchange_key, request_key, msgid_high")
+        yield store.journal

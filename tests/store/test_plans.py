@@ -1,0 +1,84 @@
+"""A search reads what it finds, not the whole journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Select, create_engine, make_url, text
+
+from gateway.exchange.ports import Query, State
+from gateway.store import open_store, rows, statements
+from tests.store.samples import NOW
+
+COUNT = 20_000
+FILL = """
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :count)
+INSERT INTO exchange (infno, state, client, msgid, request_id, code, received_at, elapsed_ms)
+SELECT CASE WHEN i % 997 = 0 THEN '2304' ELSE '2301' END, CASE WHEN i % 1999 = 0 THEN 'IN_DOUBT' ELSE 'CONFIRMED' END,
+       CASE WHEN i % 1499 = 0 THEN 'pacs' ELSE 'his' END, 'm' || i, 'r' || i,
+       CASE WHEN i % 1999 = 0 THEN 'GW-4101' END, :now + i * 1000, 0 FROM n
+"""
+KEYS = "INSERT INTO exchange_key (exchange_id, kind, value) SELECT id, 'psn_no', 'P' || (id % 500) FROM exchange"
+MORE_KEYS = "INSERT INTO exchange_key (exchange_id, kind, value) SELECT id, 'mdtrt_id', 'M' || (id % 700) FROM exchange"
+
+QUERIES = {
+    "key": Query(keys=[("psn_no", "P7")]),
+    "two keys": Query(keys=[("psn_no", "P7"), ("mdtrt_id", "M7")]),
+    "key and more": Query(keys=[("psn_no", "P7")], infno="2301", states=[State.CONFIRMED], before_id=9000),
+    "msgid": Query(msgid="m77"),
+    "request_id": Query(request_id="r77"),
+    "infno": Query(infno="2304"),
+    "client": Query(client="pacs"),
+    "state": Query(states=[State.IN_DOUBT]),
+    "code": Query(code="GW-4101"),
+    "time": Query(since=NOW, until=NOW + timedelta(minutes=5)),
+    "newest": Query(),
+}
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def full(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+    path: Path = tmp_path_factory.mktemp("plans") / "j.db"
+    url = f"sqlite:///{path}" if request.param == "sqlite" else request.getfixturevalue("pg_server").fresh()
+    store = open_store(url, node="n1")
+    store.upgrade()
+    store.close()
+    engine = create_engine(make_url(url).set(drivername={"sqlite": "sqlite"}.get(request.param, "postgresql+psycopg")))
+    with engine.connect() as connection:
+        connection.execute(text(FILL), {"count": COUNT, "now": rows.to_ms(NOW)})
+        connection.execute(text(KEYS))
+        connection.execute(text(MORE_KEYS))
+        connection.commit()
+        if request.param == "postgresql":
+            # without its statistics PostgreSQL guesses; autovacuum gathers them in use
+            connection.execute(text("ANALYZE"))
+        yield connection
+    engine.dispose()
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_search_uses_an_index(full: Connection, name: str) -> None:
+    plan = _plan(full, statements.search(QUERIES[name]))
+    assert "Seq Scan" not in plan, plan
+    for line in plan.splitlines():
+        # "newest" walks the primary key from its end and stops at the limit
+        assert name == "newest" or not line.startswith("SCAN"), plan
+    if "key" in name:
+        assert "ix_exchange_key_value" in plan, plan
+
+
+def test_the_count_reads_only_its_index(full: Connection) -> None:
+    recent = statements.COUNT_BY_STATE.params(since=rows.to_ms(NOW + timedelta(seconds=COUNT - 100)))
+    plan = _plan(full, recent)
+    assert "ix_exchange_received" in plan, plan
+    assert "Seq Scan" not in plan, plan
+
+
+def _plan(connection: Connection, statement: Select[Any]) -> str:
+    literal = statement.compile(connection, compile_kwargs={"literal_binds": True})
+    prefix = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
+    return "\n".join(str(row[-1]) for row in connection.exec_driver_sql(f"{prefix} {literal}"))
