@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,7 @@ from gateway.admin import Admin
 from gateway.contract.envelope import Sender
 from gateway.contract.errors import MappingError
 from gateway.contract.interface import Interface
+from gateway.contract.model import Contract
 from gateway.contract.published import operations
 from gateway.dialects import DialectLibrary
 from gateway.exchange.exchange import Exchange
@@ -123,10 +125,7 @@ def build(settings: Settings) -> Gateway:
     files = Mappings(settings, root)
     store = open_store(settings.store.url, node=settings.store.node)
     store.upgrade()
-    orphans = store.journal.adopt_orphans(clock.now())
-    if orphans:
-        log.error("in_doubt_after_restart", exchanges=orphans)
-    metrics = Metrics()
+    metrics = Metrics(files.interface.contract.transactions, [client.name for client in settings.clients])
     msgids = MsgidSequence(store.journal, settings.institution.code, clock.now, block=MSGIDS_PER_BLOCK)
     sign_ins = SignIns(store.journal)
     platform = build_line(settings)
@@ -179,10 +178,10 @@ def _sender(settings: Settings, interface: Interface) -> Sender:
 
 def _services(reception: Reception, files: Mappings, root: Path) -> Lazily:
     """``exchange``, one typed service per group, ``legacy/<dialect>``."""
-    published = {name.removesuffix(".wsdl") for name in wsdl_files.names(root)}
+    published = {path.stem for path in (root / "wsdl").glob("*.wsdl")}
 
     def names() -> set[str]:
-        return published | {f"legacy/{name}" for name in files.dialects.current}
+        return published | {f"legacy/{name}" for name in files.dialects.current.dialects}
 
     def build_lane(name: str) -> WsgiApp:
         if name == "exchange":
@@ -200,27 +199,38 @@ def _string_lane(reception: Reception, root: Path) -> Lane:
 
 
 def _typed_lane(group: str, reception: Reception, root: Path) -> Lane:
-    contracts = [mappings.load(province, root) for province in _national_first(mappings.provinces(root))]
-    found = operations(contracts, group)
+    found = operations(_every_contract(root), group)
     wsdl = wsdl_files.published(root, f"{group}.wsdl")
     service = TypedService({operation.infno: operation for operation in found}, reception)
     return Lane(partial(build_application, group, found), service, reception, lambda: wsdl, f"/soap/{group}")
 
 
 def _legacy_lane(name: str, reception: Reception, files: Mappings, root: Path) -> Lane:
-    dialect = files.dialects.current[name]
+    dialect = files.dialects.current.dialects[name]
     wsdl = wsdl_files.published(root, f"legacy/{dialect.wsdl}")
-    build_app = partial(build_legacy_application, name, dialect.namespace, dialect.operations)
+    called = [
+        (operation.name, list(operation.request.parameters), list(operation.answer.parts))
+        for operation in dialect.operations
+    ]
+    build_app = partial(build_legacy_application, name, dialect.namespace, called)
     return Lane(build_app, LegacyService(dialect, reception), reception, lambda: wsdl, f"/soap/legacy/{name}")
 
 
-def _national_first(names: list[str]) -> list[str]:
-    return sorted(names, key=lambda name: name != "national")
+@functools.cache
+def _every_contract(root: Path) -> list[Contract]:
+    """The WSDL is one for all provinces, so its operations are made from all of them."""
+    names = sorted(mappings.provinces(root), key=lambda name: name != "national")
+    return [mappings.load(name, root) for name in names]
 
 
 def _published_file(root: Path) -> Callable[[str], bytes | None]:
-    known = set(wsdl_files.names(root, schemas=True))
-    return lambda name: wsdl_files.published(root, name) if name in known else None
+    def read(name: str) -> bytes | None:
+        try:
+            return wsdl_files.published(root, name)
+        except KeyError:
+            return None
+
+    return read
 
 
 def _titles(files: Mappings) -> dict[str, str]:
@@ -229,7 +239,5 @@ def _titles(files: Mappings) -> dict[str, str]:
     for group, found in files.interface.groups.items():
         shown = "、".join(f"{transaction.infno} {transaction.name}" for transaction in found[:4])
         titles[group] = shown + (" 等" if len(found) > 4 else "")
-    titles |= {f"legacy/{name}": dialect.title for name, dialect in files.dialects.current.items()}
+    titles |= {f"legacy/{name}": dialect.title for name, dialect in files.dialects.current.dialects.items()}
     return titles
-
-

@@ -6,11 +6,9 @@ sees a broken pipe instead of the answer.
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from gateway.faults import LENGTH_WRONG, PAYLOAD_WRONG, TOO_LARGE, Unreadable
@@ -19,20 +17,28 @@ from gateway.settings import Limits
 DRAIN_BYTES_MAX = 256 * 1024 * 1024
 """How much of a body that is too large is read and thrown away, within ``limits.body_read_s_max``."""
 CHUNK_BYTES = 64 * 1024
-INPUT_IS_TIMED = "yibao.input_is_timed"
-"""Set in the environ by a server whose ``wsgi.input`` itself stops at a deadline; then no helper thread is needed."""
+_FETCHED = "yibao.body"
 
 
 class _Input(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
+def fetch_body(environ: dict[str, Any], limits: Limits) -> None:
+    """Take the body off the connection now; what was wrong with it is said by :func:`read_body`.
+
+    The listeners call this before a call takes one of the places of ``listen.threads``, so that slow senders wait
+    among themselves.
+    """
+    environ[_FETCHED] = _fetched(environ, limits)
+
+
 def read_body(environ: Mapping[str, Any], limits: Limits) -> bytes:
     """Read the request body of a WSGI call, decompressed.
 
-    A WSGI read cannot be interrupted. Where the server does not bound it, it is done in a helper thread: after
-    ``limits.body_read_s_max`` the caller gets its answer and the call's own thread is free; the helper stays behind
-    until the connection ends. That is one idle thread per stalled connection.
+    ``limits.body_read_s_max`` is looked at between reads: WSGI cannot interrupt a read. The cheroot listeners bound
+    each read on the socket too; under granian a sender that is silent but alive keeps its thread (not its place)
+    until it hangs up.
 
     Args:
         environ: WSGI environ; read are ``wsgi.input``, ``CONTENT_LENGTH``, ``HTTP_CONTENT_ENCODING``.
@@ -42,23 +48,21 @@ def read_body(environ: Mapping[str, Any], limits: Limits) -> bytes:
         Unreadable: ``LENGTH_WRONG`` (not a number, fewer bytes than announced, not complete in time), ``TOO_LARGE``,
             ``PAYLOAD_WRONG`` (a Content-Encoding other than gzip, or broken gzip).
     """
-    announced = _announced(environ)
-    if announced == 0:
-        return b""
-    source: _Input = environ["wsgi.input"]
-    body = _Body(source, announced, limits.body_bytes_max, time.monotonic() + limits.body_read_s_max)
-    if environ.get(INPUT_IS_TIMED):
-        body.read()
-    elif not _helpers.run(body.read, limits.body_read_s_max):
-        raise Unreadable(LENGTH_WRONG, f"{limits.body_read_s_max:g} 秒内没有收完报文，已收 {body.received} 字节")
+    body: _Body = environ.get(_FETCHED) or _fetched(environ, limits)
     return _decoded(body.result(), str(environ.get("HTTP_CONTENT_ENCODING", "")), limits.body_bytes_max)
+
+
+def _fetched(environ: Mapping[str, Any], limits: Limits) -> _Body:
+    body = _Body(environ["wsgi.input"], limits.body_bytes_max, time.monotonic() + limits.body_read_s_max)
+    body.read(environ)
+    return body
 
 
 def _announced(environ: Mapping[str, Any]) -> int | None:
     """The Content-Length; None when chunked; 0 when there is neither, for then there is no body."""
     if "chunked" in str(environ.get("HTTP_TRANSFER_ENCODING", "")).lower():
         return None
-    text = str(environ.get("CONTENT_LENGTH") or environ.get("HTTP_CONTENT_LENGTH") or "").strip()
+    text = str(environ.get("CONTENT_LENGTH") or "").strip()
     if not text:
         # a server that decoded the chunks itself may have dropped the header; then its input ends by itself
         return None if environ.get("wsgi.input_terminated") else 0
@@ -68,53 +72,53 @@ def _announced(environ: Mapping[str, Any]) -> int | None:
 
 
 class _Body:
-    """One body being read, by whichever thread; :meth:`result` says what became of it."""
+    """One body as far as it came; :meth:`result` says what became of it."""
 
-    def __init__(self, source: _Input, announced: int | None, bytes_max: int, deadline: float) -> None:
+    def __init__(self, source: _Input, bytes_max: int, deadline: float) -> None:
         self._source = source
-        self._announced = announced
         self._bytes_max = bytes_max
         self._deadline = deadline
+        self._announced: int | None = None
         self._parts: list[bytes] = []
-        self._broken: Exception | None = None
-        self._too_late = False
-        self.received = 0
+        self._received = 0
+        self._fault: Unreadable | None = None
 
-    def read(self) -> None:
+    def read(self, environ: Mapping[str, Any]) -> None:
         try:
+            self._announced = _announced(environ)
             self._read()
+        except Unreadable as fault:
+            self._fault = fault
         except Exception as error:  # whatever the server raises: the connection broke, or its chunks are no chunks
-            self._broken = error
+            self._fault = Unreadable(LENGTH_WRONG, f"接收报文时连接中断，已收 {self._received} 字节")
+            self._fault.__cause__ = error
 
     def _read(self) -> None:
-        wanted = self._announced if self._announced is not None else self._bytes_max + DRAIN_BYTES_MAX
+        wanted = self._bytes_max + DRAIN_BYTES_MAX if self._announced is None else self._announced
         if wanted > self._bytes_max + DRAIN_BYTES_MAX:
             return  # nobody waits for that much; the answer goes out at once
-        while self.received < wanted:
+        while self._received < wanted:
             if time.monotonic() > self._deadline:
-                self._too_late = True
-                return
-            part = self._source.read(min(CHUNK_BYTES, wanted - self.received))
+                raise Unreadable(LENGTH_WRONG, f"没有在时限内收完报文，已收 {self._received} 字节")
+            part = self._source.read(min(CHUNK_BYTES, wanted - self._received))
             if not part:
                 return
             self._take(part)
 
     def _take(self, part: bytes) -> None:
-        self.received += len(part)
-        if self.received <= self._bytes_max:
+        self._received += len(part)
+        if self._received <= self._bytes_max:
             self._parts.append(part)
         else:
             self._parts.clear()
 
     def result(self) -> bytes:
-        if max(self.received, self._announced or 0) > self._bytes_max:
+        if max(self._received, self._announced or 0) > self._bytes_max:
             raise Unreadable(TOO_LARGE, f"上限为 {self._bytes_max} 字节")
-        if self._too_late:
-            raise Unreadable(LENGTH_WRONG, f"没有在时限内收完报文，已收 {self.received} 字节")
-        if self._broken is not None:
-            raise Unreadable(LENGTH_WRONG, f"接收报文时连接中断，已收 {self.received} 字节") from self._broken
-        if self._announced is not None and self.received < self._announced:
-            raise Unreadable(LENGTH_WRONG, f"Content-Length 为 {self._announced}，只收到 {self.received} 字节")
+        if self._fault is not None:
+            raise self._fault
+        if self._announced is not None and self._received < self._announced:
+            raise Unreadable(LENGTH_WRONG, f"Content-Length 为 {self._announced}，只收到 {self._received} 字节")
         return b"".join(self._parts)
 
 
@@ -145,35 +149,3 @@ def _gunzip(body: bytes, bytes_max: int) -> bytes:
         room -= len(part)
         body = member.unused_data
     return b"".join(parts)
-
-
-class _Helpers:
-    """Daemon threads for work that may never return; idle ones are used again, stuck ones are left behind."""
-
-    def __init__(self) -> None:
-        self._jobs: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]] = queue.SimpleQueue()
-        self._idle = 0
-        self._lock = threading.Lock()
-
-    def run(self, job: Callable[[], None], timeout_s: float) -> bool:
-        """Whether ``job``, which does not raise, ended in time."""
-        done = threading.Event()
-        with self._lock:
-            reuse = self._idle > 0
-            self._idle -= reuse
-        if not reuse:
-            threading.Thread(target=self._work, name="body-reader", daemon=True).start()
-        self._jobs.put((job, done))
-        return done.wait(timeout_s)
-
-    def _work(self) -> None:
-        while True:
-            job, done = self._jobs.get()
-            job()
-            with self._lock:
-                self._idle += 1
-            done.set()
-            del job, done  # an idle thread must not hold the last body
-
-
-_helpers = _Helpers()

@@ -32,14 +32,16 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from cheroot.errors import FatalSSLAlert
 from cheroot.makefile import StreamReader, StreamWriter
-from cheroot.server import DropUnderscoreHeaderReader, HTTPConnection, HTTPRequest
+from cheroot.server import HeaderReader, HTTPConnection, HTTPRequest
 from cheroot.ssl import Adapter
 from cheroot.wsgi import Gateway_10, Server
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.net import SocketHolder
 
-from gateway.http_body import INPUT_IS_TIMED
+from gateway.http_body import fetch_body
 from gateway.settings import Limits, Listen, Listener, Settings, Tls
 
 if TYPE_CHECKING:
@@ -57,6 +59,12 @@ CONNECTIONS_MAX = 8192
 """Connections granian holds at once; each waits for a thread or is idle. Further ones wait in the backlog."""
 DRAIN_MARGIN_S = 10
 ADMIN_THREADS = 8
+READER_THREADS = 512
+"""Threads beyond ``listen.threads`` that wait for bodies or for a place; they exist only while they are needed."""
+CHEROOT_READER_THREADS = 64
+"""The same for a cheroot listener, where they always exist, but are freed by deadlines."""
+SILENT_S_MAX = 3
+"""After the signal to stop, connections on which no call is running are waited for this long."""
 OPEN_FILES = 65536
 
 
@@ -115,16 +123,40 @@ def serve(settings: Settings, make_wsgi: MakeWsgi) -> None:
     _serve_with_granian(plan, make_wsgi)
 
 
-def exchange_app(apps: Apps, listen: Listen) -> WSGIApplication:
-    """What the HIS side sees: the administration paths only when they have no listener of their own."""
-    if listen.admin is not None:
-        return apps.exchange
+class Exchange:
+    """The WSGI application of the HIS side: bodies are read first, then calls take one of ``listen.threads`` places.
 
-    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        chosen = apps.admin if environ.get("PATH_INFO") in ADMIN_PATHS else apps.exchange
-        return chosen(environ, start_response)
+    The administration paths are served here only when they have no listener of their own, and never wait for a place:
+    a slow platform must not make the gateway look dead.
+    """
 
-    return app
+    def __init__(self, apps: Apps, listen: Listen, limits: Limits) -> None:
+        self._apps = apps
+        self._admin_paths = ADMIN_PATHS if listen.admin is None else ()
+        self._limits = limits
+        self._places = threading.Semaphore(listen.threads)
+        self._count = threading.Lock()
+        self._running = 0
+
+    @property
+    def running(self) -> int:
+        """Calls whose body is complete and whose answer is not."""
+        return self._running
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ.get("PATH_INFO") in self._admin_paths:
+            return self._apps.admin(environ, start_response)
+        fetch_body(environ, self._limits)
+        self._add(1)
+        try:
+            with self._places:
+                return self._apps.exchange(environ, start_response)
+        finally:
+            self._add(-1)
+
+    def _add(self, change: int) -> None:
+        with self._count:
+            self._running += change
 
 
 def _cheroot_listeners(listen: Listen) -> list[Listener]:
@@ -150,20 +182,19 @@ def _check(listener: Listener) -> None:
 # ------------------------------------------------------------------ granian
 
 
-# granian's loggers hand on to ours; "incremental" keeps it from closing the handlers that are already set up.
-# Below ERROR it only says that the number of threads seems high, which is a setting here.
-_GRANIAN_LOGGING = {"incremental": True, "handlers": {}, "loggers": {"_granian": {"level": "ERROR"}}}
+# granian's loggers hand on to ours; "incremental" keeps it from closing the handlers that are already set up
+_GRANIAN_LOGGING: dict[str, Any] = {"incremental": True, "handlers": {}, "loggers": {}}
 
 
 def _serve_with_granian(plan: _Plan, make_wsgi: MakeWsgi) -> None:
     exchange = plan.listen.exchange
-    server = Granian(
+    server = _Granian(
         "yibao",
         address=exchange.host,
         port=exchange.port,
         interface=Interfaces.WSGI,
         workers=1,
-        blocking_threads=plan.listen.threads,
+        blocking_threads=plan.listen.threads + READER_THREADS,
         http=HTTPModes.http1,
         websockets=False,
         backlog=plan.listen.backlog,
@@ -172,10 +203,37 @@ def _serve_with_granian(plan: _Plan, make_wsgi: MakeWsgi) -> None:
             header_read_timeout=HEADER_READ_S_MAX * 1000, max_buffer_size=HEADER_BYTES_MAX, keep_alive=True
         ),
         log_dictconfig=_GRANIAN_LOGGING,
+        log_level=LogLevels.error,  # below, it only finds that there are many threads, which are a setting here
         workers_kill_timeout=int(plan.drain_s_max) + DRAIN_MARGIN_S,
     )
     running = _Running(plan, make_wsgi)
     server.serve(spawn_target=partial(_granian_worker, running), target_loader=running.load, wrap_loader=False)
+
+
+class _Granian(Granian):  # type: ignore[misc]  # granian is not analysed
+    """Granian on a socket of ours.
+
+    It would bind with SO_REUSEPORT, so that a second gateway could start on the same port unnoticed, and without
+    keepalive, so that a peer that vanished while sending would hold its thread for ever. Accepted connections
+    inherit keepalive from the listening socket.
+    """
+
+    def _init_shared_socket(self) -> None:
+        family = socket.getaddrinfo(self.bind_addr, self.bind_port, type=socket.SOCK_STREAM)[0][0]
+        self._sso = socket.create_server((self.bind_addr, self.bind_port), family=family, backlog=self.backlog)
+        self._sso.set_inheritable(True)
+        _keep_alive(self._sso)
+        self._ssp = None
+        self._shd = SocketHolder(self._sso.fileno(), False, self.backlog)
+        self._sfd = self._sso.fileno()
+
+
+def _keep_alive(sock: socket.socket) -> None:
+    """Notice a vanished peer after about two minutes instead of the system's two hours."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _granian_worker(running: _Running, *args: Any) -> None:
@@ -197,25 +255,26 @@ class _Running:
         self.plan = plan
         self._make_wsgi = make_wsgi
         self._apps: Apps | None = None
+        self._exchange: Exchange | None = None
         self._servers: list[HttpServer] = []
 
     def load(self) -> WSGIApplication:
         """Build the applications, open every cheroot listener, and return what the exchange listener serves."""
         _raise_open_files()
         self._apps = self._make_wsgi()
-        app = exchange_app(self._apps, self.plan.listen)
+        self._exchange = Exchange(self._apps, self.plan.listen, self.plan.limits)
         for listener in _cheroot_listeners(self.plan.listen):
             is_admin = listener is self.plan.listen.admin
             server = HttpServer(
                 listener,
-                self._apps.admin if is_admin else app,
+                self._apps.admin if is_admin else self._exchange,
                 self.plan.limits,
-                threads=ADMIN_THREADS if is_admin else self.plan.listen.threads,
+                threads=ADMIN_THREADS if is_admin else self.plan.listen.threads + CHEROOT_READER_THREADS,
                 backlog=self.plan.listen.backlog,
             )
             self._servers.append(server)
             server.start()
-        return app
+        return self._exchange
 
     @contextlib.contextmanager
     def until_stopped(self) -> Iterator[None]:
@@ -241,11 +300,25 @@ class _Running:
         log.info("draining", limit_s=self.plan.drain_s_max)
         for server in self._servers:
             server.begin_stop()
-        if not ended.wait(self.plan.drain_s_max):
-            log.error("drain_given_up", after_s=self.plan.drain_s_max)
+        running = self._wait_for_calls(ended)
+        if not ended.is_set():
+            log.log(logging.ERROR if running else logging.WARNING, "drain_given_up", calls_running=running)
             self._close_apps()
             logging.shutdown()
-            os._exit(1)
+            os._exit(1 if running else 0)
+
+    def _wait_for_calls(self, ended: threading.Event) -> int:
+        """Until everything has ended, or only silent connections are left, or time is up; the calls still running."""
+        deadline = time.monotonic() + self.plan.drain_s_max
+        quiet_since = time.monotonic()
+        while not ended.wait(0.1):
+            now = time.monotonic()
+            running = self._exchange.running if self._exchange is not None else 0
+            if running:
+                quiet_since = now
+            if now > deadline or now - quiet_since > SILENT_S_MAX:
+                return running
+        return 0
 
     def _stop_servers(self, deadline: float) -> None:
         for server in self._servers:
@@ -328,8 +401,9 @@ class HttpServer:
         self._server.request_queue_size = backlog
         self._server.body_read_s_max = limits.body_read_s_max
         self._server.ssl_adapter = TlsAdapter(listener.tls) if listener.tls is not None else None
-        self._serving: threading.Thread | None = None
-        self._stopping: threading.Thread | None = None
+        self._once = threading.Lock()
+        self._stop_begun = False
+        self._stopped = threading.Event()
         self._failed: OSError | None = None
 
     @property
@@ -339,8 +413,7 @@ class HttpServer:
     def start(self) -> None:
         """Listen. Raises :class:`ListenError` if the address cannot be bound."""
         opened = threading.Event()
-        self._serving = threading.Thread(target=self._run, args=(opened,), name="listener", daemon=True)
-        self._serving.start()
+        threading.Thread(target=self._run, args=(opened,), name="listener", daemon=True).start()
         opened.wait()
         if self._failed is not None:
             raise ListenError(f"无法监听 {self._address}：{self._failed}") from self._failed
@@ -357,16 +430,18 @@ class HttpServer:
 
     def begin_stop(self) -> None:
         """Accept nothing more; running calls go on. Returns at once."""
-        if self._stopping is None and self._serving is not None:
-            self._stopping = threading.Thread(target=self._server.stop, name="listener-stop", daemon=True)
-            self._stopping.start()
+        with self._once:
+            if not self._stop_begun:
+                self._stop_begun = True
+                threading.Thread(target=self._stop, name="listener-stop", daemon=True).start()
+
+    def _stop(self) -> None:
+        self._server.stop()
+        self._stopped.set()
 
     def join(self, timeout_s: float) -> bool:
         """Whether everything had ended after at most ``timeout_s``."""
-        if self._stopping is not None:
-            self._stopping.join(timeout_s)
-            return not self._stopping.is_alive()
-        return True
+        return self._stopped.wait(timeout_s)
 
 
 class _Server(Server):
@@ -378,14 +453,14 @@ class _Server(Server):
         super().__init__(bind_addr, app, server_name="yibao", timeout=IDLE_S_MAX, **options)
         self.gateway = _Gateway
         self.ConnectionClass = _Connection
-        self.keep_alive_conn_limit = None
+        self.keep_alive_conn_limit = None  # type: ignore[assignment]  # the stubs say int
         self.max_request_header_size = HEADER_BYTES_MAX
-        # the drain is bounded by its caller; here a call is never cut off
+        # the drain is bounded by its caller; cheroot itself shall not cut a call off
         self.shutdown_timeout = None
 
     def process_conn(self, conn: Any) -> None:
         if conn.last_used is None:
-            self._connections.put(conn)
+            self._connections.put(conn)  # type: ignore[attr-defined]  # cheroot's stubs lack it
         else:
             super().process_conn(conn)
 
@@ -394,16 +469,21 @@ class _Server(Server):
 
 
 class _Gateway(Gateway_10):
-    def get_environ(self) -> dict[str, Any]:
-        environ: dict[str, Any] = super().get_environ()
+    def get_environ(self) -> dict[str, Any]:  # type: ignore[override]  # the stub says None
+        environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
         environ["SERVER_NAME"] = str(self.req.server.bind_addr[0])
-        environ[INPUT_IS_TIMED] = True
         return environ
 
 
+class _HeaderReader(HeaderReader):
+    """Drops names with an underscore: no proxy guards X_Forwarded_For, and the environ cannot tell it apart."""
+
+    def _allow_header(self, key_name: bytes) -> bool:
+        return b"_" not in key_name and bool(super()._allow_header(key_name))  # type: ignore[misc]
+
+
 class _Request(HTTPRequest):
-    # a proxy does not know X_Forwarded_For, but the environ could not tell it from X-Forwarded-For
-    header_reader = DropUnderscoreHeaderReader()
+    header_reader = _HeaderReader()
 
     def respond(self) -> None:
         self.conn.rfile.raw.deadline = time.monotonic() + self.server.body_read_s_max
@@ -433,7 +513,7 @@ class _Connection(HTTPConnection):
         if self._handshake_due and not self._handshake():
             return False
         self._handshake_due = False
-        return bool(super().communicate())
+        return bool(super().communicate())  # type: ignore[no-untyped-call]
 
     def _handshake(self) -> bool:
         self.socket.settimeout(HEADER_READ_S_MAX)
@@ -485,7 +565,8 @@ class _Reader(StreamReader):
 
     def has_data(self) -> bool:
         """Also what TLS has decrypted already: the socket would not become readable for it."""
-        return super().has_data() or (self._tls is not None and self._tls.pending() > 0)
+        buffered = bool(super().has_data())  # type: ignore[no-untyped-call]
+        return buffered or (self._tls is not None and self._tls.pending() > 0)
 
 
 def _makefile(sock: socket.socket, mode: str = "rb", bufsize: int = io.DEFAULT_BUFFER_SIZE) -> Any:

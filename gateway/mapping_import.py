@@ -135,7 +135,7 @@ class _Citation:
 
     def __init__(self, documents: Iterable[Document]) -> None:
         names = sorted({name for doc in documents for name in _source_names(doc.value)}, key=lambda n: (-len(n), n))
-        one = "(?<![A-Za-z0-9_/-])(?:" + "|".join(map(re.escape, names)) + ")(?![A-Za-z0-9_-])"
+        one = "(?<![A-Za-z0-9_-])(?:" + "|".join(map(re.escape, names)) + ")(?![A-Za-z0-9_-])"
         self._rules = (
             (re.compile(rf"\s*\({one}(?:,\s*{one})*\)"), ""),
             (re.compile(rf"{one} ((?:\w+ )?client)\b"), r"one \1"),

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 
-from gateway.contract.build import Documents, Overlay, build_contract
+from gateway.contract.build import build_contract
 from gateway.contract.errors import MappingError, raise_together
 from gateway.contract.model import Contract
+from gateway.contract.tables import Documents, Overlay
 from gateway.documents import Document, Key, collector_paused, read_yaml
 
 _SCHEMAS = ("transaction", "envelope", "codes", "aliases", "directory_files", "safety", "province")
@@ -165,7 +166,7 @@ _TYPES = {
 
 
 def _error(document: Document, found: Any) -> MappingError:
-    path: list[Key] = list(found.instance_path)
+    path = _keys(document.value, found.instance_path)
     kind = found.kind.as_dict()
     name = found.kind.name
     where = _place(document.value, path)
@@ -187,7 +188,7 @@ def _type_text(kind: Mapping[str, Any], value: Any) -> str:
     return f"应为{'或'.join(_TYPES.get(str(item), str(item)) for item in types)}，现为 {_shown(value)}。"
 
 
-_TEXTS = {
+_TEXTS: Mapping[str, Callable[[Mapping[str, Any], Any], str]] = {
     "required": lambda kind, _: f"缺少 {kind['property']}。",
     "type": _type_text,
     "enum": lambda kind, value: f"值 {_shown(value)} 不在允许的取值中：{'、'.join(map(str, kind['options']))}。",
@@ -201,6 +202,22 @@ _TEXTS = {
     "minProperties": lambda kind, _: f"至少要写 {kind['limit']} 个键。",
     "uniqueItems": lambda *_: "列表中有重复项。",
 }
+
+
+def _keys(value: Any, path: Sequence[Key]) -> list[Key]:
+    """The path with the keys as they stand: the validator turns a key such as "2204" into a number."""
+    keys: list[Key] = []
+    for step in path:
+        key: Key = step
+        if isinstance(value, dict) and isinstance(step, int):
+            key = (
+                str(step)
+                if str(step) in value
+                else next(name for name in value if name.isdigit() and int(name) == step)
+            )
+        keys.append(key)
+        value = value[key]
+    return keys
 
 
 def _place(value: Any, path: Sequence[Key]) -> str:

@@ -166,6 +166,8 @@ def _property_names(schema: Mapping[str, Any], path: str) -> Iterator[str]:
     yield f"{path} {'list' if 'items' in schema else 'node' if 'properties' in schema else 'leaf'}"
     for name, child in schema.get("properties", {}).items():
         yield from _property_names(child, f"{path}/{name}")
+    for choice in schema.get("anyOf", ()):
+        yield from _property_names(choice, path)
     if "items" in schema:
         yield from _property_names(schema["items"], f"{path}[]")
 

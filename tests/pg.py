@@ -5,6 +5,7 @@ As root the package runs the server as a system user of its own (``pgserver``), 
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import shutil
 import tempfile
@@ -50,7 +51,10 @@ class PgServer:
     def close(self) -> None:
         # nothing here is worth the checkpoint of an orderly end
         self.crash()
+        self._server.cleanup_mode = None
         self._server.cleanup()
+        # at exit it would look for its lock in a folder that is gone, and make it anew
+        atexit.unregister(self._server._cleanup)
 
 
 def _package(folder: Path) -> Any:

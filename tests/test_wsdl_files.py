@@ -120,6 +120,14 @@ def test_a_removed_operation_is_named_in_both_bindings() -> None:
     assert "path /transactions/2" in check_growth(openapi([two]), openapi([one]))
 
 
+def test_a_field_of_repeated_rows_is_named_when_it_goes() -> None:
+    old, new = (
+        openapi([contract([transaction("1", answered=Side(root=fields, root_repeat=True))])])
+        for fields in ((field("a"), field("b")), (field("a"),))
+    )
+    assert check_growth(old, new) == ["/Txn1Response/output[]/b leaf"]
+
+
 def test_a_removed_port_or_changed_action_is_named() -> None:
     old = exchange_wsdl()
     text = old.decode()

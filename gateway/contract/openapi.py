@@ -83,16 +83,25 @@ def _components(found: Iterable[Operation], codes: Mapping[str, CodeList]) -> Sc
             "description": f"{title} 请求",
             "type": "object",
             "properties": {"head": _ref("Head"), "input": _side(operation.input, "交易输入", codes)},
+            "additionalProperties": False,
         }
-        output = {"output": _side(operation.output, "交易输出", codes)}
+        output = {"output": _output(_side(operation.output, "交易输出", codes))}
         schemas[f"{operation.name}Response"] = _answer(f"{title} 应答", output)
     return schemas | {f"code.{name}": _code_list(codes[name]) for name in sorted(codes)}
 
 
 def _answer(label: str, output: Schema) -> Schema:
     properties = {element.name: _element(element, {}) for element in STATUS}
+    # a number, as on the platform's line; text only where a platform answers with text
+    properties["infcode"]["type"] = ["integer", "string"]
     problems = {"problem": {"type": "array", "items": _ref("Problem")}}
     return {"description": label, "type": "object", "properties": {**properties, **output, **problems}}
+
+
+def _output(side: Schema) -> Schema:
+    """A failure answers with an empty object, also where a success answers with an array."""
+    nothing = {"description": "交易失败时为空", "type": "object", "maxProperties": 0}
+    return {"anyOf": [side, nothing]} if "items" in side else side
 
 
 def _side(content: tuple[Element, ...], label: str, codes: Mapping[str, CodeList]) -> Schema:

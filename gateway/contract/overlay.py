@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gateway.contract.build import ROOT, Builder, Documents, Overlay, Path, Source, safety_class
 from gateway.contract.model import Field, Node, Side, Transaction
+from gateway.contract.tables import ROOT, Builder, Documents, Overlay, Path, Source, safety_class
 
 Change = Mapping[str, Any]
 
@@ -74,9 +74,7 @@ class _OneOverlay:
         for infno, source in self._overlay.tables.items():
             table = self._builder.transaction(infno, source)
             known = self._state.transactions.get(infno)
-            kept = {} if known is None else {"row_key": known.row_key, "callback": known.callback}
-            table = replace(table, **kept)  # type: ignore[arg-type]
-            self._state.transactions[infno] = replace(table, safety=known.safety if known else safety_class(table))
+            self._state.transactions[infno] = _in_place_of(known, table) if known else _by_rule(table)
 
     def _transaction(self, infno: str, change: Change, at: Path) -> None:
         transaction = self._named(infno, change, at)
@@ -147,6 +145,19 @@ class _OneOverlay:
         for infno in raw.get("lines_per_call", ()):
             self._check_target(infno, ("settings", "lines_per_call", infno))
         self._state.settings |= raw
+
+
+def _by_rule(table: Transaction) -> Transaction:
+    return replace(table, safety=safety_class(table))
+
+
+def _in_place_of(known: Transaction, table: Transaction) -> Transaction:
+    """Keep what the reviewed table (``safety.yaml``) said, unless the new table falls into another class by the rule."""
+    table = _by_rule(
+        replace(table, row_key=known.row_key, callback=known.callback, undone_by=table.undone_by or known.undone_by)
+    )
+    same = table.safety == safety_class(known)
+    return replace(table, safety=known.safety) if same else table
 
 
 # -------------------------------------------------------------------- verbs

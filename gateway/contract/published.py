@@ -15,7 +15,8 @@ from gateway.contract.model import Contract, Field, Node, Side, Transaction
 NAMESPACE = "urn:yibao:gateway:v1"
 ROW = "row"
 
-_NCNAME = re.compile(r"[^\W\d][\w.\-]*")
+_NAME = re.compile(r"[A-Za-z_\u4e00-\u9fff][A-Za-z0-9_.\-\u4e00-\u9fff]*")
+"""What XML allows, narrowed to what a table can reasonably hold."""
 
 
 class PublishError(ValueError):
@@ -179,7 +180,7 @@ def _content(fields: Iterable[Field], nodes: Iterable[Node], province: str, wher
     for name in names:
         if names.count(name) > 1:
             raise PublishError(f"{where} 下有多个元素名为 {name}，无法发布")
-        if not _NCNAME.fullmatch(name):
+        if not _NAME.fullmatch(name):
             raise PublishError(f"{where} 下的名称 {name!r} 不是合法的 XML 元素名，无法发布")
     return content
 

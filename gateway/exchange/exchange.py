@@ -68,7 +68,11 @@ class Msgids(Protocol):
 class Observer(Protocol):
     """Is told how each exchange ended, for metrics."""
 
-    def exchanged(self, entry: Entry, seconds: float) -> None: ...
+    def count_exchange(self, infno: str, outcome: str, client: str, seconds: float) -> None: ...
+
+    def observe_platform(self, infno: str, seconds: float) -> None: ...
+
+    def count_fault(self, code: str) -> None: ...
 
 
 class ContentWrong(Refused):
@@ -403,7 +407,11 @@ class Exchange:
 
     def _observed(self, entry: Entry) -> None:
         seconds = ((entry.finished_at or entry.received_at) - entry.received_at).total_seconds()
-        self._observer.exchanged(entry, seconds)
+        self._observer.count_exchange(entry.infno, entry.state, entry.client, seconds)
+        if entry.elapsed_ms:
+            self._observer.observe_platform(entry.infno, entry.elapsed_ms / 1000)
+        if entry.code:
+            self._observer.count_fault(entry.code)
         log.info("exchange", msgid=entry.msgid, infno=entry.infno, client=entry.client, state=entry.state.value,
                  code=entry.code, seconds=round(seconds, 3))  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -247,14 +247,13 @@ def shape(nodes: tuple[Node, ...], values: Any, now: datetime, serial: str) -> A
     """
     answer: dict[str, Any] = {}
     for node in nodes:
-        given = values if node.name == "_root" else values.get(node.name)
-        filled = _shape_node(node, given, now, serial)
         if node.name != "_root":
-            answer[node.name] = filled
-        elif node.repeat:
-            return filled
+            answer[node.name] = _shape_node(node, values.get(node.name), now, serial)
+        elif node.repeat:  # the side is a list; the other nodes (3702, 4104) stand inside each row
+            inside = tuple(other for other in nodes if other is not node)
+            return _shape_node(replace(node, children=inside), values, now, serial)
         else:
-            answer.update(filled)
+            answer.update(_shape_row(node, values, now, serial))
     return answer
 
 

@@ -26,6 +26,9 @@ _LEAF = Unicode(min_occurs=0, nillable=False)
 _SHARED = (HEAD, PROBLEM)
 _ROWS_OF_LEAVES = Unicode(min_occurs=0, max_occurs="unbounded", nillable=False)
 
+_STEP = "·"
+"""Allowed in an XML name, in no name of a table: a/b_c and a_b/c stay apart."""
+
 
 class _Once(ComplexModel.Attributes):  # type: ignore[misc]
     min_occurs = 0
@@ -76,7 +79,8 @@ def build_service(name: str, namespace: str, operations: Iterable[ServiceOperati
 
     It is taken out of spyne's global registry again, so that a reload can drop the old one.
     """
-    methods = {operation.name: _method(operation, namespace, handler) for operation in operations}
+    # the prefix keeps an operation of a taken-over service from being an attribute that Service itself has
+    methods = {f"op_{operation.name}": _method(operation, namespace, handler) for operation in operations}
     service = type(Service)(service_name(name), (Service,), methods)
     application = Application([service], namespace, service_name(name), Soap11(), Soap11())
     unregister_application(application)
@@ -128,12 +132,17 @@ def _method(operation: ServiceOperation, namespace: str, handler: Handler) -> An
 
     call.__name__ = name
     call.__doc__ = operation.label
+    results = {
+        "_returns": [_model(element, operation.response_name, namespace) for element in operation.response],
+        "_out_variable_names": [element.name for element in operation.response],
+    }
     decorate = rpc(
         *(_model(element, name, namespace) for element in operation.request),
+        _operation_name=name,
+        _out_message_name=operation.response_name,
         _args=[element.name for element in operation.request],
-        _returns=[_model(element, operation.response_name, namespace) for element in operation.response],
-        _out_variable_names=[element.name for element in operation.response],
         _wsdl_part_name="parameters",
+        **(results if operation.response else {}),  # spyne refuses an empty list of results
     )
     return decorate(call)
 
@@ -144,7 +153,7 @@ def _model(element: Element, path: str, namespace: str) -> Any:
         return _ROWS_OF_LEAVES if element.repeat else _LEAF
     if element in _SHARED:
         return _shared(element, namespace)
-    return _complex(element, f"{path}_{element.name}", namespace)
+    return _complex(element, f"{path}{_STEP}{element.name}", namespace)
 
 
 @functools.cache

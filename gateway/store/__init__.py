@@ -55,7 +55,8 @@ def open_store(url: str, *, node: str, read_only: bool = False, pool_size: int =
     """Open the store at ``url``.
 
     Args:
-        url: ``sqlite:///relative.db``, ``sqlite:////absolute.db`` or ``postgresql://user:password@host/database``.
+        url: ``sqlite:///relative.db``, ``sqlite:////absolute.db`` or ``postgresql://user:password@host/database``;
+            ``?``, ``%`` and ``@`` inside a part are percent-encoded.
         node: name of this node.
         read_only: leave writing to another process.
         pool_size: connections at most (SQLite: those that read).
@@ -77,6 +78,9 @@ def _parse(url: str) -> URL:
         raise StoreError("数据库地址格式错误，应形如 sqlite:///yibao.db 或 postgresql://用户:密码@主机/库") from error
     if parsed.get_backend_name() not in ("sqlite", "postgresql"):
         raise StoreError(f"不支持的数据库 {parsed.get_backend_name()}，请用 sqlite 或 postgresql")
+    if parsed.get_backend_name() == "sqlite" and "?" in url:
+        # what follows would be dropped without a word, and another file opened
+        raise StoreError("SQLite 地址不带参数；文件名中的问号写作 %3F，百分号写作 %25")
     return parsed
 
 

@@ -99,7 +99,7 @@ class SqlJournal:
 
     def bodies(self, exchange_id: int) -> Bodies | None:
         which = {"exchange_id": exchange_id}
-        found: Sequence[Row[Any]] = self._backend.read(lambda connection: connection.execute(sql.BODIES, which).all())
+        found: Sequence[Any] = self._backend.read(lambda connection: connection.execute(sql.BODIES, which).all())
         return _bodies(exchange_id, found) if found else None
 
     def search(self, query: Query) -> list[Exchange]:
@@ -248,7 +248,7 @@ def _packed(kind: str, body: bytes | None, charset: str | None = None) -> dict[s
     }
 
 
-def _bodies(exchange_id: int, found: Sequence[Row[Any]]) -> Bodies:
+def _bodies(exchange_id: int, found: Sequence[Any]) -> Bodies:
     by_kind = {row.kind: row for row in found if row.kind is not None}
     caller = by_kind.get("caller_request")
     return Bodies(
@@ -259,7 +259,7 @@ def _bodies(exchange_id: int, found: Sequence[Row[Any]]) -> Bodies:
     )
 
 
-def _unpacked(exchange_id: int, row: Row[Any] | None) -> bytes | None:
+def _unpacked(exchange_id: int, row: Any) -> bytes | None:
     if row is None:
         return None
     try:

@@ -44,13 +44,13 @@ ADMISSION = transaction(
     Side(nodes=(Node("result", "结果", False, fields=(field("mdtrt_id", "就诊ID", length=30),)),)),
 )
 
-_names = st.sampled_from(["a", "b", "c", "d", "x-y"])
+_names = st.sampled_from(["a", "b", "a_b", "b_a", "x-y", "名"])
 _fields = st.lists(_names.map(lambda name: field(f"f_{name}")), max_size=3, unique_by=lambda found: found.name)
 
 
 def _nodes(children: st.SearchStrategy[tuple[Node, ...]]) -> st.SearchStrategy[tuple[Node, ...]]:
     node = st.builds(
-        lambda name, repeat, fields, inner: Node(f"n_{name}", "节点", repeat, fields=tuple(fields), children=inner),
+        lambda name, repeat, fields, inner: Node(name, "节点", repeat, fields=tuple(fields), children=inner),
         _names,
         st.booleans(),
         _fields,

@@ -57,7 +57,9 @@ def test_every_operation_is_a_post_with_request_and_answer() -> None:
         ("Txn2401", {"input": {"mdtrtinfo": {"psn_no": 1}}}, False),
         ("Txn2401", {"input": {"diseinfo": [{"diag_srt_no": 1.5}]}}, False),
         ("Txn2401Response", {"infcode": "0", "output": {"result": {"mdtrt_id": "9"}}, "problem": []}, True),
-        ("Txn2401Response", {"infcode": 0}, False),
+        ("Txn2401Response", {"infcode": 0}, True),
+        ("Txn2401Response", {"infcode": None}, False),
+        ("Txn2401", {"input": {}, "inptu": {}}, False),
         ("Txn2401Response", {"problem": {"node": "x"}}, False),
         ("Refusal", {"infcode": "-1", "code": "GW-2001", "retry": "no"}, True),
     ],
@@ -77,6 +79,7 @@ def test_a_repeated_root_is_the_array_itself() -> None:
     found = document(contract([transaction("5204", answered=ROWS)]))
     assert accepts(found, "Txn5204Response", {"output": [{"a": "1"}, {"a": "2"}]})
     assert not accepts(found, "Txn5204Response", {"output": {"a": "1"}})
+    assert accepts(found, "Txn5204Response", {"infcode": -1, "output": {}})
 
 
 def test_a_root_that_one_province_repeats_is_either() -> None:

@@ -46,45 +46,57 @@ def described(application: Application) -> etree._Element:
     return etree.fromstring(application.interface.docs.wsdl11.get_interface_document())
 
 
+def one(parent: etree._Element, path: str) -> etree._Element:
+    found = parent.findall(path)
+    assert len(found) == 1, f"{path}: {len(found)}"
+    return found[0]
+
+
+def text(element: etree._Element, attribute: str) -> str:
+    return str(element.get(attribute))
+
+
 def actions(wsdl: etree._Element) -> dict[str, str]:
     """Operation -> SOAPAction of the SOAP 1.1 binding; spyne's has no namespace in front."""
-    (binding,) = (found for found in wsdl.iter(f"{WSDL}binding") if found.find(f"{SOAP11}binding") is not None)
+    binding = one(wsdl, f"{WSDL}binding/{SOAP11}binding/..")
     return {
-        str(found.get("name")): str(found.find(f"{SOAP11}operation").get("soapAction")).removeprefix(f"{NAMESPACE}/")
+        text(found, "name"): text(one(found, f"{SOAP11}operation"), "soapAction").removeprefix(f"{NAMESPACE}/")
         for found in binding.iter(f"{WSDL}operation")
     }
 
 
 def port_messages(wsdl: etree._Element) -> dict[str, tuple[str, str]]:
-    port_type = wsdl.find(f"{WSDL}portType")
     return {
-        str(found.get("name")): (found.find(f"{WSDL}input").get("message"), found.find(f"{WSDL}output").get("message"))
-        for found in port_type.iter(f"{WSDL}operation")
+        text(found, "name"): (
+            text(one(found, f"{WSDL}input"), "message"),
+            text(one(found, f"{WSDL}output"), "message"),
+        )
+        for found in one(wsdl, f"{WSDL}portType").iter(f"{WSDL}operation")
     }
 
 
 def parts(wsdl: etree._Element) -> dict[str, list[tuple[str, str]]]:
     return {
-        str(message.get("name")): [(part.get("name"), part.get("element")) for part in message]
+        text(message, "name"): [(text(part, "name"), text(part, "element")) for part in message]
         for message in wsdl.iter(f"{WSDL}message")
     }
 
 
 def wrappers(wsdl: etree._Element) -> dict[str, Tree]:
     """Every message's element as a tree, with named types (spyne's) put in their place."""
-    schema = wsdl.find(f".//{XS}schema[@targetNamespace='{NAMESPACE}']")
-    types = {str(found.get("name")): found for found in schema.iterchildren(f"{XS}complexType")}
+    schema = one(wsdl, f".//{XS}schema[@targetNamespace='{NAMESPACE}']")
+    types = {text(found, "name"): found for found in schema.iterchildren(f"{XS}complexType")}
     wanted = {element.partition(":")[2] for found in parts(wsdl).values() for _, element in found}
-    tops = {str(found.get("name")): found for found in schema.iterchildren(f"{XS}element")}
+    tops = {text(found, "name"): found for found in schema.iterchildren(f"{XS}element")}
     return {name: tree(tops[name], types) for name in wanted}
 
 
 def tree(element: etree._Element, types: dict[str, etree._Element]) -> Tree:
     assert element.get("nillable") in (None, "false")
     kind = element.get("type", "")
-    body = types.get(kind.partition(":")[2]) if kind else element.find(f"{XS}complexType")
+    body = types.get(kind.partition(":")[2]) if kind else one(element, f"{XS}complexType")
     inner = None if kind == "xs:string" else tuple(tree(child, types) for child in members(body))
-    return str(element.get("name")), element.get("maxOccurs") == "unbounded", inner
+    return text(element, "name"), element.get("maxOccurs") == "unbounded", inner
 
 
 def members(body: etree._Element | None) -> Iterator[etree._Element]:

@@ -10,11 +10,12 @@ import weakref
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
 from lxml import etree
 from spyne.server.wsgi import WsgiApplication
 from spyne.util.appreg import applications
 
-from gateway.contract.model import Node, Side
+from gateway.contract.model import Contract, Node, Side
 from gateway.contract.published import NAMESPACE, operations
 from gateway.faults import XML_MALFORMED, Refused
 from gateway.soap.operations import (
@@ -24,7 +25,7 @@ from gateway.soap.operations import (
     dispatch,
     find,
 )
-from tests.contract.shapes import ADMISSION, contract, field, transaction
+from tests.contract.shapes import ADMISSION, contract, contracts, field, transaction
 
 ENVIRON = {
     "REQUEST_METHOD": "POST",
@@ -65,6 +66,21 @@ def test_a_taken_over_service_keeps_its_names_and_namespace() -> None:
     assert server.app.tns == "http://tempuri.org/"
     assert call(server, "TransService", 1) == ("TransService", "TransService", (1,))
     assert call(server, "Bytes", 1) == ("Bytes", "Bytes", (1,))
+
+
+@pytest.mark.parametrize("name", ["initialize", "call_wrapper", "get_context", "public_methods", "op_x", "mro", "名"])
+def test_a_taken_over_operation_may_have_any_name(name: str) -> None:
+    application = build_legacy_application("old", "urn:old", [(name, ["a"], ["b"]), ("Other", [], [])], echo)
+    server = WsgiApplication(application)
+    assert call(server, name, 1) == (name, name, (1,))
+    assert call(server, "Other") == ("Other", "Other", ())
+
+
+@settings(max_examples=30, deadline=None)
+@given(contracts)
+def test_any_tables_can_be_hosted(found: Contract) -> None:
+    application = build_application("inpatient", operations([found]), echo)
+    assert all(find(application, f"Txn{infno}") for infno in found.transactions)
 
 
 @pytest.mark.parametrize("name", ["Txn9999", "txn2401", "", "}Txn2401", "{x}Txn2401", "Txn2401Response"])

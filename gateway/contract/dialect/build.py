@@ -335,7 +335,7 @@ class _Compiler:
         for old, new in document["fields"].items():
             where = (*at, "fields", old)
             source, target = self.path(old, where), self.path(new, where)
-            full = Path((*base_from.parts, *source.parts), base_from.absolute)
+            full = source if source.absolute else Path((*base_from.parts, *source.parts), base_from.absolute)
             steps += self._leaf([full], Path((*base_to.parts, *target.parts)), verbs.same, where, way)
         return steps
 

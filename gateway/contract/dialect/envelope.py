@@ -160,6 +160,7 @@ class Dialect:
         return replace(
             call,
             infno=translation.infno,
+            body=body,
             head={name: payload.leaf_text(value) for name, value in head.items()},
             message=message.get(WHOLE[0], message),
             problems=tuple(problems),

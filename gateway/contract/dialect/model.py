@@ -78,7 +78,8 @@ class DialectCall:
     """A request in national terms, and what is needed to answer it in the hospital's.
 
     ``message`` may be a list where the national input is one. ``unknown`` holds paths of the hospital's payload
-    that no verb read. ``form`` and ``packing`` are those of the request.
+    that no verb read. ``form`` and ``packing`` are those of the request. ``body`` is the hospital's tree that was
+    translated, for tools that show both sides.
     """
 
     operation: str
@@ -91,6 +92,7 @@ class DialectCall:
     form: Form = "xml"
     packing: Packing = "plain"
     charset: str = "utf-8"
+    body: Any = None
 
 
 class DialectRefused(Refused):

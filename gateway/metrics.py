@@ -1,0 +1,84 @@
+"""What Prometheus reads at ``/metrics``. Every label comes from a closed list, so a stranger cannot grow it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from gateway.exchange.ports import State
+from gateway.faults import FAULTS
+
+OTHER = "other"
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180)
+
+
+class Metrics:
+    """Counters and gauges of one process, in a registry of its own.
+
+    Args:
+        infnos: transactions of the contract; any other is counted as ``other``.
+        clients: configured client names; any other is counted as ``other``.
+        codes: fault codes; default is the published table.
+    """
+
+    def __init__(self, infnos: Iterable[str], clients: Iterable[str], codes: Iterable[str] = FAULTS) -> None:
+        self._infnos = frozenset(infnos)
+        self._clients = frozenset(clients)
+        self._codes = frozenset(codes)
+        self._outcomes = frozenset(State)
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self._exchanges = Counter(
+            "yibao_exchanges", "Exchanges by outcome", ["infno", "outcome", "client"], registry=registry
+        )
+        self._exchange_seconds = Histogram(
+            "yibao_exchange_seconds", "Whole exchange, request to reply", ["infno"], buckets=_SECONDS, registry=registry
+        )
+        self._platform_seconds = Histogram(
+            "yibao_platform_seconds", "Waiting for the platform", ["infno"], buckets=_SECONDS, registry=registry
+        )
+        self._faults = Counter("yibao_faults", "Faults answered by the gateway", ["code"], registry=registry)
+        self._in_doubt = Gauge("yibao_in_doubt", "Exchanges whose outcome is unknown", registry=registry)
+        self._msgid_ahead = Gauge(
+            "yibao_msgid_ahead_seconds", "Logical msgid time ahead of the clock", registry=registry
+        )
+        self._inflight = Gauge("yibao_inflight", "Exchanges running now", registry=registry)
+
+    def count_exchange(self, infno: str, outcome: str, client: str, seconds: float) -> None:
+        """One exchange ended in ``outcome`` (a :class:`State`) after ``seconds``."""
+        known = _one_of(infno, self._infnos)
+        self._exchanges.labels(known, _one_of(outcome, self._outcomes), _one_of(client, self._clients)).inc()
+        self._exchange_seconds.labels(known).observe(seconds)
+
+    def observe_platform(self, infno: str, seconds: float) -> None:
+        """The platform was waited for, with or without an answer."""
+        self._platform_seconds.labels(_one_of(infno, self._infnos)).observe(seconds)
+
+    def count_fault(self, code: str) -> None:
+        """A fault was answered to a caller."""
+        self._faults.labels(_one_of(code, self._codes)).inc()
+
+    def set_in_doubt(self, count: int) -> None:
+        """How many exchanges are in doubt now, as the journal says."""
+        self._in_doubt.set(count)
+
+    def set_msgid_ahead(self, seconds: float) -> None:
+        """How far the logical time of the last ``msgid`` is ahead of the clock; never below zero."""
+        self._msgid_ahead.set(max(seconds, 0.0))
+
+    @contextmanager
+    def in_flight(self) -> Iterator[None]:
+        """Count an exchange as running while inside."""
+        with self._inflight.track_inprogress():
+            yield
+
+    def render(self) -> tuple[bytes, str]:
+        """The page and its content type."""
+        return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+
+def _one_of(value: str, known: frozenset[str]) -> str:
+    return str(value) if value in known else OTHER

@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from tests.clients.conftest import both
+
+__all__ = ["both"]

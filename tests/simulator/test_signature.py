@@ -1,0 +1,90 @@
+"""x-tif verification: the published vector, the window, nonces."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway.simulator import Simulator, TifSigning
+from gateway.simulator.signature import digest
+
+from .conftest import MAPPINGS, NOW, Hospital
+
+STAMP = 1_700_000_000
+VECTOR = "0ba1a55d660d04b7caaaae861e798a2eed1fe2c826ece68b14d85d7615f3aa93"  # transport facts, section 3
+
+
+def signed(nonce: str = "abc123", stamp: int = STAMP, **changes: str) -> dict[str, str]:
+    return {
+        "x-tif-paasid": "hospital",
+        "x-tif-timestamp": str(stamp),
+        "x-tif-nonce": nonce,
+        "x-tif-signature": digest(str(stamp), "SECRET-FOR-TEST", nonce),
+    } | {f"x-tif-{name}": value for name, value in changes.items()}
+
+
+@pytest.fixture
+def signing() -> TifSigning:
+    return TifSigning({"hospital": "SECRET-FOR-TEST"}, window_s=300)
+
+
+def test_vector(signing: TifSigning) -> None:
+    assert digest("1700000000", "SECRET-FOR-TEST", "abc123") == VECTOR
+    assert signing.refusal(signed(signature=VECTOR), STAMP) is None
+
+
+@pytest.mark.parametrize("name", ["paasid", "timestamp", "nonce", "signature"])
+def test_missing_header(signing: TifSigning, name: str) -> None:
+    assert "缺少" in str(signing.refusal(signed(**{name: ""}), STAMP))
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"paasid": "stranger"}, "非法用户"),
+        ({"signature": VECTOR.upper()}, "签名不一致"),
+        ({"signature": "签名"}, "签名不一致"),
+        ({"nonce": "abc124", "signature": VECTOR}, "签名不一致"),
+        ({"timestamp": "1700000001"}, "签名不一致"),
+        ({"timestamp": "17e8"}, "秒级"),
+        ({"timestamp": "1700000000000"}, "秒级"),
+    ],
+)
+def test_wrong_header(signing: TifSigning, changes: dict[str, str], text: str) -> None:
+    assert text in str(signing.refusal(signed(**changes), STAMP))
+
+
+@pytest.mark.parametrize(("offset", "accepted"), [(-301, False), (-300, True), (300, True), (301, False)])
+def test_window(signing: TifSigning, offset: int, accepted: bool) -> None:
+    assert (signing.refusal(signed(), STAMP + offset) is None) is accepted
+
+
+def test_nonce_is_spent_only_by_a_good_signature(signing: TifSigning) -> None:
+    assert signing.refusal(signed(signature="0" * 64), STAMP) is not None
+    assert signing.refusal(signed(), STAMP) is None
+    assert "重复" in str(signing.refusal(signed(), STAMP))
+    assert signing.refusal(signed("other"), STAMP) is None
+
+
+def test_old_nonces_are_swept_and_new_ones_kept(signing: TifSigning) -> None:
+    for number in range(10_000):
+        assert signing.refusal(signed(f"n{number}"), STAMP) is None
+    later = STAMP + 601
+    assert signing.refusal(signed("fresh", later), later) is None
+    assert len(signing._used) == 1
+    assert "重复" in str(signing.refusal(signed("fresh", later), later))
+
+
+def test_refused_before_anything_is_done() -> None:
+    stamp = int(NOW.timestamp())
+    simulator = Simulator(MAPPINGS, seed=1, clock=lambda: NOW, signing=TifSigning({"hospital": "SECRET-FOR-TEST"}))
+    headers: dict[str, Any] = {}
+    hospital = Hospital(lambda infno, body: simulator.handle(infno, headers, body).body)
+    envelope = hospital.envelope("9001", {"signIn": {"opter_no": "1", "mac": "m", "ip": "i"}})
+    response = simulator.handle("9001", {}, json.dumps(envelope).encode())
+    assert (response.status, json.loads(response.body)["code"]) == (401, 401)
+    assert simulator.ledger()["executed"] == {}
+    headers |= {name.title(): value for name, value in signed(stamp=stamp).items()}
+    assert hospital.post(envelope)["infcode"] == 0
