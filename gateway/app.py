@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -51,24 +50,28 @@ class Mappings:
     def __init__(self, settings: Settings, root: Path) -> None:
         self._settings = settings
         self._root = root
-        self.interface = self._load()
+        self.contracts, self.interface = self._load()
         self.dialects = DialectLibrary(root, self.interface.contract)
         self.reloaded: list[Callable[[], None]] = []
 
-    def _load(self) -> Interface:
-        contract = mappings.load(self._settings.platform.province, self._root)
-        return Interface(contract, code_lists=self._settings.contract.code_lists)
+    def _load(self) -> tuple[list[Contract], Interface]:
+        """Every province, since the WSDL is one for all of them; and the interface of ours."""
+        contracts = mappings.load_all(self._root)
+        province = self._settings.platform.province
+        if province not in contracts:
+            raise MappingError("mappings/provinces", 0, f"没有省份 {province}；可用：{'、'.join(contracts)}。")
+        return list(contracts.values()), Interface(contracts[province], code_lists=self._settings.contract.code_lists)
 
     def reload(self) -> list[str]:
         """Take up changed files. Returns what is wrong with them; then everything stays as it was."""
         try:
-            interface = self._load()
+            contracts, interface = self._load()
         except MappingError as error:
             return [str(found) for found in error.all]
         errors = self.dialects.reload(interface.contract)
         if errors:
             return [str(error) for error in errors]
-        self.interface = interface
+        self.contracts, self.interface = contracts, interface
         for listener in self.reloaded:
             listener()
         log.info("mappings_reloaded", version=interface.contract.version)
@@ -188,7 +191,7 @@ def _services(reception: Reception, files: Mappings, root: Path) -> Lazily:
             return _string_lane(reception, root)
         if name.startswith("legacy/"):
             return _legacy_lane(name.removeprefix("legacy/"), reception, files, root)
-        return _typed_lane(name, reception, root)
+        return _typed_lane(name, reception, files, root)
 
     return Lazily(names, build_lane)
 
@@ -198,8 +201,8 @@ def _string_lane(reception: Reception, root: Path) -> Lane:
     return Lane(build_string_application, StringService(reception), reception, lambda: wsdl, "/soap/exchange")
 
 
-def _typed_lane(group: str, reception: Reception, root: Path) -> Lane:
-    found = operations(_every_contract(root), group)
+def _typed_lane(group: str, reception: Reception, files: Mappings, root: Path) -> Lane:
+    found = operations(files.contracts, group)
     wsdl = wsdl_files.published(root, f"{group}.wsdl")
     service = TypedService({operation.infno: operation for operation in found}, reception)
     return Lane(partial(build_application, group, found), service, reception, lambda: wsdl, f"/soap/{group}")
@@ -214,13 +217,6 @@ def _legacy_lane(name: str, reception: Reception, files: Mappings, root: Path) -
     ]
     build_app = partial(build_legacy_application, name, dialect.namespace, called)
     return Lane(build_app, LegacyService(dialect, reception), reception, lambda: wsdl, f"/soap/legacy/{name}")
-
-
-@functools.cache
-def _every_contract(root: Path) -> list[Contract]:
-    """The WSDL is one for all provinces, so its operations are made from all of them."""
-    names = sorted(mappings.provinces(root), key=lambda name: name != "national")
-    return [mappings.load(name, root) for name in names]
 
 
 def _published_file(root: Path) -> Callable[[str], bytes | None]:

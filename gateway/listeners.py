@@ -296,7 +296,7 @@ class _Running:
         """
         parent = multiprocessing.parent_process()
         if not _stop_asked(wakeups, parent.sentinel if parent is not None else None):
-            signal.raise_signal(signal.SIGTERM)
+            _ask_to_stop()
         log.info("draining", limit_s=self.plan.drain_s_max)
         for server in self._servers:
             server.begin_stop()
@@ -367,6 +367,14 @@ def _stop_asked(wakeups: socket.socket, parent: int | None) -> bool:
             received = wakeups.recv(1)
             if not received or received[0] in (signal.SIGTERM, signal.SIGINT):
                 return True
+
+
+def _ask_to_stop() -> None:
+    """Run the main thread's SIGTERM handler; on POSIX the signal must reach that thread to wake it from its wait."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+    else:
+        signal.raise_signal(signal.SIGTERM)
 
 
 def _raise_open_files() -> None:

@@ -49,11 +49,25 @@ def load(province: str = "national", root: Path | None = None) -> Contract:
     Raises:
         MappingError: for the first wrong place, the others in ``others``.
     """
-    folder = _folder(root)
     if province not in (known := provinces(root)):
         raise MappingError("mappings/provinces", 0, f"没有省份 {province}；可用：{'、'.join(known) or '无'}。")
+    return _load(province, _folder(root), {})
+
+
+def load_all(root: Path | None = None) -> dict[str, Contract]:
+    """Build the contract of every province, national first; each file is read once.
+
+    Raises:
+        MappingError: as :func:`load`, for the first province that is wrong.
+    """
+    names = sorted(provinces(root), key=lambda name: name != "national")
+    read: dict[str, Document] = {}
+    return {name: _load(name, _folder(root), read) for name in names}
+
+
+def _load(province: str, folder: Path, read: dict[str, Document]) -> Contract:
     with collector_paused():
-        reader = _Reader(folder)
+        reader = _Reader(folder, read)
         documents = Documents(
             envelope=reader.read("envelope.yaml"),
             codes=reader.read("codes/codes.yaml"),
@@ -87,10 +101,15 @@ def _schema_of(name: str) -> str:
 
 
 class _Reader:
-    """Reads and checks files, remembers their bytes for the version and what is wrong with them."""
+    """Reads and checks files, remembers their bytes for the version and what is wrong with them.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        read: sound documents by name, shared by the provinces of one load.
+    """
+
+    def __init__(self, folder: Path, read: dict[str, Document]) -> None:
         self._folder = folder
+        self._read = read
         self._digest = hashlib.sha256()
         self.errors: list[MappingError] = []
 
@@ -100,14 +119,23 @@ class _Reader:
 
     def read(self, name: str) -> Document:
         """One file; when it is wrong the error is kept and an empty document returned."""
+        document = self._read.get(name)
+        if document is None:
+            document = self._read_and_check(name)
+        self._digest.update(f"{name}\0{len(document.raw)}\0".encode() + document.raw)
+        return document
+
+    def _read_and_check(self, name: str) -> Document:
         file = f"mappings/{name}"
         try:
             document = read_yaml(self._folder / name, file)
         except MappingError as error:
             self.errors.append(error)
             return Document(file, {}, b"", None)
-        self._digest.update(f"{name}\0{len(document.raw)}\0".encode() + document.raw)
-        self.errors += check_shape(name, document)
+        if errors := check_shape(name, document):
+            self.errors += errors
+        else:
+            self._read[name] = document
         return document
 
     def read_tables(self, name: str) -> dict[str, Document]:

@@ -38,8 +38,7 @@ class ContractShrinksError(ValueError):
 
 def contracts(root: Path) -> list[Contract]:
     """The national contract, then every province's: what the published files are made from."""
-    others = [name for name in mappings.provinces(root) if name != "national"]
-    return [mappings.load(province, root) for province in ("national", *others)]
+    return list(mappings.load_all(root).values())
 
 
 def generate(root: Path) -> dict[str, bytes]:

@@ -33,7 +33,7 @@ class PgServer:
         """The URL of a new database, a copy of ``template``."""
         name = f"t{next(self._numbers)}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE {name} TEMPLATE "{template}"')  # type: ignore[arg-type]
+            connection.execute(f'CREATE DATABASE {name} TEMPLATE "{template}"')
         return self.url(name)
 
     def crash(self) -> None:

@@ -54,6 +54,7 @@ def change(turn: Turn) -> Any:
     stay = _in_hospital(turn, info, "变更住院信息")
     if _final(stay):
         raise Declined("已结算，不能变更住院信息，请先结算撤销（2305）")
+    turn.ledger.renumber(stay, info["ipt_otp_no"])
     stay.info.update(info)
     stay.begntime = info["begntime"]
     _record_diagnoses(stay, turn.message["diseinfo"], _ADMITTED)

@@ -187,6 +187,16 @@ class Ledger:
         self.episodes[episode.mdtrt_id] = episode
         self._numbers[episode.kind, episode.fixmedins_code, episode.number] = episode
 
+    def renumber(self, episode: Episode, number: str) -> None:
+        """Give a stay another ipt_no, unless something else in force has it."""
+        if number == episode.number:
+            return
+        if self.number_taken(episode.kind, episode.fixmedins_code, number):
+            raise Declined(f"住院号 {number} 已用于其他住院登记")
+        del self._numbers[episode.kind, episode.fixmedins_code, episode.number]
+        episode.number = number
+        self._numbers[episode.kind, episode.fixmedins_code, number] = episode
+
     # -------------------------------------------------------------- what /_sim/ledger shows
 
     def shown(self) -> dict[str, Any]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from gateway.simulator.ledger import Declined
+from gateway.simulator.persons import certno_behind
 from gateway.simulator.registry import Turn, handles
 from gateway.simulator.settlement import fund_of
+
+_IDENTITY_NUMBER = "02"
 
 
 @handles("1101")
@@ -18,6 +22,8 @@ def person_info(turn: Turn) -> Any:
         raise Declined("就诊凭证类型为 03（社会保障卡）时 card_sn(卡识别码)必填")
     today = turn.now.date()
     identity = data.get("certno") or data["mdtrt_cert_no"]
+    if not data.get("certno") and data["mdtrt_cert_type"] != _IDENTITY_NUMBER and identity not in turn.ledger.persons:
+        identity = certno_behind(identity)
     person = turn.ledger.find_or_invent(identity, data.get("psn_name") or "", today)
     return turn.shaped(
         baseinfo={
@@ -36,7 +42,7 @@ def person_info(turn: Turn) -> Any:
                 "insutype": person.insutype,
                 "psn_type": person.psn_type,
                 "psn_insu_stas": "1",
-                "psn_insu_date": f"{max(today.year - 5, person.brdy.year + 1)}-01-01",
+                "psn_insu_date": max(date(today.year - 5, 1, 1), person.brdy).isoformat(),
                 "cvlserv_flag": "0",
                 "insuplc_admdvs": person.insuplc_admdvs,
                 "emp_name": person.emp_name,

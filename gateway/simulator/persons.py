@@ -67,7 +67,7 @@ def invent(certno: str, *, seed: int, admdvs: str, today: date, name: str = "") 
         psn_type=_psn_type(years, employee),
         insuplc_admdvs=admdvs,
         emp_name="模拟机械有限公司" if employee and years < 60 else "",
-        balance=Decimal(dice.randrange(50_000, 800_000)) / 100 if employee else Decimal(0),
+        balance=Decimal(dice.randrange(50_000, 800_000) if employee else 0).scaleb(-2),
     )
 
 
@@ -77,10 +77,16 @@ def number_of(certno: str, admdvs: str) -> str:
     return f"{admdvs}{digits:020d}"
 
 
+def certno_behind(credential: str) -> str:
+    """The identity number that an e-credential token or a card number stands for."""
+    return _certno(random.Random(credential), date(2020, 1, 1))
+
+
 def ready_made(seed: int, admdvs: str, today: date) -> list[Person]:
-    """A handful of persons with valid identity numbers, to start with."""
+    """A handful of persons with valid identity numbers, to start with; employees (with an account) come first."""
     dice = random.Random(f"{seed}/ready made")
-    return [invent(_certno(dice, today), seed=seed, admdvs=admdvs, today=today) for _ in range(READY_MADE)]
+    people = [invent(_certno(dice, today), seed=seed, admdvs=admdvs, today=today) for _ in range(READY_MADE)]
+    return sorted(people, key=lambda person: person.insutype)
 
 
 def _certno(dice: random.Random, today: date) -> str:

@@ -193,7 +193,7 @@ class Simulator:
         if wrong:
             raise Declined(f"交易输入有 {len(wrong)} 处错误：{'；'.join(wrong)}")
         self._check_repeat(request, mutates=table.mutates)
-        for psn_no in set(generic.leaves(envelope["input"], "psn_no")) - {""}:
+        for psn_no in sorted(set(generic.leaves(envelope["input"], "psn_no")) - {""}):
             self._ledger.person(psn_no)
         return Turn(
             infno=request.infno,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,7 @@ def _integer_problem(column: Column, value: Any) -> str | None:
     return None
 
 
+@lru_cache(maxsize=4096)  # the rows of one upload share their times
 def _time_problem(form: str, text: str) -> str | None:
     pattern, shape, printed = _FORMS[form]
     try:

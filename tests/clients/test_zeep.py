@@ -90,7 +90,7 @@ class Services:
 def services(request: pytest.FixtureRequest, both: Running) -> Iterator[Services]:
     version, _, charset = request.param.partition("-")
     with requests.Session() as session:
-        transport = (GbkTransport if charset == "gbk" else Transport)(session, timeout=20, operation_timeout=60)
+        transport = (GbkTransport if charset == "gbk" else Transport)(session=session, timeout=20, operation_timeout=60)
         made = Services(both.gateway_url, version, transport)
         yield made
     assert made.wire.seen == {VERSIONS[version]}
@@ -141,7 +141,7 @@ def test_a_refusal_is_a_reply(services: Services, both: Running, patient: Patien
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_wrong_password_is_a_fault(both: Running, version: str) -> None:
     with requests.Session() as session:
-        services = Services(both.gateway_url, version, Transport(session, timeout=20, operation_timeout=60))
+        services = Services(both.gateway_url, version, Transport(session=session, timeout=20, operation_timeout=60))
         session.auth = HTTPBasicAuth("his", "wrong")
         with pytest.raises(zeep.exceptions.Fault) as caught:
             services.exchange.Call(infno="1101", request="<request/>")
@@ -157,7 +157,7 @@ def test_ws_security_names_the_caller(both: Running, digest: bool) -> None:
     def answer(password: str) -> Any:
         token = UsernameToken("his", password, use_digest=digest)
         with requests.Session() as session:
-            transport = Transport(session, timeout=20, operation_timeout=60)
+            transport = Transport(session=session, timeout=20, operation_timeout=60)
             client = zeep.Client(f"{both.gateway_url}/soap/inpatient?wsdl", transport=transport, wsse=token)
             return client.service.Txn2401(head=HEAD, **admission(new_patient(both)))
 

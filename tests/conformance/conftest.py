@@ -11,9 +11,7 @@ import pytest
 from gateway.exchange.fakes import MemoryJournal
 from gateway.exchange.ports import Journal
 from gateway.store import Store, open_store
-from tests.pg import PgServer, pg_server, pg_url
-
-__all__ = ["pg_server", "pg_url"]
+from tests.pg import PgServer
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,7 @@ class Hospital:
     """Sends transactions through ``send`` and keeps count of its msgids."""
 
     def __init__(self, send: Callable[[str, bytes], bytes]) -> None:
-        self._send = send
+        self.send = send
         self._numbers = itertools.count(1)
 
     def msgid(self) -> str:
@@ -77,7 +77,7 @@ class Hospital:
 
     def post(self, envelope: Row) -> Row:
         body = json.dumps(envelope, ensure_ascii=False).encode()
-        answer: Row = json.loads(self._send(envelope["infno"], body), parse_float=Decimal)
+        answer: Row = json.loads(self.send(envelope["infno"], body), parse_float=Decimal)
         return answer
 
     def ask(self, infno: str, given: Row | None = None, **changes: Any) -> Row:

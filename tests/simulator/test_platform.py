@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import sys
 import threading
 from datetime import date
 from decimal import Decimal
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway import simulator as simulator_package
 from gateway.simulator import Simulator, persons, wire
 from gateway.simulator.registry import HANDLERS
 
@@ -38,16 +41,9 @@ CALLBACKS = {"6204", "6302", "7108", "7109"}
 )  # fmt: skip
 def test_envelope(hospital: Hospital, name: str, value: Any) -> None:
     envelope = hospital.envelope("1101", filled("1101", {})) | {name: value}
-    if name == "infno":
-        answer = json.loads(wire_answer(hospital, envelope))
-    else:
-        answer = hospital.post(envelope)
+    answer = json.loads(hospital.send("", json.dumps(envelope).encode()))
     assert answer["infcode"] == -1
     assert name in answer["err_msg"]
-
-
-def wire_answer(hospital: Hospital, envelope: dict[str, Any]) -> bytes:
-    return hospital._send("", json.dumps(envelope).encode())
 
 
 def test_answer_form(hospital: Hospital) -> None:
@@ -273,6 +269,8 @@ def test_missing_mappings(tmp_path: Path) -> None:
 def test_ready_made_persons(simulator: Simulator) -> None:
     ready = simulator.ledger()["persons"]
     assert len(ready) == persons.READY_MADE
+    assert [one["insutype"] for one in ready] == sorted(one["insutype"] for one in ready)
+    assert all(one["balc"].as_tuple().exponent == -2 for one in ready)
     for one in ready:
         assert persons.check_digit(one["certno"][:17]) == one["certno"][17]
         assert one["brdy"].replace("-", "") == one["certno"][6:14]
@@ -290,6 +288,15 @@ def test_same_certno_same_person_whatever_the_seed(hospital: Hospital, simulator
     output = hospital.do("1101", {"data": {"mdtrt_cert_type": "02", "mdtrt_cert_no": first}})
     assert output["baseinfo"]["psn_no"] == first
     assert output["baseinfo"]["brdy"] == "1990-01-01"
+
+
+def test_token_stands_for_one_person(hospital: Hospital) -> None:
+    asked = {"data": {"mdtrt_cert_type": "01", "mdtrt_cert_no": "TOKEN-1"}}
+    one, again = hospital.do("1101", asked)["baseinfo"], hospital.do("1101", asked)["baseinfo"]
+    assert one == again
+    assert persons.check_digit(one["certno"][:17]) == one["certno"][17]
+    other = hospital.do("1101", {"data": {"mdtrt_cert_type": "01", "mdtrt_cert_no": "TOKEN-2"}})["baseinfo"]
+    assert other["psn_no"] != one["psn_no"]
 
 
 def test_card_needs_its_number(hospital: Hospital) -> None:
@@ -334,6 +341,21 @@ def test_reset_without_a_seed_gives_new_identifiers(hospital: Hospital, simulato
     assert simulator.ledger()["stays"] == []
     assert simulator.ledger()["persons"] == known
     assert hospital.admit(hospital.person()) != before
+
+
+# ------------------------------------------------------------------ apart from the gateway
+
+
+def test_shares_no_code_with_the_gateway() -> None:
+    imported = set()
+    for path in Path(simulator_package.__file__ or "").parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {name.name for name in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(node.module or "")
+    others = {name for name in imported if name != "gateway.simulator" and not name.startswith("gateway.simulator.")}
+    assert {name.partition(".")[0] for name in others} - sys.stdlib_module_names == {"yaml"}
 
 
 # ------------------------------------------------------------------ JSON

@@ -9,6 +9,8 @@ import pytest
 
 from gateway.simulator import Simulator
 
+from .conftest import MAPPINGS, NOW, Hospital
+
 SUMS = ("hifp_pay", "hifmi_pay", "hifob_pay", "hifes_pay", "cvlserv_pay", "maf_pay", "oth_pay")
 
 
@@ -159,9 +161,12 @@ def test_interim_settlements_take_the_deductible_once_and_come_off_in_reverse(
     hospital.do("2305", {"data": keys(patient, stay, setl_id=first["setl_id"])})
 
 
-def test_region_that_discharges_first(simulator: Simulator, hospital: Any, patient: str, stay: str) -> None:
+def test_region_that_discharges_first() -> None:
+    strict = Simulator(MAPPINGS, seed=7, clock=lambda: NOW, discharge_first=True)
+    hospital = Hospital(lambda infno, body: strict.handle(infno, {}, body).body)
+    patient = hospital.person()
+    stay = hospital.admit(patient)
     hospital.fees("2301", patient, stay, "10.00")
-    simulator._discharge_first = True
     row = {"psn_no": patient, "mdtrt_id": stay, "medfee_sumamt": "10.00", "mid_setl_flag": "0"}
     assert "2402" in hospital.refused("2304", {"data": row})
     hospital.discharge(patient, stay)
@@ -176,6 +181,15 @@ def test_discharge_before_admission_time(hospital: Any, patient: str, stay: str)
 def test_ipt_no_is_unique(hospital: Any, patient: str, stay: str) -> None:
     info = {"psn_no": patient, "ipt_no": "ZY1"}
     assert "重复登记" in hospital.refused("2401", {"mdtrtinfo": info, "diseinfo": [{"psn_no": patient}]})
+
+
+def test_ipt_no_may_change_but_not_to_a_taken_one(hospital: Any, simulator: Simulator, patient: str, stay: str) -> None:
+    other = hospital.admit(patient, "ZY2")
+    taken = {"adminfo": keys(patient, other, ipt_otp_no="ZY1")}
+    assert "已用于其他" in hospital.refused("2403", taken)
+    hospital.do("2403", {"adminfo": keys(patient, stay, ipt_otp_no="ZY3")})
+    hospital.do("2403", taken)
+    assert [one["ipt_no"] for one in simulator.ledger()["stays"]] == ["ZY3", "ZY1"]
 
 
 def test_stay_of_another_person(hospital: Any, stay: str) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Select, create_engine, make_url, text
+from sqlalchemy import ClauseElement, Connection, create_engine, make_url, text
 
 from gateway.exchange.ports import Query, State
 from gateway.store import open_store, rows, statements
@@ -78,7 +77,7 @@ def test_the_count_reads_only_its_index(full: Connection) -> None:
     assert "Seq Scan" not in plan, plan
 
 
-def _plan(connection: Connection, statement: Select[Any]) -> str:
+def _plan(connection: Connection, statement: ClauseElement) -> str:
     literal = statement.compile(connection, compile_kwargs={"literal_binds": True})
     prefix = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
     return "\n".join(str(row[-1]) for row in connection.exec_driver_sql(f"{prefix} {literal}"))

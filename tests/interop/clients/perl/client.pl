@@ -5,7 +5,7 @@
 use strict;
 use warnings;
 use utf8;
-use Encode qw(decode encode);
+use Encode qw(encode);
 use JSON::PP;
 use MIME::Base64 qw(encode_base64);
 use POSIX qw(floor);
@@ -46,7 +46,7 @@ sub service {
 sub element {
     my ($name, $value) = @_;
     # without a type, text that is not ASCII would go as base64
-    return SOAP::Data->name($name)->type('string')->value(encode($charset, $value)) unless ref $value;
+    return SOAP::Data->name($name)->type('string')->value($value) unless ref $value;
     return SOAP::Data->name($name, \SOAP::Data->value(elements(@$value)));
 }
 
@@ -146,7 +146,7 @@ sub exchange {
     my $answer;
     if ($version eq '1.1' && !$gbk) {
         $stub //= SOAP::Lite->service("$base/soap/exchange?wsdl");
-        $answer = $stub->Call($infno, encode('utf-8', $request));
+        $answer = $stub->Call($infno, $request);
     }
     else {
         $answer = call(service('exchange'), 'Call', infno => $infno, request => $request)->valueof('//CallResult');

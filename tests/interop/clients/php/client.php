@@ -35,6 +35,12 @@ function utf8(string $value): string
     return mb_convert_encoding($value, 'UTF-8', $charset);
 }
 
+/** A fault's detail as it came, for the reader of the result. */
+function shown(mixed $value): mixed
+{
+    return is_string($value) ? utf8($value) : (is_object($value) ? array_map('shown', get_object_vars($value)) : $value);
+}
+
 function head(): array
 {
     return own(['opter' => '0001', 'opter_name' => '张三', 'opter_type' => '1']);
@@ -154,7 +160,7 @@ function fault(callable $call): array
     try {
         $call();
     } catch (SoapFault $fault) {
-        return ['faultcode' => $fault->faultcode, 'text' => utf8($fault->faultstring), 'detail' => json_encode($fault->detail ?? null)];
+        return ['faultcode' => $fault->faultcode, 'text' => utf8($fault->faultstring), 'detail' => json_encode(shown($fault->detail), JSON_UNESCAPED_UNICODE)];
     }
     throw new RuntimeException('no fault');
 }

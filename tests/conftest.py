@@ -1,4 +1,4 @@
-"""PostgreSQL for the tests of the store."""
+"""Fixtures for every test: one PostgreSQL per session, however many folders ask for it."""
 
 from __future__ import annotations
 

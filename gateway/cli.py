@@ -1,0 +1,87 @@
+"""``yibao``, the operator's command. Exit code 0 only when done, 1 on failure, 2 on wrong usage."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.commands import call, config, db, demo, faults, journal, mapping, probe, serve, simulator, wsdl
+from gateway.commands.terminal import Misused, complain, explain, write_whatever_the_charset
+from gateway.commands.usage import usage_sentence
+
+# help as plain text: rich would double the time of --help
+app = typer.Typer(
+    name="yibao",
+    help="医保接口网关的运维命令。",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 120},
+)
+
+
+@app.callback()
+def _every_command(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", envvar="YIBAO_CONFIG", metavar="FILE", help="配置文件（TOML）。"),
+    ] = None,
+) -> None:
+    """医保接口网关的运维命令。"""
+    context.obj = config
+
+
+app.command("serve")(serve.serve)
+app.command("demo")(demo.demo)
+app.command("simulator")(simulator.simulator)
+app.command("call")(call.call)
+app.add_typer(journal.app, name="journal")
+app.add_typer(wsdl.app, name="wsdl")
+app.add_typer(mapping.app, name="mapping")
+app.command("probe")(probe.probe)
+app.add_typer(db.app, name="db")
+app.add_typer(config.app, name="config")
+app.command("faults")(faults.faults)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: of the command line; None takes the process's own.
+
+    Returns:
+        the exit code.
+    """
+    write_whatever_the_charset()
+    try:
+        code = app(args=arguments, prog_name="yibao", standalone_mode=False)
+        sys.stdout.flush()
+    except typer.TyperException as error:
+        complain(usage_sentence(error))
+        return 2
+    except Misused as error:
+        complain(f"用法错误：{error}")
+        return 2
+    except (KeyboardInterrupt, typer.Abort):
+        complain("已中断。")
+        return 1
+    except BrokenPipeError:
+        # whoever read us (head, less) has enough; Python would complain once more at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # the last line of defence: staff never see a stack trace
+        complain(explain(error))
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""``yibao simulator``: the platform simulator, with a line for each request that reaches it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from gateway.commands.terminal import ConfigOption, Misused, config_path, console, say
+
+if TYPE_CHECKING:
+    from gateway.simulator import Simulator, TifSigning
+    from gateway.simulator.platform import Request
+    from gateway.simulator.wire import Response
+
+WAIT_S: Final = 0.5
+"""A wait without a limit would keep signals from being handled on Windows."""
+
+
+def simulator(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(help="监听地址。")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="监听端口，0 为任一空闲端口。", min=0, max=65535)] = 8090,
+    seed: Annotated[int | None, typer.Option(help="固定它所虚构的一切，包括编号。")] = None,
+    signing: Annotated[str, typer.Option(help="plain 或 tif。", metavar="plain|tif")] = "plain",
+    tif_paasid: Annotated[str, typer.Option(help="tif 的账号。")] = "",
+    tif_secret: Annotated[str, typer.Option(help="tif 的密钥；不给则取配置文件。")] = "",
+    institution: Annotated[
+        list[str] | None, typer.Option(metavar="CODE=NAME", help="只接受这些机构；可重复。")
+    ] = None,
+    require_sign_in: Annotated[bool, typer.Option("--require-sign-in", help="拒绝没有有效签到的请求。")] = False,
+    discharge_first: Annotated[bool, typer.Option("--discharge-first", help="出院登记前拒绝出院结算。")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """启动省平台模拟器，供联调；逐笔显示收到的交易。"""
+    from gateway.mappings import data_root
+    from gateway.simulator import Simulator, serve
+
+    if signing not in ("plain", "tif"):
+        raise Misused(f"--signing 只能是 plain 或 tif，现为 {signing}")
+    platform = Simulator(
+        data_root() / "mappings",
+        institutions=_institutions(institution or []),
+        signing=_tif(tif_paasid, tif_secret, config_path(context, config)) if signing == "tif" else None,
+        seed=seed,
+        require_sign_in=require_sign_in,
+        discharge_first=discharge_first,
+    )
+    show_each_request(platform)
+    server = serve(platform, host, port)
+    say(f"模拟器就绪：{server.url}/  （账簿 /_sim/ledger，故障 POST /_sim/faults，清空 POST /_sim/reset；Ctrl-C 结束）")
+    _wait_for_the_end()
+    server.close()
+
+
+def _tif(paasid: str, secret: str, config: Path | None) -> TifSigning:
+    """Account and secret as given, else those the gateway is configured with."""
+    from gateway.settings import read_settings
+    from gateway.simulator import TifSigning
+
+    if not (paasid and secret) and config is not None:
+        platform = read_settings(config).platform
+        paasid, secret = paasid or platform.tif_paasid, secret or platform.tif_secret.get_secret_value()
+    if not (paasid and secret):
+        raise Misused("--signing tif 需要 --tif-paasid 与 --tif-secret，或含有它们的 --config")
+    return TifSigning({paasid: secret})
+
+
+def _institutions(given: list[str]) -> dict[str, str]:
+    found = dict(item.partition("=")[::2] for item in given)
+    if not all(code and name for code, name in found.items()):
+        raise Misused("--institution 应写作 CODE=NAME")
+    return found
+
+
+def _wait_for_the_end() -> None:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    while not stop.wait(WAIT_S):
+        pass
+
+
+# ------------------------------------------------------------ one line each
+
+
+def show_each_request(platform: Simulator) -> None:
+    """Print a line for every request that ``platform`` executes."""
+    screen, execute = console(), platform.execute
+
+    def shown(request: Request) -> Response:
+        begun = time.perf_counter()
+        response = execute(request)
+        elapsed_ms = (time.perf_counter() - begun) * 1000
+        infno, outcome = _told(request.body, response.body)
+        colour = "green" if outcome == "0" else "red"
+        screen.print(f"{time.strftime('%H:%M:%S')}  {infno:<8}[{colour}]", _cut(outcome), f"[/]{elapsed_ms:7.1f} ms")
+        return response
+
+    platform.execute = shown  # type: ignore[method-assign]
+
+
+def _told(request: bytes, response: bytes) -> tuple[str, str]:
+    asked, answered = _object(request), _object(response)
+    infcode = str(answered.get("infcode", "?"))
+    return str(asked.get("infno", "?"))[:8], infcode if infcode == "0" else f"{infcode} {answered.get('err_msg', '')}"
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 120 else text[:119] + "…"
