@@ -123,7 +123,7 @@ def serve(settings: Settings, make_wsgi: MakeWsgi) -> None:
     _serve_with_granian(plan, make_wsgi)
 
 
-class Exchange:
+class HisSide:
     """The WSGI application of the HIS side: bodies are read first, then calls take one of ``listen.threads`` places.
 
     The administration paths are served here only when they have no listener of their own, and never wait for a place:
@@ -255,26 +255,26 @@ class _Running:
         self.plan = plan
         self._make_wsgi = make_wsgi
         self._apps: Apps | None = None
-        self._exchange: Exchange | None = None
+        self._his_side: HisSide | None = None
         self._servers: list[HttpServer] = []
 
     def load(self) -> WSGIApplication:
         """Build the applications, open every cheroot listener, and return what the exchange listener serves."""
         _raise_open_files()
         self._apps = self._make_wsgi()
-        self._exchange = Exchange(self._apps, self.plan.listen, self.plan.limits)
+        self._his_side = HisSide(self._apps, self.plan.listen, self.plan.limits)
         for listener in _cheroot_listeners(self.plan.listen):
             is_admin = listener is self.plan.listen.admin
             server = HttpServer(
                 listener,
-                self._apps.admin if is_admin else self._exchange,
+                self._apps.admin if is_admin else self._his_side,
                 self.plan.limits,
                 threads=ADMIN_THREADS if is_admin else self.plan.listen.threads + CHEROOT_READER_THREADS,
                 backlog=self.plan.listen.backlog,
             )
             self._servers.append(server)
             server.start()
-        return self._exchange
+        return self._his_side
 
     @contextlib.contextmanager
     def until_stopped(self) -> Iterator[None]:
@@ -313,7 +313,7 @@ class _Running:
         quiet_since = time.monotonic()
         while not ended.wait(0.1):
             now = time.monotonic()
-            running = self._exchange.running if self._exchange is not None else 0
+            running = self._his_side.running if self._his_side is not None else 0
             if running:
                 quiet_since = now
             if now > deadline or now - quiet_since > SILENT_S_MAX:

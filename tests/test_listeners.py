@@ -23,7 +23,7 @@ import trustme
 from gateway import listeners
 from gateway.faults import Unreadable
 from gateway.http_body import read_body
-from gateway.listeners import Apps, Exchange, HttpServer, ListenError, serve, tls_context
+from gateway.listeners import Apps, HisSide, HttpServer, ListenError, serve, tls_context
 from gateway.settings import Limits, Listen, Listener, Settings, Tls, read_settings
 from tests.servers import Served, free_ports, in_process, served
 
@@ -388,8 +388,8 @@ def ask(app: WSGIApplication, path: str) -> bytes:
 
 def test_administration_paths_stand_apart_when_they_have_a_listener() -> None:
     apps = Apps(recording(b"exchange"), recording(b"admin"), lambda: None)
-    together = Exchange(apps, Listen(), LIMITS)
-    apart = Exchange(apps, Listen(admin=Listener(address="127.0.0.1:9000")), LIMITS)
+    together = HisSide(apps, Listen(), LIMITS)
+    apart = HisSide(apps, Listen(admin=Listener(address="127.0.0.1:9000")), LIMITS)
     for path in ("/healthz", "/readyz", "/metrics"):
         assert (ask(together, path), ask(apart, path)) == (b"admin", b"exchange")
     assert (ask(together, "/soap/exchange"), ask(apart, "/soap/exchange")) == (b"exchange", b"exchange")
@@ -404,7 +404,7 @@ def test_no_more_calls_run_than_there_are_places_and_health_waits_for_none() -> 
         assert release.wait(20)
         return [b"done"]
 
-    app = Exchange(Apps(slow, recording(b"alive"), lambda: None), Listen(threads=3), LIMITS)
+    app = HisSide(Apps(slow, recording(b"alive"), lambda: None), Listen(threads=3), LIMITS)
     with ThreadPoolExecutor(10) as pool:
         answers = [pool.submit(ask, app, "/x") for _ in range(10)]
         for _ in range(3):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -45,7 +45,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The platform's answer. ``infcode`` is text whatever the platform sent it as."""
+    """The platform's answer. ``infcode`` is text whatever it was sent as, and ``0`` exactly when it is a success."""
 
     infcode: str
     inf_refmsgid: str
@@ -110,8 +110,12 @@ def _empty_numbers_as_zero(value: Any) -> Any:
     return 0 if value is None else value
 
 
-def read_answer(body: bytes) -> Answer:
+def read_answer(body: bytes, success_infcodes: Collection[str] = ("0",)) -> Answer:
     """Read the platform's answer.
+
+    Args:
+        body: the bytes as they came.
+        success_infcodes: what this province means by success (provinces/<name>/province.yaml).
 
     Raises:
         Garbage: not UTF-8, not one JSON object, or without ``infcode``.
@@ -126,7 +130,7 @@ def read_answer(body: bytes) -> Answer:
     if not infcode:
         raise Garbage("答复没有 infcode")
     return Answer(
-        infcode=infcode,
+        infcode="0" if infcode in success_infcodes else "-1" if infcode == "0" else infcode,
         inf_refmsgid=as_text(document.get("inf_refmsgid")),
         err_msg=as_text(document.get("err_msg")),
         warn_msg=as_text(document.get("warn_msg") or document.get("warn_info")),

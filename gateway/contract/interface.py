@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 from gateway.contract.codec import Codec
@@ -46,6 +47,12 @@ class Interface:
         if codec is None:
             codec = self._outputs[infno] = Codec(self.contract.transactions[infno].output, self.contract.codes)
         return codec
+
+    @cached_property
+    def success_infcodes(self) -> frozenset[str]:
+        """What this province means by success."""
+        found = self.contract.settings.get("success_infcodes")
+        return frozenset(str(code) for code in found) if isinstance(found, Sequence) else frozenset({"0"})
 
     @cached_property
     def groups(self) -> dict[str, tuple[Transaction, ...]]:

@@ -31,7 +31,7 @@ from gateway.exchange.ports import (
     SettlementPlatform,
     State,
 )
-from gateway.exchange.sign_in import SignIns
+from gateway.exchange.sign_in import SIGN_IN, SignIns, with_workstation
 from gateway.faults import (
     CONTENT_WRONG,
     IN_DOUBT,
@@ -158,7 +158,7 @@ class Exchange:
             transaction = interface.operation(call.infno)
             _may_call(call.client, transaction)
             case = self._checked(call, transaction, interface, received_at)
-            known = self._answered_before(case)
+            known = self._answered_before(case, interface)
             if known is not None:
                 return known
             if transaction.safety == "read":
@@ -183,7 +183,8 @@ class Exchange:
     def _checked(self, call: Call, transaction: Transaction, interface: Interface, received_at: datetime) -> _Case:
         """Every problem at once: those met while reading, in the head, in the message."""
         head = {**call.client.workstation, **{name: text for name, text in call.head.items() if text}}
-        message, found = interface.input(transaction.infno).check(call.message)
+        given = with_workstation(call.message, head) if transaction.infno == SIGN_IN else call.message
+        message, found = interface.input(transaction.infno).check(given)
         problems = [*call.problems, *head_problems(interface.contract, head), *found.problems]
         warnings = list(found.warnings)
         if unknown := dict.fromkeys([*call.unknown, *found.unknown]):
@@ -206,14 +207,14 @@ class Exchange:
             version=interface.contract.version + (f"+{call.dialect_version}" if call.dialect_version else ""),
         )
 
-    def _answered_before(self, case: _Case) -> Reply | None:
+    def _answered_before(self, case: _Case, interface: Interface) -> Reply | None:
         """The answer to a repeated ``request_id``, or None when this is a new attempt."""
         if case.request_id is None:
             return None
         holder = self._journal.find_request(case.call.client.name, case.request_id)
-        return self._reply_of_holder(case, holder) if holder else None
+        return self._reply_of_holder(case, holder, interface) if holder else None
 
-    def _reply_of_holder(self, case: _Case, holder: Entry) -> Reply | None:
+    def _reply_of_holder(self, case: _Case, holder: Entry, interface: Interface) -> Reply | None:
         if holder.state not in (State.CONFIRMED, State.IN_DOUBT, State.INTENDED):
             return None
         if (holder.infno, holder.content_hash) != (case.transaction.infno, case.content):
@@ -221,12 +222,12 @@ class Exchange:
                 REQUEST_ID_TAKEN, f"request_id {case.request_id} 已用于 msgid {holder.msgid} 的 {holder.infno}"
             )
         if holder.state is State.CONFIRMED:
-            return self._confirmed_again(holder)
+            return self._confirmed_again(holder, interface)
         return _open_reply(holder, IN_DOUBT if holder.state is State.IN_DOUBT else TWIN_WAITING)
 
-    def _confirmed_again(self, holder: Entry) -> Reply:
+    def _confirmed_again(self, holder: Entry, interface: Interface) -> Reply:
         bodies = self._journal.bodies(holder.id)
-        answer = read_answer((bodies and bodies.platform_answer) or b"")
+        answer = read_answer((bodies and bodies.platform_answer) or b"", interface.success_infcodes)
         return Reply(
             infcode=answer.infcode,
             msgid=holder.msgid or "",
@@ -245,7 +246,7 @@ class Exchange:
         intent = self._intent(case, interface)
         started = self._clock()
         try:
-            result, answer = self._ask_platform(_request(case, intent))
+            result, answer = self._ask_platform(_request(case, intent), interface)
         except NotSent as error:
             return self._unsent(intent, NOT_REACHED, error)
         except (NoAnswer, Garbage) as error:
@@ -253,15 +254,15 @@ class Exchange:
         entry = self._journal.record(intent, self._outcome(result, answer, started))
         return self._told(case, entry, result)
 
-    def _ask_platform(self, request: PlatformRequest) -> tuple[Answer, PlatformAnswer]:
+    def _ask_platform(self, request: PlatformRequest, interface: Interface) -> tuple[Answer, PlatformAnswer]:
         for _ in range(READ_TRIES - 1):
             try:
                 answer = self._platform.send(request)
-                return read_answer(answer.body), answer
+                return read_answer(answer.body, interface.success_infcodes), answer
             except (NoAnswer, Garbage) as error:
                 log.warning("read_unanswered", msgid=request.msgid, infno=request.infno, reason=str(error))
         answer = self._platform.send(request)
-        return read_answer(answer.body), answer
+        return read_answer(answer.body, interface.success_infcodes), answer
 
     def _carry_out(self, case: _Case, interface: Interface) -> Reply:
         """Anything that changes something: durable before the first byte leaves, settled after the last one came."""
@@ -269,12 +270,12 @@ class Exchange:
         try:
             entry = self._journal.intend(intent)
         except RequestIdTaken as taken:
-            return self._reply_of_holder(case, taken.holder) or _open_reply(taken.holder, TWIN_WAITING)
+            return self._reply_of_holder(case, taken.holder, interface) or _open_reply(taken.holder, TWIN_WAITING)
         started = self._clock()
         answer: PlatformAnswer | None = None
         try:
             answer = self._platform.send(_request(case, intent))
-            result = read_answer(answer.body)
+            result = read_answer(answer.body, interface.success_infcodes)
             _trustworthy(result, case.transaction)
         except NotSent as error:
             return self._unsent(intent, NOT_REACHED, error, entry)
@@ -297,7 +298,8 @@ class Exchange:
         now = self._clock()
         opter = case.head.get("opter", "")
         head = dict(case.head)
-        head.setdefault("sign_no", self._sign_ins.number(opter, now))
+        if transaction.infno != SIGN_IN:
+            head.setdefault("sign_no", self._sign_ins.number(opter, now))
         body = write_request(
             interface.contract, self._sender, head, transaction.send_as or transaction.infno, msgid, now, case.message
         )
@@ -424,13 +426,17 @@ def _may_call(client: Client, transaction: Transaction) -> None:
 
 
 def _trustworthy(result: Answer, transaction: Transaction) -> None:
-    """A success without the output it must have proves nothing (envelope.yaml doubts: infcode 0 with an err_msg)."""
-    if not result.success or not result.err_msg:
-        return
+    """A success without the output it must have proves nothing (envelope.yaml doubts: infcode 0 with an err_msg).
+
+    Without any output at all, or with an ``err_msg`` and a required node missing, the outcome is unknown.
+    """
     required = [node.name for node in transaction.output.nodes if any(spec.required for spec in node.fields)]
+    if not result.success or not required:
+        return
     output = result.output if isinstance(result.output, dict) else {}
-    if any(not output.get(name) for name in required):
-        raise Garbage(f"infcode 为 0 但没有应有的输出，平台提示：{result.err_msg[:200]}")
+    missing = [name for name in required if not output.get(name)]
+    if not output or (missing and result.err_msg):
+        raise Garbage(f"infcode 为成功但没有应有的输出 {'、'.join(missing)}，平台提示：{result.err_msg[:200] or '无'}")
 
 
 def _request(case: _Case, intent: Intent) -> PlatformRequest:

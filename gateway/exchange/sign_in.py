@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -70,6 +71,15 @@ class SignIns:
             return
         if number := _find(output, "sign_no"):
             self._numbers[opter] = (at, number)
+
+
+def with_workstation(message: Any, head: Mapping[str, str]) -> Any:
+    """A 9001 message whose operator, network card and address may be left to the head or the client's workstation."""
+    node = message.get("signIn", {}) if isinstance(message, dict) else None
+    if not isinstance(node, dict):
+        return message
+    known = {"opter_no": head.get("opter"), "mac": head.get("mac"), "ip": head.get("ip")}
+    return {**message, "signIn": {**{name: text for name, text in known.items() if text}, **node}}
 
 
 def _find(value: Any, name: str) -> str:

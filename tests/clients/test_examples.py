@@ -9,7 +9,7 @@ import pytest
 from lxml import etree
 
 from tests.clients.running import REPOSITORY, Running
-from tests.clients.story import Patient
+from tests.clients.story import DAY, Patient
 from tests.clients.test_raw import post
 
 EXAMPLES = REPOSITORY / "docs" / "using" / "examples"
@@ -58,7 +58,7 @@ def test_xml(both: Running, patient: Patient, kind: str) -> None:
 def admit(base: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     program = str(EXAMPLES / "python" / "admit.py")
     return subprocess.run(
-        [sys.executable, "-X", "utf8", program, base, *arguments],
+        [sys.executable, "-X", "utf8", program, base, *arguments, f"{DAY} 09:30:00"],
         capture_output=True, text=True, encoding="utf-8", timeout=60, check=False,
     )  # fmt: skip
 
@@ -67,6 +67,8 @@ def test_python(both: Running, patient: Patient) -> None:
     done = admit(both.gateway_url, *patient.arguments)
     assert done.returncode == 0, done.stderr
     assert both.stay(done.stdout.strip())["ipt_no"] == patient.ipt_no
+    # as its first lines promise: the same once more is not done once more
+    assert admit(both.gateway_url, *patient.arguments).stdout == done.stdout
 
 
 def test_python_refused(both: Running, patient: Patient) -> None:

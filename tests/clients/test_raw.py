@@ -133,3 +133,27 @@ def test_soapaction_is_not_needed_and_not_believed(both: Running, patient: Patie
         both.gateway_url, "/soap/inpatient", body, Content_Type="text/xml; charset=utf-8", SOAPAction='"urn:x/Txn2404"'
     )
     assert text_in(etree.fromstring(answer), "infcode") == "0"
+
+
+def test_a_character_outside_gbk_comes_back_as_a_reference(both: Running, patient: Patient) -> None:
+    text = envelope(typed_2401(patient).replace(f"<insutype>{patient.insutype}<", "<insutype>&#x20BB7;<"))
+    _, _, answer = post(both.gateway_url, "/soap/inpatient", text.encode("gbk"), Content_Type="text/xml; charset=gbk")
+    assert b"&#134071;" in answer or b"&#x20bb7;" in answer.lower()
+    found = etree.fromstring(answer.decode("gbk").partition("?>")[2])
+    assert text_in(found, "code") == "GW-1101"
+    assert (text_in(found, "field"), text_in(found, "value")) == ("insutype", "𠮷")
+
+
+def test_one_line_carries_several_envelopes(both: Running, patient: Patient) -> None:
+    # keep-alive: a refused, a broken and a good message on one connection do not disturb each other
+    parts = urlsplit(both.gateway_url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+    seen = []
+    for body in (operation("Txn2401", ""), "", typed_2401(patient)):
+        headers = {"Content-Type": "text/xml; charset=utf-8"}
+        connection.request("POST", "/soap/inpatient", envelope(body, "UTF-8").encode(), headers)
+        answer = connection.getresponse()
+        seen.append((answer.status, etree.fromstring(answer.read())))
+    connection.close()
+    assert [status for status, _ in seen] == [200, 500, 200]
+    assert [text_in(found, "code") for _, found in seen] == ["GW-1101", "GW-1004", ""]

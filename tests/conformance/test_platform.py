@@ -472,6 +472,26 @@ def test_a_platform_that_does_not_read_ends_at_the_deadline(servers: Servers, pl
         platforms(server.url, read_timeout_s=SHORT_S).send(request(b"x" * 20_000_000))
 
 
+def test_a_platform_that_reads_slowly_ends_at_the_deadline(servers: Servers, platforms: Platforms) -> None:
+    def sip(server: Server, line: Line) -> None:
+        while not server.signal.wait(0.05) and line.sock.recv(256 * 1024):
+            pass
+
+    started = time.monotonic()
+    with pytest.raises(NoAnswer, match="秒内"):
+        platforms(servers(sip).url, read_timeout_s=SHORT_S).send(request(bytes(60_000_000)))
+    assert time.monotonic() - started < LONG_S / 4
+
+
+def test_a_success_before_the_request_was_read_is_not_believed(servers: Servers, platforms: Platforms) -> None:
+    def answer_early(server: Server, line: Line) -> None:
+        line.sock.recv(10)
+        line.write(http(ANSWER))
+
+    with pytest.raises(NoAnswer, match="中断"):
+        platforms(servers(answer_early).url).send(request(bytes(20_000_000)))
+
+
 def test_a_refusal_before_the_body_was_read_is_still_a_refusal(servers: Servers, platforms: Platforms) -> None:
     def refuse_early(server: Server, line: Line) -> None:
         line.sock.recv(10)

@@ -78,8 +78,14 @@ def header(**changes: Any) -> dict[str, Any]:
                     "element": "DoResponse",
                     "parts": {"out": "payload", "code": "text"},
                     "body": "out/data",
-                    "success": [{"constant": {"to": "code", "value": 0}}, {"rename": {"fields": {"warn_msg": "out/msg"}}}],
-                    "failure": [{"constant": {"to": "code", "value": -1}}, {"rename": {"fields": {"err_msg": "out/msg"}}}],
+                    "success": [
+                        {"constant": {"to": "code", "value": 0}},
+                        {"rename": {"fields": {"warn_msg": "out/msg"}}},
+                    ],
+                    "failure": [
+                        {"constant": {"to": "code", "value": -1}},
+                        {"rename": {"fields": {"err_msg": "out/msg"}}},
+                    ],
                 },
             }
         ],
@@ -88,13 +94,19 @@ def header(**changes: Any) -> dict[str, Any]:
 
 
 def dialect(
-    request: Sequence[Mapping[str, Any]] = (), answer: Sequence[Mapping[str, Any]] = (), *, infno: str = "9100", **more: Any
+    request: Sequence[Mapping[str, Any]] = (),
+    answer: Sequence[Mapping[str, Any]] = (),
+    *,
+    infno: str = "9100",
+    **more: Any,
 ) -> Dialect:
     document = {"infno": infno, "his": "T1", "request": list(request), "answer": list(answer), **more}
     return build_dialect(header(), {"transactions/t.yaml": document}, CONTRACT, "v")
 
 
-def flaws(request: Sequence[Mapping[str, Any]] = (), answer: Sequence[Mapping[str, Any]] = (), **more: Any) -> list[Flaw]:
+def flaws(
+    request: Sequence[Mapping[str, Any]] = (), answer: Sequence[Mapping[str, Any]] = (), **more: Any
+) -> list[Flaw]:
     try:
         dialect(request, answer, **more)
     except DialectFlawed as error:

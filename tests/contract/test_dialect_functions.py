@@ -28,7 +28,9 @@ def test_function(name: str, given: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
-@pytest.mark.parametrize("given", ["", "1", "44010219800101001X", "４４０１０２１９８００１０１００１３", "a" * 18, "4401021980010100132"])
+@pytest.mark.parametrize(
+    "given", ["", "1", "44010219800101001X", "４４０１０２１９８００１０１００１３", "a" * 18, "4401021980010100132"]
+)
 def test_functions_refuse_what_is_no_identity_number(name: str, given: str) -> None:
     with pytest.raises(ValueError, match="身份证号"):
         FUNCTIONS[name](given)

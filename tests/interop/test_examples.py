@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.running import REPOSITORY, Running
-from tests.clients.story import new_patient
+from tests.clients.story import DAY, new_patient
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(180)]
 
@@ -28,7 +28,7 @@ def program(both: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def admit(program: Path, base: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["mono", str(program), base, *arguments]
+    command = ["mono", str(program), base, *arguments, f"{DAY} 09:30:00"]
     return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=60, check=False)
 
 
@@ -37,6 +37,7 @@ def test_mono_example(both: Running, program: Path) -> None:
     done = admit(program, both.gateway_url, *patient.arguments)
     assert done.returncode == 0, done.stderr
     assert both.stay(done.stdout.strip())["ipt_no"] == patient.ipt_no
+    assert admit(program, both.gateway_url, *patient.arguments).stdout == done.stdout
 
 
 def test_mono_example_refused(both: Running, program: Path) -> None:

@@ -37,7 +37,7 @@ def refusing() -> Iterator[None]:
     try:
         yield
     except Unreadable as error:
-        raise Refused(error.fault, f"载荷 {error.detail}" if error.detail else "载荷") from None
+        raise Refused(error.fault, " ".join(f"载荷 {error.detail}".split())) from None
 
 
 def codec_of(label: str) -> str:
@@ -48,7 +48,7 @@ def codec_of(label: str) -> str:
 
 def declared_codec(text: str) -> str | None:
     """The codec named in the XML declaration of a decoded text, None without one."""
-    label = charsets.declared_in_xml(text[:400].encode("utf-8", "replace"))
+    label = charsets.declared_in_xml(text[:400].lstrip(_BLANK).encode("utf-8", "replace"))
     return codec_of(label) if label else None
 
 

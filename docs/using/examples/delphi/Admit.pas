@@ -8,8 +8,8 @@ interface
 type
   TAdmitOutcome = (aoAccepted, aoRefused, aoFault, aoUnknown);
 
-// 返回结果；aoAccepted 时 MdtrtId 为就诊ID，其余情况 Text 为给操作员看的话
-function AdmitPatient(const BaseUrl, PsnNo, Certno, Insutype, IptNo, RequestId: string;
+// Begntime 形如 2026-11-20 09:30:00。返回结果；aoAccepted 时 MdtrtId 为就诊ID，其余情况 Text 为给操作员看的话
+function AdmitPatient(const BaseUrl, PsnNo, Certno, Insutype, IptNo, Begntime, RequestId: string;
   out MdtrtId, Text: string): TAdmitOutcome;
 
 implementation
@@ -29,14 +29,13 @@ begin
   Result := '<' + Name + '>' + Escape(Value) + '</' + Name + '>';
 end;
 
-function RequestText(const PsnNo, Certno, Insutype, IptNo, RequestId: string): string;
+function RequestText(const PsnNo, Certno, Insutype, IptNo, Begntime, RequestId: string): string;
 var
-  Now_, Head, Visit, Diagnosis: string;
+  Head, Visit, Diagnosis: string;
 begin
-  Now_ := FormatDateTime('yyyy-mm-dd hh:nn:ss', Now);
   // request_id 由 HIS 生成并先存库：没有答复时，以同一 request_id 原样再发，不会重复办理
   Head := Xml('opter', '0001') + Xml('opter_name', '张三') + Xml('opter_type', '1') + Xml('request_id', RequestId);
-  Visit := Xml('psn_no', PsnNo) + Xml('insutype', Insutype) + Xml('begntime', Now_) + Xml('mdtrt_cert_type', '02') +
+  Visit := Xml('psn_no', PsnNo) + Xml('insutype', Insutype) + Xml('begntime', Begntime) + Xml('mdtrt_cert_type', '02') +
     Xml('mdtrt_cert_no', Certno) + Xml('med_type', '21') + Xml('ipt_no', IptNo) + Xml('atddr_no', 'D001') +
     Xml('chfpdr_name', '欧阳修远') + Xml('adm_diag_dscr', '急性阑尾炎') + Xml('adm_dept_codg', 'A01') +
     Xml('adm_dept_name', '普通外科') + Xml('adm_bed', '12床') + Xml('dscg_maindiag_code', 'K35.800') +
@@ -44,7 +43,7 @@ begin
   // 重复节点就是重复的元素
   Diagnosis := Xml('psn_no', PsnNo) + Xml('diag_type', '1') + Xml('maindiag_flag', '1') + Xml('diag_srt_no', '1') +
     Xml('diag_code', 'K35.800') + Xml('diag_name', '急性阑尾炎') + Xml('diag_dept', 'A01') + Xml('dise_dor_no', 'D001') +
-    Xml('dise_dor_name', '欧阳修远') + Xml('diag_time', Now_);
+    Xml('dise_dor_name', '欧阳修远') + Xml('diag_time', Begntime);
   Result := '<request><head>' + Head + '</head><input><mdtrtinfo>' + Visit + '</mdtrtinfo><diseinfo>' + Diagnosis +
     '</diseinfo></input></request>';
 end;
@@ -94,14 +93,14 @@ begin
   end;
 end;
 
-function AdmitPatient(const BaseUrl, PsnNo, Certno, Insutype, IptNo, RequestId: string;
+function AdmitPatient(const BaseUrl, PsnNo, Certno, Insutype, IptNo, Begntime, RequestId: string;
   out MdtrtId, Text: string): TAdmitOutcome;
 var
   Answer, Response: OleVariant;
 begin
   MdtrtId := '';
   try
-    Answer := Parsed(Post(BaseUrl + '/soap/exchange', Envelope('2401', RequestText(PsnNo, Certno, Insutype, IptNo, RequestId))));
+    Answer := Parsed(Post(BaseUrl + '/soap/exchange', Envelope('2401', RequestText(PsnNo, Certno, Insutype, IptNo, Begntime, RequestId))));
   except
     on E: Exception do
     begin

@@ -1,7 +1,8 @@
 // 入院办理（2401），文本服务，只用 JDK（11 以上），不需要生成代码：
 //   javac -encoding UTF-8 Admit.java
-//   java Admit http://127.0.0.1:8080 人员编号 证件号码 险种类型 住院号
-// 成功时打印就诊ID。退出码：0 成功，2 被拒绝（内容或平台），3 SOAP Fault（信封、身份），4 没有答复（结果未知）。
+//   java Admit http://127.0.0.1:8080 人员编号 证件号码 险种类型 住院号 "2026-11-20 09:30:00"
+// 成功时打印就诊ID；内容不变时再执行一次，得到同一个就诊ID，不会重复办理。
+// 退出码：0 成功，2 被拒绝（内容或平台），3 SOAP Fault（信封、身份），4 没有答复（结果未知）。
 // 有 JAX-WS 的项目也可以 wsimport http://127.0.0.1:8080/soap/inpatient?wsdl 后调用 txn2401。
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -13,13 +14,12 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.time.LocalDateTime;
-import java.time.format.DateTimeFormatter;
 import javax.xml.parsers.DocumentBuilder;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.w3c.dom.Document;
 import org.w3c.dom.NodeList;
 import org.xml.sax.InputSource;
+import org.xml.sax.SAXException;
 
 public class Admit {
     static final String NAMESPACE = "urn:yibao:gateway:v1";
@@ -34,11 +34,10 @@ public class Admit {
         return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;");
     }
 
-    static String request(String psnNo, String certno, String insutype, String iptNo) {
-        String now = LocalDateTime.now().format(DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm:ss"));
+    static String request(String psnNo, String certno, String insutype, String iptNo, String begntime) {
         // request_id 由 HIS 生成并先存库：没有答复时，以同一 request_id 原样再发，不会重复办理
         String head = xml("opter", "0001") + xml("opter_name", "张三") + xml("opter_type", "1") + xml("request_id", "2401-" + iptNo);
-        String visit = xml("psn_no", psnNo) + xml("insutype", insutype) + xml("begntime", now) + xml("mdtrt_cert_type", "02")
+        String visit = xml("psn_no", psnNo) + xml("insutype", insutype) + xml("begntime", begntime) + xml("mdtrt_cert_type", "02")
             + xml("mdtrt_cert_no", certno) + xml("med_type", "21") + xml("ipt_no", iptNo) + xml("atddr_no", "D001")
             + xml("chfpdr_name", "欧阳修远") + xml("adm_diag_dscr", "急性阑尾炎") + xml("adm_dept_codg", "A01")
             + xml("adm_dept_name", "普通外科") + xml("adm_bed", "12床") + xml("dscg_maindiag_code", "K35.800")
@@ -46,7 +45,7 @@ public class Admit {
         // 重复节点就是重复的元素
         String diagnosis = xml("psn_no", psnNo) + xml("diag_type", "1") + xml("maindiag_flag", "1") + xml("diag_srt_no", "1")
             + xml("diag_code", "K35.800") + xml("diag_name", "急性阑尾炎") + xml("diag_dept", "A01") + xml("dise_dor_no", "D001")
-            + xml("dise_dor_name", "欧阳修远") + xml("diag_time", now);
+            + xml("dise_dor_name", "欧阳修远") + xml("diag_time", begntime);
         return "<request><head>" + head + "</head><input><mdtrtinfo>" + visit + "</mdtrtinfo><diseinfo>" + diagnosis
             + "</diseinfo></input></request>";
     }
@@ -75,20 +74,21 @@ public class Admit {
             .timeout(Duration.ofSeconds(90))
             .header("Content-Type", "text/xml; charset=utf-8")
             .header("SOAPAction", "\"" + NAMESPACE + "/Call\"")
-            .POST(HttpRequest.BodyPublishers.ofString(envelope("2401", request(args[1], args[2], args[3], args[4]))))
+            .POST(HttpRequest.BodyPublishers.ofString(envelope("2401", request(args[1], args[2], args[3], args[4], args[5]))))
             .build();
         System.exit(outcome(client, post));
     }
 
     static int outcome(HttpClient client, HttpRequest post) throws Exception {
-        byte[] body;
+        Document answer;
         try {
-            body = client.send(post, HttpResponse.BodyHandlers.ofByteArray()).body();
-        } catch (IOException error) {
+            byte[] body = client.send(post, HttpResponse.BodyHandlers.ofByteArray()).body();
+            answer = read(new InputSource(new ByteArrayInputStream(body)));
+        } catch (IOException | SAXException error) {
+            // 没有答复，或答复的不是网关
             ERR.println("没有答复，请以同一 request_id 原样再发：" + error);
             return 4;
         }
-        Document answer = read(new InputSource(new ByteArrayInputStream(body)));
         if (answer.getElementsByTagNameNS("*", "Fault").getLength() > 0) {
             ERR.println("SOAP Fault：" + text(answer, "faultstring"));
             return 3;

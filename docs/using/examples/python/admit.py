@@ -1,25 +1,23 @@
 """入院办理（2401），类型化服务，zeep：
 
-    python admit.py http://127.0.0.1:8080 人员编号 证件号码 险种类型 住院号
+    python admit.py http://127.0.0.1:8080 人员编号 证件号码 险种类型 住院号 '2026-11-20 09:30:00'
 
-成功时打印就诊ID。退出码：0 成功，2 被拒绝（内容或平台），3 SOAP Fault（信封、身份），4 没有答复（结果未知）。
+成功时打印就诊ID；内容不变时再执行一次，得到同一个就诊ID，不会重复办理。退出码：0 成功，2 被拒绝（内容或平台），3 SOAP Fault（信封、身份），4 没有答复（结果未知）。
 """
 
 import sys
-from datetime import datetime
 
 import requests
 import zeep
 from zeep.transports import Transport
 
 
-def admission(psn_no: str, certno: str, insutype: str, ipt_no: str) -> dict[str, object]:
-    now = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
+def admission(psn_no: str, certno: str, insutype: str, ipt_no: str, begntime: str) -> dict[str, object]:
     return {
         "mdtrtinfo": {
             "psn_no": psn_no,
             "insutype": insutype,
-            "begntime": now,
+            "begntime": begntime,
             "mdtrt_cert_type": "02",
             "mdtrt_cert_no": certno,
             "med_type": "21",
@@ -45,7 +43,7 @@ def admission(psn_no: str, certno: str, insutype: str, ipt_no: str) -> dict[str,
                 "diag_dept": "A01",
                 "dise_dor_no": "D001",
                 "dise_dor_name": "欧阳修远",
-                "diag_time": now,
+                "diag_time": begntime,
             }
         ],
     }
