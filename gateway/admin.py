@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from gateway.contract.jsontext import dumps
+from gateway.exchange.ports import JournalUnavailable
 from gateway.faults import ADDRESS_UNKNOWN
 from gateway.metrics import Metrics
 from gateway.reception import Environ, StartResponse, respond
@@ -23,6 +25,7 @@ class Admin:
     Args:
         checks: what must hold to be ready, by name.
         told: what is only told (``sign_in`` where the province does not ask for it).
+        measure: sets the gauges; may fail when the journal cannot be read.
         reload: takes up changed mapping files; returns what is wrong with them, empty when they are in force.
     """
 
@@ -32,11 +35,13 @@ class Admin:
         checks: Mapping[str, Callable[[], bool]],
         told: Mapping[str, Callable[[], bool]],
         reload: Callable[[], list[str]],
+        measure: Callable[[], None],
     ) -> None:
         self._metrics = metrics
         self._checks = checks
         self._told = told
         self._reload = reload
+        self._measure = measure
         self._checked_at = float("-inf")
         self._found: dict[str, bool] = {}
 
@@ -47,12 +52,17 @@ class Admin:
         if path == "/readyz":
             return self._ready(start_response)
         if path == "/metrics":
-            content, content_type = self._metrics.render()
-            return respond(start_response, 200, content_type, content)
+            return self._metrics_page(start_response)
         if path == RELOAD and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
             errors = self._reload()
             return respond(start_response, 200, _JSON, dumps({"reloaded": not errors, "errors": errors}))
         return respond(start_response, 404, _JSON, dumps({"code": ADDRESS_UNKNOWN.code}))
+
+    def _metrics_page(self, start_response: StartResponse) -> list[bytes]:
+        with contextlib.suppress(JournalUnavailable):
+            self._measure()
+        content, content_type = self._metrics.render()
+        return respond(start_response, 200, content_type, content)
 
     def _ready(self, start_response: StartResponse) -> list[bytes]:
         if time.monotonic() - self._checked_at > CHECKED_FOR_S:

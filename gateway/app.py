@@ -20,15 +20,15 @@ from gateway.contract.published import operations
 from gateway.dialects import DialectLibrary
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.msgid import MsgidSequence
-from gateway.exchange.ports import SettlementPlatform
+from gateway.exchange.ports import Query, SettlementPlatform, State
 from gateway.exchange.sign_in import SignIns
+from gateway.identity import Admission, Clients
 from gateway.json_api import JsonApi
 from gateway.listeners import Apps
 from gateway.metrics import Metrics
 from gateway.reception import Reception
 from gateway.router import Lazily, Router, WsgiApp
 from gateway.settings import Settings
-from gateway.soap.identity import Admission, Clients
 from gateway.soap.lane import Lane
 from gateway.soap.operations import build_application, build_legacy_application, build_string_application
 from gateway.soap.services import LegacyService, StringService, TypedService
@@ -128,7 +128,7 @@ def build(settings: Settings) -> Gateway:
     files = Mappings(settings, root)
     store = open_store(settings.store.url, node=settings.store.node)
     store.upgrade()
-    metrics = Metrics(files.interface.contract.transactions, [client.name for client in settings.clients])
+    metrics = Metrics(files.interface.contract.transactions, [client.name for client in settings.clients], State)
     msgids = MsgidSequence(store.journal, settings.institution.code, clock.now, block=MSGIDS_PER_BLOCK)
     sign_ins = SignIns(store.journal)
     platform = build_line(settings)
@@ -141,10 +141,17 @@ def build(settings: Settings) -> Gateway:
         clock=clock.now,
         sign_ins=sign_ins,
         observer=metrics,
+        node=settings.store.node,
         unknown_fields=settings.contract.unknown_fields,
     )
+    exchange.start()
     reception = Reception(
-        exchange, Clients(settings.clients, clock.now), Admission(settings.clients), settings.limits, settings.listen
+        exchange,
+        Clients(settings.clients, clock.now),
+        Admission(settings.clients),
+        settings.limits,
+        settings.listen,
+        metrics,
     )
     services = _services(reception, files, root)
     files.reloaded.append(services.forget)
@@ -153,6 +160,7 @@ def build(settings: Settings) -> Gateway:
         checks={"store": store.journal.ready, "platform": partial(platform.reachable, 2.0)},
         told={"sign_in": lambda: bool(sign_ins.number("", clock.now()))},
         reload=files.reload,
+        measure=partial(_measure, metrics, store, msgids),
     )
     router = Router(services, JsonApi(reception), _published_file(root), settings.listen, _titles(files))
     return Gateway(settings, store, platform, exchange, files, metrics, router, admin)
@@ -162,6 +170,16 @@ def make_wsgi(settings: Settings) -> Apps:
     """What the listeners serve."""
     gateway = build(settings)
     return Apps(exchange=gateway.router, admin=gateway.admin, close=gateway.close)
+
+
+IN_DOUBT_COUNTED_MAX = 1000
+
+
+def _measure(metrics: Metrics, store: Store, msgids: MsgidSequence) -> None:
+    """Gauges that are read from where the truth is, when somebody asks."""
+    in_doubt = store.journal.search(Query(states=(State.IN_DOUBT,), limit=IN_DOUBT_COUNTED_MAX))
+    metrics.set_in_doubt(len(in_doubt))
+    metrics.set_msgid_ahead(msgids.ahead_s)
 
 
 def _sender(settings: Settings, interface: Interface) -> Sender:

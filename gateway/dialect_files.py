@@ -176,9 +176,10 @@ def _undeclared(header: Document, dialect: Dialect, root: etree._Element) -> Ite
         ):
             declared = _declared(schemas, element)
             if declared is None:
-                yield header.error(("operations", index), f"{dialect.wsdl} 中没有元素 {element}。")
+                named = ("name",) if side == "request" else ("answer", "element")
+                yield header.error(("operations", index, *named), f"{dialect.wsdl} 中没有元素 {element}。")
             elif missing := [name for name in names if name not in declared]:
-                where = ("operations", index, side)
+                where = ("operations", index, side, "parameters" if side == "request" else "parts")
                 yield header.error(where, f"{dialect.wsdl} 的 {element} 中没有 {'、'.join(missing)}。")
 
 

@@ -146,7 +146,8 @@ def _compare(side: str, expected: Any, actual: Any) -> Iterator[tuple[str, str |
     left, right = dict(flatten(expected)), dict(flatten(actual))
     for path in dict.fromkeys([*left, *right]):
         if left.get(path) != right.get(path):
-            yield f"{side} {path}".rstrip(), left.get(path), right.get(path)
+            where = f"{side}{path}" if path.startswith("[") else f"{side} {path}".rstrip()
+            yield where, left.get(path), right.get(path)
 
 
 def flatten(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from gateway.exchange.ports import State
 from gateway.faults import FAULTS
 
 OTHER = "other"
@@ -21,14 +20,17 @@ class Metrics:
     Args:
         infnos: transactions of the contract; any other is counted as ``other``.
         clients: configured client names; any other is counted as ``other``.
+        outcomes: states an exchange can end in (``exchange.ports.State``); any other is counted as ``other``.
         codes: fault codes; default is the published table.
     """
 
-    def __init__(self, infnos: Iterable[str], clients: Iterable[str], codes: Iterable[str] = FAULTS) -> None:
+    def __init__(
+        self, infnos: Iterable[str], clients: Iterable[str], outcomes: Iterable[str], codes: Iterable[str] = FAULTS
+    ) -> None:
         self._infnos = frozenset(infnos)
         self._clients = frozenset(clients)
         self._codes = frozenset(codes)
-        self._outcomes = frozenset(State)
+        self._outcomes = frozenset(str(outcome) for outcome in outcomes)
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self._exchanges = Counter(
@@ -48,7 +50,7 @@ class Metrics:
         self._inflight = Gauge("yibao_inflight", "Exchanges running now", registry=registry)
 
     def count_exchange(self, infno: str, outcome: str, client: str, seconds: float) -> None:
-        """One exchange ended in ``outcome`` (a :class:`State`) after ``seconds``."""
+        """One exchange ended in ``outcome`` after ``seconds``."""
         known = _one_of(infno, self._infnos)
         self._exchanges.labels(known, _one_of(outcome, self._outcomes), _one_of(client, self._clients)).inc()
         self._exchange_seconds.labels(known).observe(seconds)

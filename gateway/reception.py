@@ -12,8 +12,9 @@ from gateway.exchange.call import Call, Client, Reply
 from gateway.exchange.exchange import Exchange
 from gateway.faults import GatewayFault, Refused
 from gateway.http_body import read_body
+from gateway.identity import Admission, Clients, peer_address
+from gateway.metrics import Metrics
 from gateway.settings import Limits, Listen
-from gateway.soap.identity import Admission, Clients, peer_address
 
 Environ = Mapping[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
@@ -55,6 +56,7 @@ class Reception:
     admission: Admission
     limits: Limits
     listen: Listen
+    metrics: Metrics
 
     def body(self, environ: Environ) -> bytes:
         """The request's bytes within the limits. Raises ``Unreadable`` GW-1006, GW-1015."""
@@ -67,7 +69,7 @@ class Reception:
     def handle(self, call: Call) -> Reply:
         """Carry the call while the client holds one of its places; without one it is answered GW-4003."""
         try:
-            with self.admission.enter(call.client):
+            with self.admission.enter(call.client), self.metrics.in_flight():
                 return self.exchange.handle(call)
         except Refused as limit:
             return self.turn_away(limit, call)

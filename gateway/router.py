@@ -10,9 +10,9 @@ from urllib.parse import parse_qs
 
 from gateway.contract.jsontext import dumps
 from gateway.faults import ADDRESS_UNKNOWN
+from gateway.identity import public_url
 from gateway.json_api import PREFIX as JSON_PREFIX
 from gateway.reception import Environ, StartResponse, respond
-from gateway.soap.identity import public_url
 
 WsgiApp = Callable[[Any, Any], Iterable[bytes]]
 SOAP: Final = "/soap/"

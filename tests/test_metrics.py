@@ -18,7 +18,7 @@ def page(metrics: Metrics) -> dict[tuple[str, ...], float]:
 
 
 def metrics() -> Metrics:
-    return Metrics(["1101", "2304"], ["his"])
+    return Metrics(["1101", "2304"], ["his"], State)
 
 
 def test_an_exchange_is_counted_and_timed() -> None:

@@ -6,7 +6,7 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gateway.commands.terminal import Failed
 from gateway.settings import Listener, Settings
@@ -16,11 +16,10 @@ _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with,
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What an address answered; ``headers`` by lower-case name."""
+    """What an address answered, whatever its status."""
 
     status: int
     body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def url_of(listener: Listener) -> str:
@@ -60,19 +59,15 @@ def ask(
     )
     try:
         with opener.open(request, timeout=timeout_s) as answer:
-            return HttpAnswer(answer.status, answer.read(), _lower(answer.headers))
+            return HttpAnswer(answer.status, answer.read())
     except urllib.error.HTTPError as answer:
         with answer:
-            return HttpAnswer(answer.code, answer.read(), _lower(answer.headers))
+            return HttpAnswer(answer.code, answer.read())
     except TimeoutError:
         raise Failed(f"网关 {url} 在 {timeout_s:g} 秒内没有答复") from None
     except OSError as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise Failed(f"网关没有在 {url} 应答（{reason}）；请先用 yibao serve 启动，或核对 listen 配置") from None
-
-
-def _lower(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
 
 
 def _trusting(listener: Listener) -> ssl.SSLContext | None:

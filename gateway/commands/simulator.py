@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import threading
-import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from gateway.commands.terminal import ConfigOption, Misused, config_path, console, say
+from gateway.commands.terminal import ConfigOption, Misused, config_path, say
 
 if TYPE_CHECKING:
-    from gateway.simulator import Simulator, TifSigning
-    from gateway.simulator.platform import Request
-    from gateway.simulator.wire import Response
+    from gateway.simulator import TifSigning
 
 WAIT_S: Final = 0.5
 """A wait without a limit would keep signals from being handled on Windows."""
@@ -31,20 +26,19 @@ def simulator(
     signing: Annotated[str, typer.Option(help="plain 或 tif。", metavar="plain|tif")] = "plain",
     tif_paasid: Annotated[str, typer.Option(help="tif 的账号。")] = "",
     tif_secret: Annotated[str, typer.Option(help="tif 的密钥；不给则取配置文件。")] = "",
-    institution: Annotated[
-        list[str] | None, typer.Option(metavar="CODE=NAME", help="只接受这些机构；可重复。")
-    ] = None,
+    institution: Annotated[list[str] | None, typer.Option(metavar="CODE=NAME", help="只接受这些机构；可重复。")] = None,
     require_sign_in: Annotated[bool, typer.Option("--require-sign-in", help="拒绝没有有效签到的请求。")] = False,
     discharge_first: Annotated[bool, typer.Option("--discharge-first", help="出院登记前拒绝出院结算。")] = False,
     config: ConfigOption = None,
 ) -> None:
     """启动省平台模拟器，供联调；逐笔显示收到的交易。"""
+    from gateway.commands.simulator_lines import TalkingSimulator
     from gateway.mappings import data_root
-    from gateway.simulator import Simulator, serve
+    from gateway.simulator import serve
 
     if signing not in ("plain", "tif"):
         raise Misused(f"--signing 只能是 plain 或 tif，现为 {signing}")
-    platform = Simulator(
+    platform = TalkingSimulator(
         data_root() / "mappings",
         institutions=_institutions(institution or []),
         signing=_tif(tif_paasid, tif_secret, config_path(context, config)) if signing == "tif" else None,
@@ -52,7 +46,6 @@ def simulator(
         require_sign_in=require_sign_in,
         discharge_first=discharge_first,
     )
-    show_each_request(platform)
     server = serve(platform, host, port)
     say(f"模拟器就绪：{server.url}/  （账簿 /_sim/ledger，故障 POST /_sim/faults，清空 POST /_sim/reset；Ctrl-C 结束）")
     _wait_for_the_end()
@@ -85,40 +78,3 @@ def _wait_for_the_end() -> None:
         signal.signal(number, lambda *_: stop.set())
     while not stop.wait(WAIT_S):
         pass
-
-
-# ------------------------------------------------------------ one line each
-
-
-def show_each_request(platform: Simulator) -> None:
-    """Print a line for every request that ``platform`` executes."""
-    screen, execute = console(), platform.execute
-
-    def shown(request: Request) -> Response:
-        begun = time.perf_counter()
-        response = execute(request)
-        elapsed_ms = (time.perf_counter() - begun) * 1000
-        infno, outcome = _told(request.body, response.body)
-        colour = "green" if outcome == "0" else "red"
-        screen.print(f"{time.strftime('%H:%M:%S')}  {infno:<8}[{colour}]", _cut(outcome), f"[/]{elapsed_ms:7.1f} ms")
-        return response
-
-    platform.execute = shown  # type: ignore[method-assign]
-
-
-def _told(request: bytes, response: bytes) -> tuple[str, str]:
-    asked, answered = _object(request), _object(response)
-    infcode = str(answered.get("infcode", "?"))
-    return str(asked.get("infno", "?"))[:8], infcode if infcode == "0" else f"{infcode} {answered.get('err_msg', '')}"
-
-
-def _object(body: bytes) -> Mapping[str, Any]:
-    try:
-        value = json.loads(body)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 120 else text[:119] + "…"

@@ -109,6 +109,7 @@ class Exchange:
     Args:
         interface: returns the interface in force; taken once per call, so that a reload never mixes versions.
         sender: facts of the institution for the envelope.
+        node: name of this node; what its former process left open becomes IN_DOUBT when it starts.
         unknown_fields: ``warn`` or ``refuse`` for fields that no table has.
     """
 
@@ -123,6 +124,7 @@ class Exchange:
         clock: Clock,
         sign_ins: SignIns,
         observer: Observer,
+        node: str = "",
         unknown_fields: str = "warn",
     ) -> None:
         self._interface = interface
@@ -133,6 +135,7 @@ class Exchange:
         self._clock = clock
         self._sign_ins = sign_ins
         self._observer = observer
+        self._node = node
         self._refuse_unknown = unknown_fields == "refuse"
 
     @property
@@ -173,6 +176,19 @@ class Exchange:
         except JournalUnavailable:
             log.exception("journal_unavailable", infno=call.infno)
             return refusal_reply(Refused(STORE_UNAVAILABLE))
+
+    def start(self) -> int:
+        """Call before the first exchange: what a former process of this node left open was perhaps sent.
+
+        Returns:
+            How many exchanges are in doubt for it.
+        """
+        text = f"{IN_DOUBT.title}：网关在发送前后停止"
+        outcome = Outcome(State.IN_DOUBT, self._clock(), err_msg=text, code=IN_DOUBT.code)
+        abandoned = self._journal.doubt_abandoned(self._node, outcome)
+        if abandoned:
+            log.error("in_doubt_after_restart", exchanges=abandoned)
+        return abandoned
 
     def refuse(self, call: Call, refusal: GatewayFault) -> Reply:
         """Journal a call that could not even be read, with its bytes as they came."""
@@ -320,6 +336,7 @@ class Exchange:
             platform_request=body,
             keys=business_keys(case.message),
             opter=opter,
+            node=self._node,
         )
 
     def _outcome(self, result: Answer, answer: PlatformAnswer, started: datetime) -> Outcome:

@@ -17,6 +17,7 @@ from gateway.exchange.ports import (
     Outcome,
     Query,
     RequestIdTaken,
+    State,
 )
 from gateway.store import rows
 
@@ -54,6 +55,14 @@ class MemoryJournal:
             self._rows[exchange_id] = after
             self._bodies[exchange_id] = replace(self._bodies[exchange_id], platform_answer=outcome.platform_answer)
             return after
+
+    def doubt_abandoned(self, node: str, outcome: Outcome) -> int:
+        with self._lock:
+            self._check()
+            left = [row for row in self._rows.values() if row.state is State.INTENDED and row.node == node]
+            for row in left:
+                self._rows[row.id] = replace(row, **rows.ended(outcome))
+            return len(left)
 
     def record(self, intent: Intent, outcome: Outcome) -> Exchange:
         row = rows.recorded(intent, outcome)

@@ -117,6 +117,8 @@ class Intent:
     """Business keys for the search: ``(kind, value)``; kinds: psn_no, mdtrt_id, setl_id, ipt_no, ipt_otp_no, certno, ..."""
     opter: str = ""
     province: str = ""
+    node: str = ""
+    """Whose process holds it while it is INTENDED."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,7 @@ class Exchange:
     warn_msg: str
     code: str
     elapsed_ms: int
+    node: str = ""
     keys: tuple[tuple[str, str], ...] = ()
 
 
@@ -225,6 +228,13 @@ class Journal(Protocol):
 
     def finish(self, exchange_id: int, outcome: Outcome) -> Exchange:
         """Move INTENDED to ``outcome.state`` (compare-and-set). Raises ValueError on an illegal edge."""
+        ...
+
+    def doubt_abandoned(self, node: str, outcome: Outcome) -> int:
+        """Move every INTENDED exchange of a node that is not running to IN_DOUBT; returns how many there were.
+
+        Only for a node that is starting: what its former process left open was perhaps sent.
+        """
         ...
 
     def record(self, intent: Intent, outcome: Outcome) -> Exchange:

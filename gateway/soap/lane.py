@@ -31,8 +31,8 @@ from gateway.faults import (
     GatewayFault,
     Unreadable,
 )
+from gateway.identity import SECURITY, public_url
 from gateway.reception import NOBODY, Environ, Reception, StartResponse, respond, unread_call
-from gateway.soap.identity import SECURITY, public_url
 from gateway.soap.operations import dispatch, find
 from gateway.wsdl_files import with_address
 

@@ -76,6 +76,13 @@ class SqlJournal:
 
         return self._backend.write(job)
 
+    def doubt_abandoned(self, node: str, outcome: Outcome) -> int:
+        changed = {f"new_{name}": _column(value) for name, value in rows.ended(outcome).items()}
+        where = {"of_node": rows.identity(node, "node"), "state_before": State.INTENDED.value}
+        return self._backend.write(
+            lambda connection: connection.execute(sql.DOUBT_ABANDONED, {**changed, **where}).rowcount
+        )
+
     def record(self, intent: Intent, outcome: Outcome) -> Exchange:
         row = rows.recorded(intent, outcome)
         bodies = [

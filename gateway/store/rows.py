@@ -33,6 +33,7 @@ WIDTH: Mapping[str, int] = {
     "request_id": 128,
     "content_hash": 64,
     "opter": 64,
+    "node": 32,
     "mapping_version": 64,
     "infcode": 32,
     "inf_refmsgid": 64,
@@ -174,5 +175,6 @@ def _received(intent: Intent, state: State) -> Exchange:
         warn_msg="",
         code="",
         elapsed_ms=0,
+        node=identity(intent.node, "node"),
         keys=key_pairs(intent.keys),
     )

@@ -65,24 +65,19 @@ PASS_REQUEST_KEY = (
     )
     .values(exchange_id=bindparam("taken_by"))
 )
+_outcome: dict[str, Any] = {
+    name: bindparam(f"new_{name}")
+    for name in ("state", "finished_at", "infcode", "inf_refmsgid", "err_msg", "warn_msg", "code", "elapsed_ms")
+}
 FINISH = (
     update(exchange)
     .where(exchange.c.id == bindparam("exchange_id"), exchange.c.state == bindparam("state_before"))
-    .values(
-        {
-            name: bindparam(f"new_{name}")
-            for name in (
-                "state",
-                "finished_at",
-                "infcode",
-                "inf_refmsgid",
-                "err_msg",
-                "warn_msg",
-                "code",
-                "elapsed_ms",
-            )
-        }
-    )
+    .values(_outcome)
+)
+DOUBT_ABANDONED = (
+    update(exchange)
+    .where(exchange.c.node == bindparam("of_node"), exchange.c.state == bindparam("state_before"))
+    .values(_outcome)
 )
 
 LOCK_HIGH = select(msgid_high.c.next_slot).where(msgid_high.c.institution == bindparam("institution")).with_for_update()

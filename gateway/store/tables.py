@@ -59,6 +59,7 @@ exchange = Table(
     Column("warn_msg", UnicodeText),
     _text("code"),
     Column("elapsed_ms", Integer, nullable=False),
+    _text("node"),
     CheckConstraint(f"state IN ({', '.join(repr(state.value) for state in State)})", name="ck_exchange_state"),
 )
 # SQL Server counts two NULLs as equal in a unique index unless they are left out of it

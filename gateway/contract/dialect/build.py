@@ -126,7 +126,18 @@ def build_dialect(header: Doc, transactions: Mapping[str, Doc], contract: Contra
         payload=_payload_rules(header.get("payload", {})),
         operations=operations,
         numbers=numbers,
+        reads={
+            (operation.name, number): operation.request.reads.joined(_below(operation.request.body, translation.reads))
+            for operation in operations
+            for number, translation in numbers.items()
+        },
     )
+
+
+def _below(body: tuple[str, ...], reads: Reads) -> Reads:
+    for name in reversed(body):
+        reads = Reads({name: reads})
+    return reads
 
 
 def _payload_rules(document: Doc) -> PayloadRules:

@@ -20,7 +20,7 @@ from gateway.contract.dialect.model import (
     Translation,
 )
 from gateway.contract.dialect.paths import Absent, find, find_all, put
-from gateway.contract.dialect.unread import unread
+from gateway.contract.dialect.unread import Reads, unread
 from gateway.contract.dialect.verbs import WHOLE, Scope, Step
 from gateway.contract.model import Problem
 from gateway.contract.xml import local
@@ -37,6 +37,7 @@ class Dialect:
         namespace: of the operation and answer elements.
         qualified: whether parameters are written in that namespace (``elementFormDefault``).
         numbers: the hospital's transaction number -> translation.
+        reads: (operation, number) -> everything of a request that somebody reads.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Dialect:
     payload: PayloadRules
     operations: tuple[Operation, ...]
     numbers: Mapping[str, Translation]
+    reads: Mapping[tuple[str, str], Reads]
 
     @property
     def operation_names(self) -> frozenset[str]:
@@ -164,7 +166,7 @@ class Dialect:
             head={name: payload.leaf_text(value) for name, value in head.items()},
             message=message.get(WHOLE[0], message),
             problems=tuple(problems),
-            unknown=unread(tree, operation.request.reads.joined(_below(operation.request.body, translation))),
+            unknown=unread(tree, self.reads[operation.name, call.his_transaction]),
         )
 
     # ------------------------------------------------------------- writing
@@ -219,13 +221,6 @@ def _run(steps: tuple[Step, ...], source: Any, target: dict[str, Any]) -> list[P
     for step in steps:
         step.run(scope)
     return scope.problems
-
-
-def _below(body: tuple[str, ...], translation: Translation) -> Any:
-    reads = translation.reads
-    for name in reversed(body):
-        reads = type(reads)({name: reads})
-    return reads
 
 
 def _succeeded(reply: NationalReply) -> bool:

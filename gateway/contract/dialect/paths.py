@@ -49,6 +49,8 @@ def parse_path(text: str) -> Path:
 
 def find(source: Any, parts: tuple[str, ...]) -> Any:
     """The one value at ``parts``, or why there is none. A list with one element counts as that element."""
+    if len(parts) == 1 and isinstance(source, dict):  # a field of the row: nearly every call
+        return _single(source.get(parts[0], Absent.MISSING))
     value = _single(source)
     for part in parts:
         if not isinstance(value, dict):

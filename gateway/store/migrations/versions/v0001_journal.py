@@ -48,6 +48,7 @@ def _create_exchange() -> None:
         sa.Column("warn_msg", sa.UnicodeText),
         sa.Column("code", sa.Unicode(16)),
         sa.Column("elapsed_ms", sa.Integer, nullable=False),
+        sa.Column("node", sa.Unicode(32)),
         sa.CheckConstraint(f"state IN {STATES}", name="ck_exchange_state"),
     )
     op.create_index("ux_exchange_msgid", "exchange", ["msgid"], unique=True, mssql_where=sa.text("msgid IS NOT NULL"))

@@ -14,8 +14,7 @@ from lxml import etree
 
 from gateway.exchange.call import Client
 from gateway.faults import CLIENT_LIMIT, CLIENT_UNKNOWN, CREDENTIAL_WRONG, Fault, Refused, Unreadable
-from gateway.settings import ClientSettings, Listen
-from gateway.soap.identity import (
+from gateway.identity import (
     PASSWORD_DIGEST,
     PASSWORD_TEXT,
     SECURITY,
@@ -23,10 +22,10 @@ from gateway.soap.identity import (
     WSU,
     Admission,
     Clients,
-    may_call,
     peer_address,
     public_url,
 )
+from gateway.settings import ClientSettings, Listen
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 HIS = {"name": "his", "password": "口令-p:w"}
@@ -359,7 +358,7 @@ def test_public_url_never_carries_markup(host: str) -> None:
     ],
 )
 def test_may_call(patterns: tuple[str, ...], infno: str, allowed: bool) -> None:
-    assert may_call(Client("x", patterns), infno) is allowed
+    assert Client("x", patterns).may_call(infno) is allowed
 
 
 def test_each_client_has_its_own_places_and_gets_them_back() -> None:

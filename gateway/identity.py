@@ -1,4 +1,4 @@
-"""Who calls: client identity, what a client may call, how much at once, and the address callers know us by.
+"""Who calls: client identity, how much at once, and the address callers know us by.
 
 Kinds of proof (contract.md, GW-20xx): WS-Security UsernameToken, HTTP Basic, ``X-Api-Key``, source address, open.
 ``addresses`` narrows every kind. A credential that was presented but is wrong never falls back to address or open:
@@ -19,7 +19,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from typing import Any
 
 from lxml import etree
@@ -113,14 +112,6 @@ def public_url(environ: Mapping[str, Any], listen: Listen) -> str:
     hosts += [str(environ.get("HTTP_HOST", "")), listen.exchange.address]
     host = next((host for host in hosts if _HOST.fullmatch(host)), listen.exchange.address)
     return f"{scheme}://{host}{prefix if _PREFIX.fullmatch(prefix) else ''}"
-
-
-# --------------------------------------------------------------- may it call
-
-
-def may_call(client: Client, infno: str) -> bool:
-    """Whether one of the client's patterns (``2*``, ``5201``, ``*``) covers the transaction."""
-    return any(fnmatchcase(infno, pattern) for pattern in client.transactions)
 
 
 class Admission:

@@ -1,0 +1,177 @@
+"""``yibao config``: is the configuration right, what is in force, and where it comes from."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from gateway.commands.terminal import (
+    ConfigOption,
+    Failed,
+    JsonOption,
+    config_path,
+    explain,
+    print_json,
+    print_table,
+    say,
+    settings,
+)
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+
+app = typer.Typer(help="配置：检查、显示。", no_args_is_help=True)
+
+NETWORK_FILE_SYSTEMS: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph"})
+MOUNTS: Final = Path("/proc/mounts")
+
+
+@app.command()
+def check(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """检查配置，以及配置所指的证书、省份与存储位置；不启动网关。"""
+    given = settings(context, config)
+    wrong = list(problems(given))
+    if as_json:
+        print_json({"ok": not wrong, "problems": wrong})
+    if wrong:
+        raise Failed("配置错误：\n" + "\n".join(f"  {sentence}" for sentence in wrong))
+    if not as_json:
+        say("配置可用。")
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    why: Annotated[bool, typer.Option("--why", help="同时显示每一项来自哪里。")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """显示生效的配置；密钥只显示是否已设置。"""
+    from gateway.settings import sources
+
+    given = settings(context, config)
+    origin = sources(config_path(context, config)) if why else {}
+    rows = [(name, value, origin_of(name, origin)) for name, value in leaves(given.model_dump())]
+    if as_json:
+        print_json({name: {"value": value, "from": found} if why else value for name, value, found in rows})
+    elif why:
+        print_table(("设置", "值", "来自"), rows)
+    else:
+        print_table(("设置", "值"), [row[:2] for row in rows])
+
+
+# ------------------------------------------------------------------- showing
+
+
+def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """``listen.exchange.address`` and its value, for every setting; secrets as ``***``, passwords in URLs too."""
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from leaves(item, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list | tuple) and any(isinstance(item, dict) for item in value):
+        for index, item in enumerate(value):
+            yield from leaves(item, f"{name}[{index}]")
+    else:
+        yield name, _shown(value)
+
+
+def _shown(value: Any) -> Any:
+    from pydantic import SecretStr
+
+    from gateway.masking import mask_text
+
+    if isinstance(value, SecretStr):
+        return "***" if value.get_secret_value() else ""
+    if isinstance(value, str) and "://" in value:
+        return mask_text(value)
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def origin_of(name: str, origin: dict[str, str]) -> str:
+    """Where a setting comes from.
+
+    Args:
+        name: dotted; list items carry an index (``clients[0].name``).
+        origin: of :func:`gateway.settings.sources`, where a list or an inline table may stand as a whole.
+    """
+    path = name
+    while path:
+        if path in origin:
+            return origin[path].replace("environment ", "环境变量 ")
+        path = path.rpartition("[")[0] if path.endswith("]") else path[: max(path.rfind("."), path.rfind("["), 0)]
+    return "缺省值"
+
+
+# ------------------------------------------------------------------ checking
+
+
+def problems(given: Settings) -> Iterator[str]:
+    """What a start would stumble over, in sentences."""
+    yield from _province_problems(given)
+    yield from _certificate_problems(given)
+    yield from _store_problems(given.store.url)
+
+
+def _province_problems(given: Settings) -> Iterator[str]:
+    from gateway import mappings
+
+    known = mappings.provinces()
+    if given.platform.province not in known:
+        yield f"platform.province：没有省份 {given.platform.province}；可用：{'、'.join(known)}"
+
+
+def _certificate_problems(given: Settings) -> Iterator[str]:
+    from gateway.listeners import ListenError, tls_context
+
+    listen = given.listen
+    for listener in (listen.exchange, *([listen.admin] if listen.admin else []), *listen.more):
+        try:
+            if listener.tls is not None:
+                tls_context(listener.tls)
+        except ListenError as error:
+            yield explain(error)
+    platform = given.platform
+    for name in ("ca_file", "client_certificate", "client_key"):
+        file = getattr(platform, name)
+        if file is not None and not file.is_file():
+            yield f"platform.{name}：文件不存在：{file}"
+    if (platform.client_certificate is None) != (platform.client_key is None):
+        yield "platform.client_certificate 与 client_key 须同时设置"
+
+
+def _store_problems(url: str) -> Iterator[str]:
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        yield "store.url：数据库地址格式错误，应形如 sqlite:///yibao.db 或 postgresql://用户:密码@主机/库"
+        return
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        yield f"store.url：不支持的数据库 {parsed.get_backend_name()}，请用 sqlite 或 postgresql"
+    if parsed.get_backend_name() == "sqlite" and parsed.database and on_network(Path(parsed.database)):
+        yield f"store.url：{parsed.database} 在网络盘上，SQLite 在那里会损坏；请放在本机磁盘，或改用 PostgreSQL"
+
+
+def on_network(path: Path, mounts: Path = MOUNTS) -> bool:
+    """Whether a file would lie on a network file system, as far as the system tells.
+
+    Args:
+        path: need not exist.
+        mounts: the kernel's table; absent outside Linux, where only UNC paths are seen.
+    """
+    if sys.platform == "win32" or str(path).startswith(("\\\\", "//")):
+        return str(path).startswith(("\\\\", "//"))
+    if not mounts.is_file():
+        return False
+    table = [line.split() for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines()]
+    where = path.absolute()
+    under = [(len(entry[1]), entry[2]) for entry in table if len(entry) > 2 and where.is_relative_to(entry[1])]
+    return max(under, default=(0, ""))[1] in NETWORK_FILE_SYSTEMS

@@ -1,0 +1,197 @@
+"""``yibao journal``: look into the journal while the gateway serves; nothing is ever written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from gateway.commands.terminal import (
+    ConfigOption,
+    Failed,
+    JsonOption,
+    Misused,
+    complain,
+    print_json,
+    print_pairs,
+    print_table,
+    progress,
+    say,
+    settings,
+)
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+    from gateway.store import Store
+
+app = typer.Typer(help="交易日志：查询、显示、导出（只读，网关运行时也可用）。", no_args_is_help=True)
+
+MASKED_NOTE: Final = "个人信息已遮盖；需要原文时加 --unmasked。"
+FOUND: Final = ("id", "received_at", "infno", "state", "client", "msgid", "infcode", "code", "err_msg", "keys")
+HEADINGS: Final = ("编号", "时间", "交易", "状态", "客户端", "msgid", "infcode", "代码", "错误信息", "业务键")
+
+PsnNo = Annotated[str, typer.Option(help="人员编号。")]
+MdtrtId = Annotated[str, typer.Option(help="就诊 ID。")]
+SetlId = Annotated[str, typer.Option(help="结算 ID。")]
+IptNo = Annotated[str, typer.Option(help="住院号。")]
+IptOtpNo = Annotated[str, typer.Option(help="住院/门诊号。")]
+Certno = Annotated[str, typer.Option(help="证件号码。")]
+Msgid = Annotated[str, typer.Option(help="发送方报文 ID。")]
+RequestId = Annotated[str, typer.Option(help="院内请求号。")]
+Infno = Annotated[str, typer.Option(help="交易编号。")]
+ClientName = Annotated[str, typer.Option(help="客户端名。")]
+States = Annotated[list[str] | None, typer.Option(metavar="STATE", help="状态，如 IN_DOUBT；可重复。")]
+Code = Annotated[str, typer.Option(help="故障代码，如 GW-4101。")]
+Since = Annotated[str, typer.Option(metavar="TIME", help="从何时起（含），如 2026-11-21 或 2026-11-21T08:30。")]
+Until = Annotated[str, typer.Option(metavar="TIME", help="到何时止（不含）；只写日期则含当天。")]
+Unmasked = Annotated[bool, typer.Option("--unmasked", help="显示原文，不遮盖个人信息。")]
+
+
+@app.command()
+def search(
+    context: typer.Context,
+    psn_no: PsnNo = "",
+    mdtrt_id: MdtrtId = "",
+    setl_id: SetlId = "",
+    ipt_no: IptNo = "",
+    ipt_otp_no: IptOtpNo = "",
+    certno: Certno = "",
+    msgid: Msgid = "",
+    request_id: RequestId = "",
+    infno: Infno = "",
+    client: ClientName = "",
+    state: States = None,
+    code: Code = "",
+    since: Since = "",
+    until: Until = "",
+    limit: Annotated[int, typer.Option(min=1, help="最多显示多少笔，新的在前。")] = 50,
+    unmasked: Unmasked = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """按患者、就诊、结算、报文、交易、状态、时间查找交易。"""
+    from gateway.commands.journal_rows import pages, shown, wanted
+
+    query = wanted(
+        keys={
+            "psn_no": psn_no, "mdtrt_id": mdtrt_id, "setl_id": setl_id, "ipt_no": ipt_no, "ipt_otp_no": ipt_otp_no,
+            "certno": certno,
+        },
+        msgid=msgid, request_id=request_id, infno=infno, client=client, states=state or [], code=code, since=since,
+        until=until,
+    )  # fmt: skip
+    with _reading(settings(context, config)) as store:
+        found = [shown(row, unmasked=unmasked) for page in pages(store.journal, query, most=limit) for row in page]
+    if as_json:
+        print_json(found)
+        return
+    print_table(HEADINGS, [[_cell(name, row[name]) for name in FOUND] for row in found])
+    _note(len(found), limit)
+
+
+def _cell(name: str, value: Any) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%m-%d %H:%M:%S}"
+    if name == "keys":
+        return " ".join(f"{key['kind']}={key['value']}" for key in value)
+    return "" if value is None else str(value)
+
+
+def _note(count: int, limit: int) -> None:
+    more = f"；只显示前 {limit} 笔，用 --limit 放宽" if count == limit else ""
+    complain(f"共 {count} 笔{more}。")
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    exchange_id: Annotated[int, typer.Argument(metavar="ID", help="交易在日志中的编号。")],
+    bodies: Annotated[bool, typer.Option("--bodies", help="同时显示请求与答复的报文。")] = False,
+    unmasked: Unmasked = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """显示一笔交易的全部记录。"""
+    from gateway.commands.journal_rows import shown, shown_bodies
+
+    with _reading(settings(context, config)) as store:
+        row = store.journal.get(exchange_id)
+        if row is None:
+            raise Failed(f"日志中没有编号为 {exchange_id} 的交易")
+        kept = store.journal.bodies(exchange_id) if bodies else None
+    told = shown(row, unmasked=unmasked)
+    texts = shown_bodies(kept, unmasked=unmasked) if kept is not None else {}
+    if as_json:
+        print_json(told | ({"bodies": texts} if bodies else {}))
+        return
+    print_pairs({name: _cell(name, value) for name, value in told.items() if value not in ("", None)})
+    for title, text in texts.items():
+        say(f"── {title}\n{text}\n")
+    if not unmasked:
+        complain(MASKED_NOTE)
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="写入的文件：.jsonl 或 .csv。")],
+    psn_no: PsnNo = "",
+    mdtrt_id: MdtrtId = "",
+    setl_id: SetlId = "",
+    ipt_no: IptNo = "",
+    ipt_otp_no: IptOtpNo = "",
+    certno: Certno = "",
+    msgid: Msgid = "",
+    request_id: RequestId = "",
+    infno: Infno = "",
+    client: ClientName = "",
+    state: States = None,
+    code: Code = "",
+    since: Since = "",
+    until: Until = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="最多导出多少笔；不给则全部。")] = None,
+    bodies: Annotated[bool, typer.Option("--bodies", help="连同报文（仅 .jsonl）。")] = False,
+    unmasked: Unmasked = False,
+    config: ConfigOption = None,
+) -> None:
+    """把查到的交易导出为 JSON Lines 或 CSV；文件只有本人可读。"""
+    from gateway.commands.journal_rows import exported, wanted
+
+    if file.suffix not in (".jsonl", ".csv"):
+        raise Misused(f"文件名应以 .jsonl 或 .csv 结尾，现为 {file.name}")
+    if bodies and file.suffix == ".csv":
+        raise Misused("CSV 放不下报文，--bodies 请导出为 .jsonl")
+    query = wanted(
+        keys={
+            "psn_no": psn_no, "mdtrt_id": mdtrt_id, "setl_id": setl_id, "ipt_no": ipt_no, "ipt_otp_no": ipt_otp_no,
+            "certno": certno,
+        },
+        msgid=msgid, request_id=request_id, infno=infno, client=client, states=state or [], code=code, since=since,
+        until=until,
+    )  # fmt: skip
+    with _reading(settings(context, config)) as store, progress() as bar:
+        task = bar.add_task("导出", total=None)
+
+        def advance(count: int, share: float) -> None:
+            bar.update(task, completed=count, total=max(count, round(count / share)) if share else None)
+
+        count = exported(store.journal, query, file, most=limit, bodies=bodies, unmasked=unmasked, tell=advance)
+    say(f"已导出 {count} 笔到 {file}。")
+    if not unmasked:
+        complain(MASKED_NOTE)
+
+
+@contextmanager
+def _reading(given: Settings) -> Iterator[Store]:
+    """The store of the configuration, opened beside the gateway that writes it."""
+    from gateway.store import open_store
+
+    store = open_store(given.store.url, node=given.store.node, read_only=True)
+    try:
+        yield store
+    finally:
+        store.close()

@@ -1,0 +1,115 @@
+"""Who comes to the demo's hospital, and what it charges. Everybody and every number is invented."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+
+
+def identity_number(first17: str) -> str:
+    """The eighteen characters of a resident identity number (GB 11643) from its first seventeen."""
+    return first17 + "10X98765432"[sum(w * int(d) for w, d in zip(_WEIGHTS, first17, strict=True)) % 11]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """A diagnosis of the insurance's ICD-10 edition."""
+
+    code: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Department:
+    """Where a patient lies or is seen; ``code`` is of the national list of departments."""
+
+    code: str
+    name: str
+    doctor_code: str
+    doctor: str
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A person with a reason to come; the county code 440899 is not in use, so nobody has these numbers."""
+
+    name: str
+    certno: str
+    diagnoses: tuple[Diagnosis, ...]
+    department: Department
+    complaint: str
+    bed: str = ""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A line of the price list: catalogue code of the insurance, code of the hospital, what it is, price in yuan."""
+
+    codg: str
+    own: str
+    name: str
+    price: Decimal
+    count: Decimal
+    approval: str = "1"
+    """hosp_appr_flag; 2 is paid by the patient alone."""
+
+
+RESPIRATORY = Department("A03.01", "呼吸与危重症医学科", "D440800000126", "周文博")
+SURGERY = Department("A04.01", "普通外科", "D440800000311", "欧阳修远")
+OUTPATIENT = Department("A03", "内科门诊", "D440800000087", "许静怡")
+
+LIN = Patient(
+    "林秀珍",
+    identity_number("44089919610318202"),
+    (Diagnosis("J18.900", "肺炎"), Diagnosis("I10.x00x002", "高血压病"), Diagnosis("E11.900", "2型糖尿病")),
+    RESPIRATORY,
+    "咳嗽、咳痰伴发热3天",
+    "0312",
+)
+CHEN = Patient(
+    "陈志强",
+    identity_number("44089919850724101"),
+    (Diagnosis("K35.900", "急性阑尾炎"),),
+    SURGERY,
+    "转移性右下腹痛8小时",
+    "0607",
+)
+HUANG = Patient(
+    "黄丽娟",
+    identity_number("44089919920506304"),
+    (Diagnosis("J06.900", "急性上呼吸道感染"),),
+    OUTPATIENT,
+    "咽痛、流涕1天",
+)
+
+
+def _item(codg: str, own: str, name: str, price: str, count: str = "1", approval: str = "1") -> Item:
+    return Item(codg, own, name, Decimal(price), Decimal(count), approval)
+
+
+WARD_ITEMS = (
+    _item("XJ01DDT125B002010100118", "YP010233", "注射用头孢曲松钠 1.0g", "12.867", "2"),
+    _item("XB05XAL220B002010100204", "YP010017", "0.9%氯化钠注射液 100ml", "2.115", "3"),
+    _item("XR05CBA203A001010100331", "YP020145", "盐酸氨溴索片 30mg×20片", "18.46"),
+    _item("XC08CAA105A006010100052", "YP020071", "苯磺酸氨氯地平片 5mg×14片", "6.735"),
+    _item("XA10BAE047A001010100087", "YP020093", "盐酸二甲双胍片 0.5g×30片", "9.2004"),
+    _item("001201000040000-120100004", "FW110004", "Ⅱ级护理", "24"),
+    _item("001109000010000-110900001", "FW110001", "普通病房床位费（三人间）", "43.50"),
+    _item("001102000050000-110200005", "FW110010", "住院诊察费", "21"),
+    _item("002501010150000-250101015", "JY250015", "血常规（五分类）", "18.80"),
+    _item("002503010040000-250301004", "JY250301", "C反应蛋白测定", "32.45"),
+    _item("002102000010000-210200001", "YX210200", "胸部CT平扫", "189.90"),
+    _item("001204000060000-120400006", "FW120406", "静脉输液", "9.35", "2"),
+    _item("C1401011810000701234", "HC140101", "一次性使用输液器 带针", "3.275", "2"),
+    _item("C0204013240000105678", "HC020401", "一次性使用静脉留置针 24G", "16.333"),
+    _item("009900000000001-990001", "QT990001", "陪护床使用费", "10", approval="2"),
+)
+VISIT_ITEMS = (
+    _item("001102000010000-110200001", "FW110200", "普通门诊诊察费", "12"),
+    _item("002501010150000-250101015", "JY250015", "血常规（五分类）", "18.80"),
+    _item("XJ01FAA095A001010100442", "YP030211", "阿奇霉素片 0.25g×6片", "23.645", "2"),
+    _item("XN02BEB117A001010100513", "YP030087", "布洛芬缓释胶囊 0.3g×20粒", "15.98"),
+    _item("ZA01BAQ0208010204871", "YP040052", "清开灵颗粒 3g×12袋", "19.3725", "1.5"),
+)

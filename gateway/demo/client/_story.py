@@ -1,0 +1,216 @@
+"""The story: one stay settled, one stay settled and taken back, one outpatient visit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from gateway.demo.client import _messages as messages
+from gateway.demo.client._desk import (
+    SUCCESS,
+    Desk,
+    Expectation,
+    StoryBroken,
+    adds_up_to,
+    amounts,
+    as_reckoned,
+    refusal,
+    same_as,
+    success_and,
+)
+from gateway.demo.client._messages import Insured, Message, Times
+from gateway.demo.client._people import CHEN, HUANG, LIN, VISIT_ITEMS, WARD_ITEMS, Patient
+from gateway.demo.client._wire import Answer, RawGbk, Text, Typed, Way
+
+STAY_ROWS = 120
+SECOND_STAY_ROWS = 30
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How the calls go out: a hospital has old and new programs side by side."""
+
+    typed_signin: Way
+    typed_person: Way
+    typed_stay: Way
+    typed_visit: Way
+    xml: Way
+    json: Way
+    gbk: Way
+
+
+def tell(desk: Desk, now: datetime) -> bool:
+    """Everything, in order; whether each step went as expected.
+
+    Args:
+        now: Asia/Shanghai; the stays lie in the days before it.
+    """
+    ways = Ways(
+        typed_signin=Typed(desk.services, "signin"),
+        typed_person=Typed(desk.services, "person"),
+        typed_stay=Typed(desk.services, "inpatient"),
+        typed_visit=Typed(desk.services, "outpatient"),
+        xml=Text(desk.services, "xml"),
+        json=Text(desk.services, "json"),
+        gbk=RawGbk(desk.services, "inpatient"),
+    )
+    chapters: list[Callable[[], None]] = [
+        lambda: _sign_in(desk, ways),
+        lambda: _settled_stay(desk, ways, now),
+        lambda: _withdrawn_stay(desk, ways, now),
+        lambda: _visit(desk, ways, now),
+    ]
+    return all([_told(chapter) for chapter in chapters])
+
+
+def _told(chapter: Callable[[], None]) -> bool:
+    """A chapter that breaks does not keep the next patient waiting; its step has said why."""
+    try:
+        chapter()
+    except StoryBroken:
+        return False
+    return True
+
+
+def _sign_in(desk: Desk, ways: Ways) -> None:
+    desk.call(ways.typed_signin, "signin", "9001", messages.sign_in(), patient="—")
+
+
+def _identified(desk: Desk, way: Way, patient: Patient) -> Insured:
+    """1101"""
+    answer = desk.call(way, "person", "1101", messages.person(patient), patient=patient.name)
+    insurance = answer.rows("insuinfo")[0]
+    return Insured(
+        patient, answer.node("baseinfo")["psn_no"], str(insurance["insutype"]), str(insurance["insuplc_admdvs"])
+    )
+
+
+# ------------------------------------------------------------------ stays
+
+
+@dataclass(frozen=True)
+class _Stay:
+    """One stay at the desk: whose it is, its numbers and its times."""
+
+    desk: Desk
+    who: Insured
+    ipt_no: str
+    times: Times
+    mdtrt_id: str = ""
+
+    def call(self, way: Way, infno: str, message: Message, expect: Expectation = SUCCESS, request_id: str = "") -> Answer:
+        return self.desk.call(
+            way, "inpatient", infno, message, insured=self.who, expect=expect, request_id=request_id
+        )  # fmt: skip
+
+    def admitted(self, way: Way, request_id: str = "") -> _Stay:
+        """2401"""
+        message = messages.admission(self.who, self.ipt_no, self.times)
+        answer = self.call(way, "2401", message, request_id=request_id)
+        return _Stay(self.desk, self.who, self.ipt_no, self.times, str(answer.node("result")["mdtrt_id"]))
+
+    def in_ward(self, way: Way) -> None:
+        """2403: the insurance's time of admission becomes the time of ward-in."""
+        self.call(way, "2403", messages.change(self.who, self.mdtrt_id, self.ipt_no, self.times))
+
+    def charged(self, way: Way, count: int) -> Decimal:
+        """2301; what the rows come to."""
+        rows = messages.stay_fees(self.who, self.mdtrt_id, self.ipt_no, self.times, WARD_ITEMS, count)
+        total = messages.total(rows)
+        self.call(way, "2301", {"feedetail": rows}, expect=_every_row(count, total))
+        return total
+
+    def discharged(self, way: Way) -> None:
+        """2402"""
+        self.call(way, "2402", messages.discharge(self.who, self.mdtrt_id, self.times))
+
+    def undone(self, way: Way, infno: str) -> None:
+        """2405, 2404"""
+        self.call(way, infno, messages.undo(self.who, self.mdtrt_id))
+
+
+def _every_row(count: int, total: Decimal) -> Expectation:
+    def problem(answer: Answer) -> str:
+        rows = answer.rows("result")
+        told = sum((Decimal(str(row["det_item_fee_sumamt"])) for row in rows), Decimal(0))
+        return "" if (len(rows), told) == (count, total) else f"上传 {count} 条 {total}，应答 {len(rows)} 条 {told}"
+
+    return success_and(f"{count} 条逐条分割", problem)
+
+
+def _settled_stay(desk: Desk, ways: Ways, now: datetime) -> None:
+    """From admission to a settlement that is asked for twice and made once."""
+    who = _identified(desk, ways.typed_person, LIN)
+    stay = _Stay(desk, who, f"ZY{desk.run}1", Times.before(now)).admitted(ways.typed_stay)
+    stay.in_ward(ways.typed_stay)
+    total = stay.charged(ways.typed_stay, STAY_ROWS)
+    settlement = messages.stay_settlement(who, stay.mdtrt_id, total)
+    trial = stay.call(ways.xml, "2303", settlement, adds_up_to(total))
+    stay.discharged(ways.xml)
+    request_id = desk.request_id()
+    settled = stay.call(ways.typed_stay, "2304", settlement, as_reckoned(trial), request_id)
+    stay.call(ways.typed_stay, "2304", settlement, same_as(settled), request_id)
+
+
+def _withdrawn_stay(desk: Desk, ways: Ways, now: datetime) -> None:
+    """A slip at the desk, then a whole stay, then everything taken back step by step."""
+    who = _identified(desk, ways.json, CHEN)
+    stay = _Stay(desk, who, f"ZY{desk.run}2", Times.before(now))
+    message = messages.admission(who, stay.ipt_no, stay.times)
+    del message["mdtrtinfo"]["adm_bed"]
+    request_id = desk.request_id()
+    stay.call(ways.typed_stay, "2401", message, refusal("GW-1101", "adm_bed"), request_id)
+    stay = stay.admitted(ways.typed_stay, request_id)
+    stay.in_ward(ways.json)
+    total = stay.charged(ways.xml, SECOND_STAY_ROWS)
+    settlement = messages.stay_settlement(who, stay.mdtrt_id, total)
+    trial = stay.call(ways.typed_stay, "2303", settlement, adds_up_to(total))
+    stay.discharged(ways.gbk)
+    settled = stay.call(ways.xml, "2304", settlement, as_reckoned(trial))
+    withdrawal = messages.undo(who, stay.mdtrt_id, setl_id=str(settled.node("setlinfo")["setl_id"]))
+    stay.call(ways.typed_stay, "2305", withdrawal, _takes_back(settled))
+    stay.undone(ways.xml, "2405")
+    stay.call(ways.typed_stay, "2302", messages.remove_fees(who, stay.mdtrt_id))
+    stay.undone(ways.typed_stay, "2404")
+
+
+def _takes_back(settled: Answer) -> Expectation:
+    """A cancelling answers the amounts of what it cancels; their sign is not fixed by the tables."""
+
+    def problem(answer: Answer) -> str:
+        gone = {name: abs(value) for name, value in amounts(answer).items()}
+        return "" if gone == amounts(settled) else f"撤销金额 {gone} 与结算 {amounts(settled)} 不同"
+
+    return success_and("金额与原结算相同", problem)
+
+
+# ------------------------------------------------------------------ the visit
+
+_FOUR_AMOUNTS = ("fulamt_ownpay_amt", "overlmt_selfpay", "preselfpay_amt", "inscp_scp_amt")
+
+
+def _visit(desk: Desk, ways: Ways, now: datetime) -> None:
+    who = _identified(desk, ways.xml, HUANG)
+    came, seen, charged = (now - timedelta(minutes=ago) for ago in (50, 35, 20))
+
+    def call(way: Way, infno: str, message: Message, expect: Expectation = SUCCESS) -> Answer:
+        return desk.call(way, "outpatient", infno, message, insured=who, expect=expect)
+
+    answer = call(ways.typed_visit, "2201", messages.registration(who, f"MZ{desk.run}3", came))
+    mdtrt_id = str(answer.node("data")["mdtrt_id"])
+    call(ways.typed_visit, "2203", messages.visit(who, mdtrt_id, seen))
+    batch = f"SF{desk.run}3"
+    rows = messages.visit_fees(who, mdtrt_id, batch, charged, VISIT_ITEMS)
+    total = messages.total(rows)
+    call(ways.xml, "2204", {"feedetail": rows}, _every_row(len(rows), total))
+    reckoning = messages.visit_settlement(who, mdtrt_id, batch, total)
+    trial = call(ways.json, "2206", reckoning, adds_up_to(total))
+    told = trial.node("setlinfo")
+    settlement = messages.visit_settlement(
+        who, mdtrt_id, batch, total, **{name: str(told[name]) for name in _FOUR_AMOUNTS}
+    )
+    settled = call(ways.typed_visit, "2207", settlement, as_reckoned(trial))
+    withdrawal = messages.undo(who, mdtrt_id, setl_id=str(settled.node("setlinfo")["setl_id"]))
+    call(ways.typed_visit, "2208", withdrawal, _takes_back(settled))

@@ -1,0 +1,163 @@
+"""A whole gateway in this process: real mappings, a SQLite journal in a folder, the real simulator on a loopback socket."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gateway import app
+from gateway.exchange.ports import Bodies, Exchange, Query
+from gateway.settings import read_settings
+from gateway.simulator import Simulator, serve
+
+MAPPINGS = Path(__file__).parents[1] / "mappings"
+BODY_BYTES_MAX = 2 * 1024 * 1024
+"""Limit of the gateway under test: a body above it need not be 64 MiB to be too large."""
+
+_CONFIG = """\
+production = false
+
+[institution]
+code = "H44080000001"
+name = "演示医院"
+area = "440800"
+
+[platform]
+province = "national"
+url = "{simulator}"
+read_timeout_s = 30
+
+[store]
+url = "sqlite:///{folder}/yibao.db"
+
+[limits]
+body_bytes_max = {body_bytes_max}
+
+[[clients]]
+name = "his"
+open = true
+workstation = {{ opter = "0001", opter_name = "演示操作员", mac = "00-00-00-00-00-00", ip = "127.0.0.1" }}
+
+[[clients]]
+name = "query"
+api_key = "only-queries"
+transactions = ["1101", "5*"]
+workstation = {{ opter = "0002", opter_name = "查询员" }}
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("Content-Type", "")
+
+    @property
+    def text(self) -> str:
+        """The body by the charset that its header tells; fails when the header lies."""
+        return self.body.decode(self.content_type.rpartition("charset=")[2])
+
+
+@dataclass(frozen=True)
+class House:
+    """The gateway and the platform it speaks to."""
+
+    gateway: app.Gateway
+    simulator: Simulator
+
+    def http(
+        self, path: str, body: bytes = b"", content_type: str | None = "text/xml; charset=utf-8", **environ: Any
+    ) -> Answer:
+        """One request to the HIS side.
+
+        Args:
+            path: of the address, with ``?query``.
+            body: the bytes sent.
+            content_type: None leaves the header out.
+            environ: more of the WSGI environ (``REQUEST_METHOD``, ``HTTP_X_API_KEY``); ``CONTENT_LENGTH`` to lie.
+        """
+        path, _, query = path.partition("?")
+        given: dict[str, Any] = {
+            "REQUEST_METHOD": "POST",
+            "SCRIPT_NAME": "",
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "SERVER_NAME": "127.0.0.1",
+            "SERVER_PORT": "8080",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "REMOTE_ADDR": "127.0.0.1",
+            "HTTP_HOST": "127.0.0.1:8080",
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(body),
+            "wsgi.errors": io.StringIO(),
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+            "wsgi.version": (1, 0),
+        }
+        if content_type is not None:
+            given["CONTENT_TYPE"] = content_type
+        given.update(environ)
+        return call(self.gateway.router, given)
+
+    def sent(self) -> int:
+        """How many requests the platform has seen."""
+        counted: Mapping[str, int] = self.simulator.ledger()["requests"]
+        return sum(counted.values())
+
+    def newest(self) -> Exchange | None:
+        """The last row of the journal."""
+        found = self.gateway.store.journal.search(Query(limit=1))
+        return found[0] if found else None
+
+    def since(self, last: Exchange | None) -> list[Exchange]:
+        """Rows written after ``last``, oldest first."""
+        found = self.gateway.store.journal.search(Query(limit=100))
+        return [row for row in reversed(found) if last is None or row.id > last.id]
+
+    def bodies(self, row: Exchange) -> Bodies:
+        """The bytes of a row."""
+        found = self.gateway.store.journal.bodies(row.id)
+        assert found is not None
+        return found
+
+
+def call(application: Any, environ: dict[str, Any]) -> Answer:
+    """Call a WSGI application the way a server does: status and headers once, then the body."""
+    told: list[tuple[int, dict[str, str]]] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], *_: object) -> None:
+        told.append((int(status.split()[0]), dict(headers)))
+
+    body = b"".join(application(environ, start_response))
+    assert len(told) == 1, "the answer must begin exactly once"
+    status, headers = told[0]
+    assert headers["Content-Length"] == str(len(body))
+    return Answer(status, headers, body)
+
+
+@contextmanager
+def house(folder: Path) -> Iterator[House]:
+    """Build both, with their files under ``folder``; stop both at the end."""
+    simulator = Simulator(MAPPINGS, seed=11)
+    with serve(simulator, port=0) as server:
+        config = folder / "gateway.toml"
+        config.write_text(
+            _CONFIG.format(simulator=server.url, folder=folder, body_bytes_max=BODY_BYTES_MAX), encoding="utf-8"
+        )
+        gateway = app.build(read_settings(config))
+        try:
+            yield House(gateway, simulator)
+        finally:
+            gateway.close()
