@@ -17,8 +17,7 @@ from gateway.contract.dialect import HEADER, Dialect, DialectFlawed, build_diale
 from gateway.contract.errors import MappingError, raise_together
 from gateway.contract.model import Contract
 from gateway.documents import Document, read_yaml
-from gateway.mappings import _error as schema_error
-from gateway.mappings import data_root
+from gateway.mappings import data_root, schema_error
 
 DocumentKind = Literal["dialect", "transaction", "golden"]
 _SCHEMA_ID = "urn:yibao:mapping:dialect"

@@ -31,9 +31,9 @@ class JsonApi:
         infno = str(environ["PATH_INFO"]).removeprefix(PREFIX)
         raw, client = b"", NOBODY
         try:
+            raw = self._reception.body(environ)
             if environ["REQUEST_METHOD"] != "POST":
                 raise Unreadable(METHOD_WRONG)
-            raw = self._reception.body(environ)
             client = self._reception.client(environ)
             reply = self._reception.handle(self._call(infno, raw, client, environ))
         except GatewayFault as fault:

@@ -87,7 +87,7 @@ def check_shape(name: str, document: Document) -> list[MappingError]:
         name: path below ``mappings/``, with ``/``.
         document: what was read; its lines are used in the errors.
     """
-    return [_error(document, found) for found in _validators()[_schema_of(name)].iter_errors(document.value)]
+    return [schema_error(document, found) for found in _validators()[_schema_of(name)].iter_errors(document.value)]
 
 
 def _folder(root: Path | None) -> Path:
@@ -193,7 +193,7 @@ _TYPES = {
 }  # fmt: skip
 
 
-def _error(document: Document, found: Any) -> MappingError:
+def schema_error(document: Document, found: Any) -> MappingError:
     path = _keys(document.value, found.instance_path)
     kind = found.kind.as_dict()
     name = found.kind.name

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from gateway import app
+from gateway.exchange.fake_platform import FakePlatform
 from gateway.exchange.ports import Bodies, Exchange, Query
 from gateway.settings import read_settings
 from gateway.simulator import Simulator, serve
@@ -70,10 +72,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class House:
-    """The gateway and the platform it speaks to."""
+    """The gateway and what tells how many requests its platform has seen."""
 
     gateway: app.Gateway
-    simulator: Simulator
+    sent: Callable[[], int]
 
     def http(
         self, path: str, body: bytes = b"", content_type: str | None = "text/xml; charset=utf-8", **environ: Any
@@ -111,11 +113,6 @@ class House:
         given.update(environ)
         return call(self.gateway.router, given)
 
-    def sent(self) -> int:
-        """How many requests the platform has seen."""
-        counted: Mapping[str, int] = self.simulator.ledger()["requests"]
-        return sum(counted.values())
-
     def newest(self) -> Exchange | None:
         """The last row of the journal."""
         found = self.gateway.store.journal.search(Query(limit=1))
@@ -149,15 +146,28 @@ def call(application: Any, environ: dict[str, Any]) -> Answer:
 
 @contextmanager
 def house(folder: Path) -> Iterator[House]:
-    """Build both, with their files under ``folder``; stop both at the end."""
+    """A gateway that speaks to the simulator over a socket; files under ``folder``."""
     simulator = Simulator(MAPPINGS, seed=11)
-    with serve(simulator, port=0) as server:
-        config = folder / "gateway.toml"
-        config.write_text(
-            _CONFIG.format(simulator=server.url, folder=folder, body_bytes_max=BODY_BYTES_MAX), encoding="utf-8"
-        )
-        gateway = app.build(read_settings(config))
-        try:
-            yield House(gateway, simulator)
-        finally:
-            gateway.close()
+    with serve(simulator, port=0) as server, _built(folder, server.url) as gateway:
+        yield House(gateway, lambda: sum(simulator.ledger()["requests"].values()))
+
+
+@contextmanager
+def scripted_house(folder: Path, platform: FakePlatform) -> Iterator[House]:
+    """A gateway whose platform answers what the test tells it to."""
+    with (
+        patch.object(app, "build_line", lambda settings: platform),
+        _built(folder, "http://127.0.0.1:9") as gateway,
+    ):
+        yield House(gateway, lambda: len(platform.requests))
+
+
+@contextmanager
+def _built(folder: Path, url: str) -> Iterator[app.Gateway]:
+    config = folder / "gateway.toml"
+    config.write_text(_CONFIG.format(simulator=url, folder=folder, body_bytes_max=BODY_BYTES_MAX), encoding="utf-8")
+    gateway = app.build(read_settings(config))
+    try:
+        yield gateway
+    finally:
+        gateway.close()

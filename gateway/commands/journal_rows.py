@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from gateway.clock import SHANGHAI
-from gateway.commands.terminal import Failed, Misused
+from gateway.commands.terminal import Failed, Misused, explain
 from gateway.exchange.ports import Bodies, Exchange, Journal, Query, State
 from gateway.masking import mask_text, mask_value
 
@@ -151,7 +151,7 @@ def exported(
             count = _write(journal, query, out, file.suffix, most=most, bodies=bodies, unmasked=unmasked, tell=tell)
         part.replace(file)
     except OSError as error:
-        raise Failed(f"无法写入 {file}：{error.strerror or error}") from error
+        raise Failed(f"无法写入 {file}：{explain(error)}") from error
     finally:
         part.unlink(missing_ok=True)
     return count

@@ -54,10 +54,11 @@ def _steps(given: Settings) -> Iterator[Step]:
 def sign_in_step(number: str) -> Step:
     """Whether a sign-in is in force; provinces without one leave this undone."""
     from gateway.commands.line import Step
+    from gateway.masking import mask_number
 
     if not number:
         return Step("签到", None, "没有有效的签到（9001）；不要求签到的省份可以忽略", {"signed_in": False})
-    return Step("签到", True, f"已签到，签到号 {number}", {"signed_in": True})
+    return Step("签到", True, f"已签到，签到号 {mask_number(number)}", {"signed_in": True})
 
 
 def _journal_says(given: Settings) -> dict[str, Any] | None:

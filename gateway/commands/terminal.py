@@ -5,6 +5,7 @@ Results go to standard output, everything else (progress, failures) to standard 
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 PIPE_WIDTH: Final = 240
 """Columns of a table that goes into a file or a pipe, where nothing else says how wide it may be."""
+PAIR_WIDTH: Final = 16
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="配置文件（TOML）；也可写在命令之前。")
@@ -93,8 +95,9 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, ti
 
 
 def print_pairs(pairs: Mapping[str, object]) -> None:
-    """Names and values, one pair a line."""
-    print_table(("", ""), list(pairs.items()))
+    """Names and values, one pair a line; a long value is never cut."""
+    for name, value in pairs.items():
+        say(f"{name:<{PAIR_WIDTH}}  {value}")
 
 
 # ----------------------------------------------------------------- progress
@@ -135,6 +138,20 @@ _TOLD: Final = {
 """Errors whose text is for staff, by name: importing their classes here would load everything that raises them."""
 
 
+_SYSTEM: Final = {
+    errno.ENOENT: "文件或目录不存在",
+    errno.EACCES: "没有权限",
+    errno.EPERM: "没有权限",
+    errno.EISDIR: "这是一个目录",
+    errno.ENOTDIR: "路径中有一段不是目录",
+    errno.EROFS: "文件系统只读",
+    errno.ENOSPC: "磁盘已满",
+    errno.EADDRINUSE: "地址已被占用",
+    errno.EADDRNOTAVAIL: "本机没有这个地址",
+}
+"""What the system says in English, in words for staff; anything else stays as the system says it."""
+
+
 def explain(error: BaseException) -> str:
     """What staff read about ``error``: never a stack trace."""
     for kind in type(error).__mro__:
@@ -142,7 +159,7 @@ def explain(error: BaseException) -> str:
             return f"{_TOLD[kind.__name__]}{error}"
     if isinstance(error, OSError):
         where = f"{error.filename}：" if error.filename else ""
-        return f"{where}{error.strerror or error}"
+        return f"{where}{_SYSTEM.get(error.errno or 0) or error.strerror or error}"
     return f"程序内部错误 {type(error).__name__}：{error}（{_place(error)}）；请把这一行连同所用命令报告给维护者"
 
 

@@ -1,7 +1,8 @@
 """Which charset a text is in, and how it is written back.
 
-A declaration in the XML and one in the HTTP header often disagree in old HIS. Bytes decide: what is strict UTF-8 and
-not plain ASCII is UTF-8 (GBK text is practically never valid UTF-8); else the other declaration is taken, strictly.
+A declaration in the XML and one in the HTTP header often disagree in old HIS. Then the bytes decide between them. Where
+the only declaration says GBK and the bytes are UTF-8, nothing tells who is right, and reading on would upload garbled
+names: that is refused.
 """
 
 from __future__ import annotations
@@ -30,8 +31,11 @@ _CODECS = {
     "latin1": "iso-8859-1",
 }
 # What a label is read with: writers of "GB2312" mean GBK, and GB18030 reads every GBK text.
-_READ_AS = {"gbk": "gb18030", "gb2312": "gb18030", "ascii": "utf-8"}
-_LABELS = {"utf-8": "UTF-8", "utf-16": "UTF-16", "gbk": "GBK", "gb2312": "GB2312", "gb18030": "GB18030"}
+# Latin-1 is what HTTP stacks write when nobody told them anything; no Chinese text is in it.
+_READ_AS = {"gbk": "gb18030", "gb2312": "gb18030", "ascii": "utf-8", "iso-8859-1": "utf-8"}
+_CHINESE = ("gbk", "gb2312", "gb18030")
+_LABELS = {"ascii": "US-ASCII"}
+_TWO_BYTES_END = "\u07ff"
 _DECLARATION = re.compile(rb"""^\s*<\?xml[^>]*?\sencoding\s*=\s*["']([^"'<>]{1,60})["']""")
 _DECLARATION_TEXT = re.compile(r"^\s*<\?xml[^>]*\?>")
 _BOMS = (
@@ -105,24 +109,31 @@ def decode(body: bytes, *, in_xml: str = "", in_header: str = "") -> tuple[str, 
         return _strictly(body, declared[0]), "utf-16"
     if len(candidates) == 2 and "utf-8" in candidates and not body.isascii():
         other = candidates[0] if candidates[1] == "utf-8" else candidates[1]
-        candidates = ["utf-8"] if _is_utf8(body) else [other]
+        candidates = ["utf-8"] if _is_chinese_utf8(body) else [other]
     codec = candidates[0] if candidates else "utf-8"
+    if codec in _CHINESE and not body.isascii() and _is_chinese_utf8(body):
+        raise Unreadable(CHARSET_WRONG, f"声明为 {label_of(codec)}，实际字节是 UTF-8")
     return _strictly(body, codec, guessed=not candidates), codec
 
 
-def _is_utf8(body: bytes) -> bool:
+def _is_chinese_utf8(body: bytes) -> bool:
+    """Strict UTF-8 with a character of three bytes or more, as every hanzi is.
+
+    Characters of two bytes prove nothing: 目 in GBK is Ŀ in UTF-8.
+    """
     try:
-        body.decode("utf-8")
+        return max(body.decode("utf-8"), default="") > _TWO_BYTES_END
     except UnicodeDecodeError:
         return False
-    return True
 
 
 def _strictly(body: bytes, codec: str, *, guessed: bool = False) -> str:
     try:
         return body.decode(_READ_AS.get(codec, codec))
     except UnicodeDecodeError as error:
-        said = "未声明字符集，按 UTF-8" if guessed else f"声明为 {label_of(codec)}"
+        said = f"声明为 {label_of(codec)}"
+        if guessed or codec in ("ascii", "iso-8859-1"):
+            said = ("未声明字符集" if guessed else said) + "，按 UTF-8 读"
         raise Unreadable(CHARSET_WRONG, f"{said}，但第 {error.start + 1} 字节起无法解码") from None
 
 

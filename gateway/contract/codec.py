@@ -30,6 +30,9 @@ _XSD_DATETIME: Final = re.compile(r"([0-9-]{10})T([0-9]{2}:[0-9]{2}:[0-9]{2})(?:
 _XML_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _SHANGHAI: Final = timezone(timedelta(hours=8))
 _VALUE_SHOWN_MAX: Final = 60
+_EXPONENT_MAX: Final = 60
+_INTEGER_DIGITS_MAX: Final = 18
+"""Digits of a whole number whose table gives no length; JSON readers on the other side end at 64 bits."""
 
 
 @dataclass(slots=True)
@@ -63,12 +66,19 @@ def _string(spec: Field, value: Any) -> str:
     return value
 
 
+def _printable(value: Decimal) -> bool:
+    """Whether it can be written out without exponent: 1E-999999999 would fill the memory with zeros."""
+    return (
+        value.is_finite() and abs(int(value.as_tuple().exponent)) <= _EXPONENT_MAX and value.adjusted() <= _EXPONENT_MAX
+    )
+
+
 def _digits(value: Any) -> tuple[str, str, str]:
     """Sign, whole part and fraction of a number as printed."""
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise Wrong("type", "应为数字")
-    if isinstance(value, Decimal) and value.adjusted() > 40:
-        raise Wrong("precision", "数字过大")
+    if isinstance(value, Decimal) and not _printable(value):
+        raise Wrong("precision", "数字过大或小数位过多")
     match = _NUMBER.fullmatch(format(value, "f") if isinstance(value, Decimal) else str(value))
     if match is None:
         raise Wrong("type", "应为数字")
@@ -79,9 +89,10 @@ def _integer(spec: Field, value: Any) -> int:
     sign, whole, fraction = _digits(value)
     if fraction:
         raise Wrong("scale", "应为整数")
-    if spec.length is not None and len(whole.lstrip("0")) > spec.length:
-        raise Wrong("length", f"超过 {spec.length} 位数字")
-    return int(sign + whole[-40:])
+    digits_max = _INTEGER_DIGITS_MAX if spec.length is None else spec.length
+    if len(whole.lstrip("0")) > digits_max:
+        raise Wrong("length", f"超过 {digits_max} 位数字")
+    return int(sign + (whole.lstrip("0") or "0"))
 
 
 def _decimal(spec: Field, value: Any) -> Decimal:
@@ -368,7 +379,14 @@ class _Shape:
         self.nodes = nodes
         self.members: dict[str, Field | Node] = {spec.name: spec for spec in fields}
         self.members.update({node.name: node for node in nodes})
-        self.has_required = any(spec.required and spec.filled_by is None for spec in fields)
+        self.has_required = _has_required(fields, nodes)
+
+
+def _has_required(fields: Sequence[Field], nodes: Sequence[Node]) -> bool:
+    """Whether leaving the node out leaves out something required: a field of its own or of a node it must have."""
+    return any(spec.required and spec.filled_by is None for spec in fields) or any(
+        not node.optional and _has_required(node.fields, node.children) for node in nodes
+    )
 
 
 def _rows(value: Any) -> Iterator[Any]:
@@ -396,7 +414,7 @@ def _tree(element: etree._Element) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """A leaf as it is printed: decimals without exponent, nothing for None."""
+    """A leaf as it is printed: decimals without exponent as far as that is sane, nothing for None."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -404,7 +422,7 @@ def as_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):
-        return format(value, "f")
+        return format(value, "f") if _printable(value) else str(value)
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False, default=as_text)
     return str(value)

@@ -10,6 +10,7 @@ from typing import Any, Final
 from gateway.contract.codec import Message, as_text
 from gateway.contract.jsontext import dumps, loads
 from gateway.contract.model import Contract, Problem
+from gateway.contract.xml import illegal_character
 from gateway.faults import Unreadable
 
 HEAD_FIELDS: Final = (
@@ -25,6 +26,10 @@ HEAD_FIELDS: Final = (
     "signtype",
 )
 """Envelope fields that a caller may give in ``head``; the gateway fills the rest."""
+
+
+CALLER_FIELDS: Final = ("request_id", "mac", "ip")
+"""What a head may hold besides: the caller's own number, and the workstation for the sign-in."""
 
 
 class Garbage(Exception):
@@ -99,7 +104,16 @@ def head_problems(contract: Contract, head: Mapping[str, str]) -> list[Problem]:
         elif spec.length is not None and len(value) > spec.length:
             text = f"head {spec.name}（{spec.label}）：长度 {len(value)} 超过 {spec.length} 个字符"
             problems.append(Problem("head", "", spec.name, spec.label, value[:60], "length", text))
+        elif bad := illegal_character(value):
+            text = f"head {spec.name}（{spec.label}）：含有不能上传的字符 {bad}"
+            problems.append(Problem("head", "", spec.name, spec.label, value[:60], "character", text))
     return problems
+
+
+def unknown_in_head(contract: Contract, head: Mapping[str, str]) -> list[str]:
+    """Names in the head that nobody reads, as ``head/name``; what the gateway fills itself is no news."""
+    known = {spec.name for spec in contract.request_envelope} | set(CALLER_FIELDS)
+    return [f"head/{name}" for name in head if name not in known]
 
 
 def _empty_numbers_as_zero(value: Any) -> Any:

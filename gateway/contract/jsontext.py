@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from typing import Any, Final, NoReturn
 
@@ -12,6 +13,8 @@ from gateway.faults import CHARSET_WRONG, JSON_MALFORMED, TOO_DEEP, Unreadable
 
 _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+_INT64: Final = range(-(2**63), 2**63)
 DEPTH_MAX: Final = 64
 """Levels of nesting; the deepest table has seven."""
 
@@ -49,7 +52,19 @@ def loads_strict(text: str) -> Any:
     except ValueError as error:
         raise Unreadable(JSON_MALFORMED, str(error)[:200]) from None
     _check_depth(value, DEPTH_MAX)
+    if _SURROGATE.search(text):
+        _check_surrogates(value)
     return value
+
+
+def _check_surrogates(value: Any) -> None:
+    """Half a character cannot be sent, stored or answered in any charset."""
+    try:
+        _ENCODER.encode(value)
+    except UnicodeEncodeError:
+        raise Unreadable(JSON_MALFORMED, "含不成对的代理字符（U+D800 至 U+DFFF）") from None
+    except OverflowError:
+        _check_surrogates(_within_64_bits(value))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -67,7 +82,19 @@ def _no_constant(name: str) -> NoReturn:
 
 def dumps(value: Any) -> bytes:
     """UTF-8 JSON, compact, keys in order of the dict, decimals as numbers with the digits they have."""
-    return _ENCODER.encode(value)
+    try:
+        return _ENCODER.encode(value)
+    except OverflowError:
+        return _ENCODER.encode(_within_64_bits(value))
+
+
+def _within_64_bits(value: Any) -> Any:
+    """Whole numbers of any size: the encoder's own integers end at 64 bits, its decimals do not."""
+    if isinstance(value, dict):
+        return {key: _within_64_bits(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_within_64_bits(item) for item in value]
+    return Decimal(value) if isinstance(value, int) and value not in _INT64 else value
 
 
 def _check_depth(value: Any, left: int) -> None:

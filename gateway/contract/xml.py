@@ -14,6 +14,8 @@ _ILLEGAL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uff
 _ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
 _NEEDS_ESCAPE: Final = re.compile("[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
+_PROLOG: Final = re.compile(rb"(?:[ \t\r\n]|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)
+
 
 def _parser() -> etree.XMLParser:
     # One parser a document: lxml serialises the use of a shared one behind a lock.
@@ -63,18 +65,17 @@ def parse_text(text: str) -> etree._Element:
 
 
 def _root(body: bytes) -> etree._Element:
-    try:
-        root = etree.fromstring(body, _parser())
-    except etree.XMLSyntaxError as error:
-        raise _named(error, body) from None
-    if root.getroottree().docinfo.internalDTD is not None:
+    # a DOCTYPE can only stand before the root element: refused before the parser sees what it declares
+    prolog = _PROLOG.match(body)
+    if prolog is not None and body.startswith(b"<!DOCTYPE", prolog.end()):
         raise Unreadable(DTD_FORBIDDEN)
-    return root
+    try:
+        return etree.fromstring(body, _parser())
+    except etree.XMLSyntaxError as error:
+        raise _named(error) from None
 
 
-def _named(error: etree.XMLSyntaxError, body: bytes) -> Unreadable:
-    if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
-        return Unreadable(DTD_FORBIDDEN)
+def _named(error: etree.XMLSyntaxError) -> Unreadable:
     message = str(error)
     if "depth" in message.lower():
         return Unreadable(TOO_DEEP)

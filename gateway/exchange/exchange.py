@@ -10,7 +10,15 @@ from typing import Protocol
 import structlog
 
 from gateway.contract.codec import Message
-from gateway.contract.envelope import Answer, Garbage, Sender, head_problems, read_answer, write_request
+from gateway.contract.envelope import (
+    Answer,
+    Garbage,
+    Sender,
+    head_problems,
+    read_answer,
+    unknown_in_head,
+    write_request,
+)
 from gateway.contract.interface import Interface
 from gateway.contract.model import Problem, Transaction
 from gateway.exchange.call import Call, Client, Reply
@@ -27,6 +35,7 @@ from gateway.exchange.ports import (
     Outcome,
     PlatformAnswer,
     PlatformRequest,
+    Rejected,
     RequestIdTaken,
     SettlementPlatform,
     State,
@@ -34,6 +43,7 @@ from gateway.exchange.ports import (
 from gateway.exchange.sign_in import SIGN_IN, SignIns, with_workstation
 from gateway.faults import (
     CONTENT_WRONG,
+    FRONT_REJECTED,
     IN_DOUBT,
     NOT_REACHED,
     PLATFORM_DECLINED,
@@ -201,9 +211,11 @@ class Exchange:
         head = {**call.client.workstation, **{name: text for name, text in call.head.items() if text}}
         given = with_workstation(call.message, head) if transaction.infno == SIGN_IN else call.message
         message, found = interface.input(transaction.infno).check(given)
-        problems = [*call.problems, *head_problems(interface.contract, head), *found.problems]
+        told = {(problem.node, problem.row, problem.field) for problem in call.problems}
+        rest = [problem for problem in found.problems if (problem.node, problem.row, problem.field) not in told]
+        problems = [*call.problems, *head_problems(interface.contract, head), *rest]
         warnings = list(found.warnings)
-        if unknown := dict.fromkeys([*call.unknown, *found.unknown]):
+        if unknown := dict.fromkeys([*call.unknown, *unknown_in_head(interface.contract, call.head), *found.unknown]):
             names = "、".join(unknown)
             if self._refuse_unknown:
                 text = f"接口没有的字段：{names}"
@@ -264,7 +276,7 @@ class Exchange:
         try:
             result, answer = self._ask_platform(_request(case, intent), interface)
         except NotSent as error:
-            return self._unsent(intent, NOT_REACHED, error)
+            return self._unsent(intent, _unsent_fault(error), error)
         except (NoAnswer, Garbage) as error:
             return self._unsent(intent, READ_UNANSWERED, error)
         entry = self._journal.record(intent, self._outcome(result, answer, started))
@@ -294,7 +306,7 @@ class Exchange:
             result = read_answer(answer.body, interface.success_infcodes)
             _trustworthy(result, case.transaction)
         except NotSent as error:
-            return self._unsent(intent, NOT_REACHED, error, entry)
+            return self._unsent(intent, _unsent_fault(error), error, entry)
         except (NoAnswer, Garbage) as error:
             return self._in_doubt(entry, answer, error, started)
         except Exception as error:  # the platform may have acted: whatever broke here, the outcome is unknown
@@ -433,6 +445,10 @@ class Exchange:
             self._observer.count_fault(entry.code)
         log.info("exchange", msgid=entry.msgid, infno=entry.infno, client=entry.client, state=entry.state.value,
                  code=entry.code, seconds=round(seconds, 3))  # fmt: skip
+
+
+def _unsent_fault(error: NotSent) -> Fault:
+    return FRONT_REJECTED if isinstance(error, Rejected) else NOT_REACHED
 
 
 def _may_call(client: Client, transaction: Transaction) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from gateway.exchange import entries
 from gateway.exchange.ports import (
     Bodies,
     Exchange,
@@ -19,7 +20,6 @@ from gateway.exchange.ports import (
     RequestIdTaken,
     State,
 )
-from gateway.store import rows
 
 
 class MemoryJournal:
@@ -36,22 +36,22 @@ class MemoryJournal:
     def find_request(self, client: str, request_id: str) -> Exchange | None:
         with self._lock:
             self._check()
-            return self._holder(rows.identity(client, "client"), rows.identity(request_id, "request_id"))
+            return self._holder(entries.identity(client, "client"), entries.identity(request_id, "request_id"))
 
     def intend(self, intent: Intent) -> Exchange:
-        row = rows.intended(intent)
+        row = entries.intended(intent)
         with self._lock:
             self._check()
             holder = self._holder(row.client, row.request_id)
-            if holder is not None and holder.state not in rows.FREE:
+            if holder is not None and holder.state not in entries.FREE:
                 raise RequestIdTaken(holder)
             return self._insert(row, intent, None, takes_request=True)
 
     def finish(self, exchange_id: int, outcome: Outcome) -> Exchange:
         with self._lock:
             self._check()
-            before = rows.check_edge(self._rows.get(exchange_id), exchange_id, outcome.state)
-            after = replace(before, **rows.ended(outcome), keys=rows.key_pairs(before.keys, outcome.keys))
+            before = entries.check_edge(self._rows.get(exchange_id), exchange_id, outcome.state)
+            after = replace(before, **entries.ended(outcome), keys=entries.key_pairs(before.keys, outcome.keys))
             self._rows[exchange_id] = after
             self._bodies[exchange_id] = replace(self._bodies[exchange_id], platform_answer=outcome.platform_answer)
             return after
@@ -61,15 +61,15 @@ class MemoryJournal:
             self._check()
             left = [row for row in self._rows.values() if row.state is State.INTENDED and row.node == node]
             for row in left:
-                self._rows[row.id] = replace(row, **rows.ended(outcome))
+                self._rows[row.id] = replace(row, **entries.ended(outcome))
             return len(left)
 
     def record(self, intent: Intent, outcome: Outcome) -> Exchange:
-        row = rows.recorded(intent, outcome)
+        row = entries.recorded(intent, outcome)
         with self._lock:
             self._check()
             holder = self._holder(row.client, row.request_id)
-            free = holder is None or holder.state in rows.FREE
+            free = holder is None or holder.state in entries.FREE
             return self._insert(row, intent, outcome.platform_answer, takes_request=free)
 
     def get(self, exchange_id: int) -> Exchange | None:
@@ -83,7 +83,7 @@ class MemoryJournal:
             return self._bodies.get(exchange_id)
 
     def search(self, query: Query) -> list[Exchange]:
-        limit = rows.check_limit(query.limit)
+        limit = entries.check_limit(query.limit)
         with self._lock:
             self._check()
             found = [row for row in self._rows.values() if _matches(row, query)]
@@ -95,7 +95,7 @@ class MemoryJournal:
             return Counter(row.state.value for row in self._rows.values() if row.received_at >= since)
 
     def next_msgids(self, institution: str, now: datetime, count: int) -> MsgidBlock:
-        earliest = rows.check_block(now, count)
+        earliest = entries.check_block(now, count)
         with self._lock:
             self._check()
             first = max(earliest, self._next_slot.get(institution, 0))
@@ -118,7 +118,7 @@ class MemoryJournal:
             raise JournalUnavailable(f"msgid {row.msgid} is already in the journal")
         written = replace(row, id=len(self._rows) + 1)
         self._rows[written.id] = written
-        charset = rows.short(intent.caller_charset, "charset")
+        charset = entries.short(intent.caller_charset, "charset")
         self._bodies[written.id] = Bodies(intent.caller_request, charset, intent.platform_request, answer)
         if row.request_id and takes_request:
             self._requests[row.client, row.request_id] = written.id
@@ -126,15 +126,15 @@ class MemoryJournal:
 
 
 def _matches(row: Exchange, query: Query) -> bool:
-    keys = rows.key_pairs(query.keys)
+    keys = entries.key_pairs(query.keys)
     return (
         (not query.keys or (len(keys) == len(set(query.keys)) and set(keys) <= set(row.keys)))
-        and (not query.msgid or row.msgid == rows.identity(query.msgid, "msgid"))
-        and (not query.request_id or row.request_id == rows.identity(query.request_id, "request_id"))
-        and (not query.infno or row.infno == rows.short(query.infno, "infno"))
-        and (not query.client or row.client == rows.identity(query.client, "client"))
+        and (not query.msgid or row.msgid == entries.identity(query.msgid, "msgid"))
+        and (not query.request_id or row.request_id == entries.identity(query.request_id, "request_id"))
+        and (not query.infno or row.infno == entries.short(query.infno, "infno"))
+        and (not query.client or row.client == entries.identity(query.client, "client"))
         and (not query.states or row.state in query.states)
-        and (not query.code or row.code == rows.short(query.code, "code"))
+        and (not query.code or row.code == entries.short(query.code, "code"))
         and (query.since is None or row.received_at >= query.since)
         and (query.until is None or row.received_at < query.until)
         and (query.before_id is None or row.id < query.before_id)

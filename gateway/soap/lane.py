@@ -45,6 +45,14 @@ _TRUE: Final = ("1", "true")
 
 
 @dataclass(frozen=True, slots=True)
+class _Form:
+    """How to answer, as far as it is known: namespace of the envelope and codec."""
+
+    version: str
+    charset: str
+
+
+@dataclass(frozen=True, slots=True)
 class SoapRequest:
     """One envelope, opened."""
 
@@ -116,12 +124,16 @@ class Lane(WsgiApplication):  # type: ignore[misc]  # spyne has no types
     def handle_rpc(self, req_env: Environ, start_response: StartResponse) -> list[bytes]:
         """One call. Whatever is wrong with it, the answer is a SOAP message."""
         raw = b""
+        form = _Form(_version_of_header(req_env), "utf-8")
         request: SoapRequest | None = None
         try:
+            raw = self._reception.body(req_env)
             if req_env["REQUEST_METHOD"] != "POST":
                 raise Unreadable(METHOD_WRONG)
-            raw = self._reception.body(req_env)
-            request = _opened(req_env, raw)
+            root, charset = parse(raw, header_charset(req_env.get("CONTENT_TYPE") or ""))
+            form = _Form(form.version, charset)
+            form = _Form(_version(root), charset)
+            request = _opened(req_env, raw, root, form)
             request = self._named(request)
             name = local(request.operation.tag)
             descriptor = find(self.app, name)
@@ -129,11 +141,11 @@ class Lane(WsgiApplication):  # type: ignore[misc]  # spyne has no types
                 raise Unreadable(TRANSACTION_UNKNOWN, f"操作 {name[:60]!r} 不在本服务的 WSDL 中")
             body: str = dispatch(self, descriptor, req_env, request)
         except GatewayFault as fault:
-            return self._turned_away(fault, raw, request, req_env, start_response)
+            return self._turned_away(fault, raw, request, form, start_response)
         except Exception:
             log.exception("lane_failed", path=self._path)
-            return self._turned_away(Unreadable(INTERNAL), raw, request, req_env, start_response)
-        return _written(start_response, 200, request.version, request.charset, body)
+            return self._turned_away(Unreadable(INTERNAL), raw, request, form, start_response)
+        return _written(start_response, 200, form, body)
 
     def _called(self, _ctx: Any, operation: str, parts: tuple[Any, ...]) -> str:
         """What every ``@rpc`` of the application calls."""
@@ -148,31 +160,33 @@ class Lane(WsgiApplication):  # type: ignore[misc]  # spyne has no types
         fault: GatewayFault,
         raw: bytes,
         request: SoapRequest | None,
-        environ: Environ,
+        form: _Form,
         start_response: StartResponse,
     ) -> list[bytes]:
         if not fault.journaled:
             client = request.client if request else NOBODY
-            charset = request.charset if request else "utf-8"
-            self._reception.turn_away(fault, unread_call(raw, self._service.channel, client=client, charset=charset))
-        version = request.version if request else _version_of_header(environ)
-        charset = request.charset if request else "utf-8"
+            unread = unread_call(raw, self._service.channel, client=client, charset=form.charset)
+            self._reception.turn_away(fault, unread)
         content = self._service.failure(request, fault) if request else None
         if content is not None:
-            return _written(start_response, 200, version, charset, content)
+            return _written(start_response, 200, form, content)
         headers = [("Allow", "GET, POST")] if fault.fault is METHOD_WRONG else []
-        status = 405 if fault.fault is METHOD_WRONG else _fault_status(version, fault)
-        return _written(start_response, status, version, charset, _FAULTS[version](fault), headers)
+        status = 405 if fault.fault is METHOD_WRONG else _fault_status(form.version, fault)
+        return _written(start_response, status, form, _FAULTS[form.version](fault), headers)
 
 
-def _opened(environ: Environ, raw: bytes) -> SoapRequest:
-    """The envelope, its caller not yet named."""
-    root, charset = parse(raw, header_charset(environ.get("CONTENT_TYPE") or ""))
+def _version(root: etree._Element) -> str:
+    """Namespace of the envelope."""
     version = root.tag[1:].partition("}")[0] if root.tag.startswith("{") else ""
     if version not in _CONTENT_TYPE or local(root.tag) != "Envelope":
         raise Unreadable(ENVELOPE_BROKEN, f"根元素 {root.tag[:100]!r} 不是 SOAP 1.1/1.2 的 Envelope")
-    header = root.find(f"{{{version}}}Header")
-    return SoapRequest(environ, raw, charset, version, NOBODY, header, _operation(root, version))
+    return version
+
+
+def _opened(environ: Environ, raw: bytes, root: etree._Element, form: _Form) -> SoapRequest:
+    """The envelope, its caller not yet named."""
+    header = root.find(f"{{{form.version}}}Header")
+    return SoapRequest(environ, raw, form.charset, form.version, NOBODY, header, _operation(root, form.version))
 
 
 def _operation(root: etree._Element, version: str) -> etree._Element:
@@ -181,6 +195,8 @@ def _operation(root: etree._Element, version: str) -> etree._Element:
         raise Unreadable(ENVELOPE_BROKEN, "没有 Body")
     if not len(body):
         raise Unreadable(ENVELOPE_BROKEN, "Body 中没有操作元素")
+    if len(body) > 1:
+        raise Unreadable(ENVELOPE_BROKEN, f"Body 中有 {len(body)} 个元素，只能有一个操作")
     operation = body[0]
     if any(element.get("href", "").startswith("#") for element in operation.iter()):
         raise Unreadable(ENVELOPE_BROKEN, "不支持 SOAP 编码的 href 引用，请使用 document/literal")
@@ -204,18 +220,17 @@ def _understood(header: etree._Element | None, version: str) -> etree._Element |
 def _written(
     start_response: StartResponse,
     status: int,
-    version: str,
-    charset: str,
+    form: _Form,
     body: str,
     headers: list[tuple[str, str]] | None = None,
 ) -> list[bytes]:
-    label = label_of(charset)
+    label = label_of(form.charset)
     text = (
-        f'<?xml version="1.0" encoding="{label}"?>\n<soap:Envelope xmlns:soap="{version}">'
+        f'<?xml version="1.0" encoding="{label}"?>\n<soap:Envelope xmlns:soap="{form.version}">'
         f"<soap:Body>{body}</soap:Body></soap:Envelope>"
     )
-    content_type = f"{_CONTENT_TYPE[version]}; charset={label.lower()}"
-    return respond(start_response, status, content_type, encode_xml(text, charset), headers or ())
+    content_type = f"{_CONTENT_TYPE[form.version]}; charset={label.lower()}"
+    return respond(start_response, status, content_type, encode_xml(text, form.charset), headers or ())
 
 
 def _detail(fault: GatewayFault) -> str:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from lxml import etree
 
 from gateway.contract.codec import Codec, as_text
-from gateway.contract.dialect import Dialect, DialectCall
+from gateway.contract.dialect import Dialect, DialectCall, DialectRefused
 from gateway.contract.jsontext import dumps, loads_strict
 from gateway.contract.model import Field, Node, Side
 from gateway.contract.published import NAMESPACE, ROW, Element, Operation
 from gateway.contract.xml import escape, local, parse_text
-from gateway.exchange.call import Call, Client, Reply
+from gateway.exchange.call import Call, Reply
 from gateway.exchange.exchange import refusal_reply
-from gateway.faults import ENVELOPE_BROKEN, PARAMETERS_WRONG, GatewayFault, Refused, Unreadable
+from gateway.faults import ENVELOPE_BROKEN, JSON_MALFORMED, PARAMETERS_WRONG, GatewayFault, Refused, Unreadable
 from gateway.reception import Reception, unread_call
 from gateway.soap.lane import SoapRequest
 
 STATUS: Final = ("infcode", "inf_refmsgid", "err_msg", "warn_msg", "msgid", "code", "retry")
 PROBLEM: Final = ("node", "row", "field", "label", "value", "rule", "text")
+_SMALL_NUMBER: Final = re.compile(r"-?[0-9]{1,15}")
 _POSITIONAL: Final = re.compile(r"(arg|param|in|parameters?|c-gensym)[0-9]*")
 
 
@@ -38,7 +40,7 @@ def write_reply(reply: Reply, output: str) -> str:
 def json_reply(reply: Reply) -> dict[str, Any]:
     """The parts of an answer as JSON, under the same names."""
     answer: dict[str, Any] = {name: getattr(reply, name) for name in STATUS}
-    if reply.infcode.lstrip("-").isdigit():
+    if _SMALL_NUMBER.fullmatch(reply.infcode):
         answer["infcode"] = int(reply.infcode)
     answer["output"] = reply.output if reply.output is not None else {}
     if reply.problems:
@@ -47,12 +49,22 @@ def json_reply(reply: Reply) -> dict[str, Any]:
 
 
 def read_head(element: etree._Element | None) -> dict[str, str]:
-    """``<head>`` as text by name."""
-    return {local(child.tag): (child.text or "").strip() for child in element} if element is not None else {}
+    """``<head>`` as text by name. Raises ``Refused`` GW-1012 for a name given twice."""
+    head: dict[str, str] = {}
+    for child in element if element is not None else ():
+        name = local(child.tag)
+        if name in head:
+            raise Refused(PARAMETERS_WRONG, f"head 中的 {name[:60]} 出现多次")
+        head[name] = (child.text or "").strip()
+    return head
 
 
 def _child(element: etree._Element, name: str) -> etree._Element | None:
-    return next((child for child in element if local(child.tag) == name), None)
+    """The one child of that name. Raises ``Refused`` GW-1012 when there are two: reading one would lose the other."""
+    found = [child for child in element if local(child.tag) == name]
+    if len(found) > 1:
+        raise Refused(PARAMETERS_WRONG, f"<{name}> 出现 {len(found)} 次，只能出现一次")
+    return found[0] if found else None
 
 
 def _side_of(elements: tuple[Element, ...]) -> Side:
@@ -99,13 +111,17 @@ class TypedService:
         interface = self._reception.exchange.interface
         if infno not in interface.contract.transactions:
             return self._reception.handle(unread)
+        try:
+            head = read_head(_child(element, "head"))
+        except Refused as fault:
+            return self._reception.turn_away(fault, unread)
         return Call(
             client=client,
             infno=infno,
             message=interface.input(infno).read_xml(element, skip=_HEAD_ONLY),
             raw=request.raw,
             channel=self.channel,
-            head=read_head(_child(element, "head")),
+            head=head,
             raw_charset=request.charset,
         )
 
@@ -129,8 +145,7 @@ class StringService:
 
     def answer(self, request: SoapRequest, operation: str) -> str:
         del operation
-        infno, parameter = self._parameters(request)
-        text = self.exchange_text(infno, parameter, request)
+        text = self.exchange_text(request)
         return f'<CallResponse xmlns="{NAMESPACE}"><CallResult>{escape(text)}</CallResult></CallResponse>'
 
     def failure(self, request: SoapRequest, fault: GatewayFault) -> str | None:
@@ -141,12 +156,15 @@ class StringService:
         infno, parameter = _child(request.operation, "infno"), _child(request.operation, "request")
         return ((infno.text or "").strip() if infno is not None else ""), parameter
 
-    def exchange_text(self, infno: str, parameter: etree._Element | None, request: SoapRequest) -> str:
+    def exchange_text(self, request: SoapRequest) -> str:
         """Carry one call whose message is the content of ``request`` and write the answer in the same form."""
-        text = "" if parameter is None else (parameter.text or "").strip("\ufeff \t\r\n")
-        as_json = text[:1] in ("{", "[")
-        unread = unread_call(request.raw, self.channel, client=request.client, infno=infno, charset=request.charset)
+        infno, text, as_json = "", "", False
+        unread = unread_call(request.raw, self.channel, client=request.client, charset=request.charset)
         try:
+            infno, parameter = self._parameters(request)
+            unread = replace(unread, infno=infno)
+            text = "" if parameter is None else (parameter.text or "").strip("\ufeff \t\r\n")
+            as_json = text[:1] in ("{", "[")
             if parameter is None or not infno:
                 names = "、".join(local(child.tag) for child in request.operation)
                 raise Refused(PARAMETERS_WRONG, f"须有 infno 与 request，收到的是 {names[:100] or '空'}")
@@ -170,6 +188,9 @@ class StringService:
         root = _nested(parameter) if len(parameter) else parse_text(text)
         if local(root.tag) != "request":
             raise Refused(ENVELOPE_BROKEN, f"request 的根元素应为 <request>，实为 <{local(root.tag)[:60]}>")
+        strange = [local(child.tag) for child in root if local(child.tag) not in ("head", "input")]
+        if strange:
+            raise Refused(PARAMETERS_WRONG, f"<request> 下只能有 head 与 input，收到 {'、'.join(strange)[:100]}")
         body = _child(root, "input")
         codec = self._reception.exchange.interface.input(infno)
         message = codec.read_xml(body) if body is not None else {}
@@ -195,11 +216,15 @@ def _nested(parameter: etree._Element) -> etree._Element:
 def read_json_request(document: Any) -> tuple[dict[str, str], Any]:
     """Head and input of a JSON request. Raises ``Unreadable`` GW-1008 when its shape is another."""
     if not isinstance(document, dict) or not isinstance(document.get("head") or {}, dict):
-        raise Unreadable(ENVELOPE_BROKEN, '应为 {"head": {...}, "input": {...}}')
+        raise Unreadable(JSON_MALFORMED, '应为 {"head": {...}, "input": {...}}')
     strange = [name for name in document if name not in ("head", "input")]
     if strange:
-        raise Unreadable(ENVELOPE_BROKEN, f"顶层只能有 head 与 input，收到 {'、'.join(strange)[:100]}")
-    head = {name: as_text(value) for name, value in (document.get("head") or {}).items()}
+        raise Unreadable(JSON_MALFORMED, f"顶层只能有 head 与 input，收到 {'、'.join(strange)[:100]}")
+    given = document.get("head") or {}
+    nested = [name for name, value in given.items() if isinstance(value, dict | list)]
+    if nested:
+        raise Unreadable(JSON_MALFORMED, f"head 的值应为文本：{'、'.join(nested)[:100]}")
+    head = {name: as_text(value) for name, value in given.items()}
     return head, document.get("input") or {}
 
 
@@ -216,9 +241,9 @@ class LegacyService:
         called: DialectCall | None = None
         try:
             called = self._dialect.read(request.operation, request.charset)
-            reply = self._reception.handle(self._call(called, request.client, request.raw))
+            reply = self._reception.handle(self._call(called, request))
         except GatewayFault as fault:
-            called = called or getattr(fault, "call", None)
+            called = fault.call if isinstance(fault, DialectRefused) else called
             unread = unread_call(request.raw, self.channel, client=request.client, charset=request.charset)
             reply = refusal_reply(fault) if fault.journaled else self._reception.turn_away(fault, unread)
         return self._text(called, reply)
@@ -228,17 +253,17 @@ class LegacyService:
         del request
         return self._text(None, refusal_reply(fault))
 
-    def _call(self, called: DialectCall, client: Client, raw: bytes) -> Call:
+    def _call(self, called: DialectCall, request: SoapRequest) -> Call:
         return Call(
-            client=client,
+            client=request.client,
             infno=called.infno,
             message=called.message,
-            raw=raw,
+            raw=request.raw,
             channel=self.channel,
             head=called.head,
             problems=called.problems,
             unknown=called.unknown,
-            raw_charset=called.charset,
+            raw_charset=request.charset,
             dialect_version=self._dialect.version,
         )
 

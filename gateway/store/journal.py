@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from gateway.exchange import entries
 from gateway.exchange.ports import (
     Bodies,
     Exchange,
@@ -21,7 +22,6 @@ from gateway.exchange.ports import (
     RequestIdTaken,
     State,
 )
-from gateway.store import rows
 from gateway.store import statements as sql
 from gateway.store._backend import Backend
 from gateway.store.tables import exchange
@@ -40,11 +40,11 @@ class SqlJournal:
         self._backend = backend
 
     def find_request(self, client: str, request_id: str) -> Exchange | None:
-        held = {"client": rows.identity(client, "client"), "request_id": rows.identity(request_id, "request_id")}
+        held = {"client": entries.identity(client, "client"), "request_id": entries.identity(request_id, "request_id")}
         return self._backend.read(lambda connection: _one(connection.execute(sql.FIND_REQUEST, held).all()))
 
     def intend(self, intent: Intent) -> Exchange:
-        row = rows.intended(intent)
+        row = entries.intended(intent)
         bodies = [
             _packed("caller_request", intent.caller_request, intent.caller_charset),
             _packed("platform_request", intent.platform_request),
@@ -54,7 +54,7 @@ class SqlJournal:
             held_by = None
             if row.request_id:
                 held_by = _holder(connection, row)
-                if held_by is not None and held_by.state not in rows.FREE:
+                if held_by is not None and held_by.state not in entries.FREE:
                     raise RequestIdTaken(held_by)
             written = _insert(connection, row, bodies)
             _take_request(connection, written, held_by)
@@ -66,9 +66,9 @@ class SqlJournal:
         body = _packed("platform_answer", outcome.platform_answer)
 
         def job(connection: Connection) -> Exchange:
-            before = rows.check_edge(_get(connection, exchange_id), exchange_id, outcome.state)
-            keys = rows.key_pairs(before.keys, outcome.keys)
-            after = replace(before, **rows.ended(outcome), keys=keys)
+            before = entries.check_edge(_get(connection, exchange_id), exchange_id, outcome.state)
+            keys = entries.key_pairs(before.keys, outcome.keys)
+            after = replace(before, **entries.ended(outcome), keys=keys)
             _move(connection, before, after)
             _insert_bodies(connection, exchange_id, [body])
             _insert_keys(connection, exchange_id, sorted(set(keys) - set(before.keys)))
@@ -77,14 +77,14 @@ class SqlJournal:
         return self._backend.write(job)
 
     def doubt_abandoned(self, node: str, outcome: Outcome) -> int:
-        changed = {f"new_{name}": _column(value) for name, value in rows.ended(outcome).items()}
-        where = {"of_node": rows.identity(node, "node"), "state_before": State.INTENDED.value}
+        changed = {f"new_{name}": _column(value) for name, value in entries.ended(outcome).items()}
+        where = {"of_node": entries.identity(node, "node"), "state_before": State.INTENDED.value}
         return self._backend.write(
             lambda connection: connection.execute(sql.DOUBT_ABANDONED, {**changed, **where}).rowcount
         )
 
     def record(self, intent: Intent, outcome: Outcome) -> Exchange:
-        row = rows.recorded(intent, outcome)
+        row = entries.recorded(intent, outcome)
         bodies = [
             _packed("caller_request", intent.caller_request, intent.caller_charset),
             _packed("platform_request", intent.platform_request),
@@ -95,7 +95,7 @@ class SqlJournal:
             written = _insert(connection, row, bodies)
             if row.request_id:
                 held_by = _holder(connection, row)
-                if held_by is None or held_by.state in rows.FREE:
+                if held_by is None or held_by.state in entries.FREE:
                     _take_request(connection, written, held_by)
             return written
 
@@ -122,13 +122,13 @@ class SqlJournal:
         return self._backend.read(job)
 
     def count_by_state(self, since: datetime) -> Mapping[str, int]:
-        after = {"since": rows.to_ms(since)}
+        after = {"since": entries.to_ms(since)}
         found = self._backend.read(lambda connection: connection.execute(sql.COUNT_BY_STATE, after).all())
         return {row.state: row.rows_counted for row in found}
 
     def next_msgids(self, institution: str, now: datetime, count: int) -> MsgidBlock:
-        earliest = rows.check_block(now, count)
-        of = rows.identity(institution, "institution")
+        earliest = entries.check_block(now, count)
+        of = entries.identity(institution, "institution")
 
         def job(connection: Connection) -> MsgidBlock:
             stored = connection.execute(sql.LOCK_HIGH, {"institution": of}).scalar()
@@ -219,7 +219,7 @@ def _column(value: Any) -> Any:
     if isinstance(value, State):
         return value.value
     if isinstance(value, datetime):
-        return rows.to_ms(value)
+        return entries.to_ms(value)
     return None if value == "" else value
 
 
@@ -240,7 +240,7 @@ def _value(name: str, stored: Any) -> Any:
         return State(stored)
     if stored is None:
         return None if name in _NONE_AS_IT_IS else ""
-    return rows.from_ms(stored) if name in _TIMES else stored
+    return entries.from_ms(stored) if name in _TIMES else stored
 
 
 def _packed(kind: str, body: bytes | None, charset: str | None = None) -> dict[str, Any] | None:
@@ -251,7 +251,7 @@ def _packed(kind: str, body: bytes | None, charset: str | None = None) -> dict[s
         "kind": kind,
         "packed": zlib.compress(body, PACK_LEVEL),
         "raw_size": len(body),
-        "charset": rows.short(charset, "charset") if charset else None,
+        "charset": entries.short(charset, "charset") if charset else None,
     }
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, func, insert, select, update
 
+from gateway.exchange import entries
 from gateway.exchange.ports import Query, State
-from gateway.store import rows
 from gateway.store.tables import exchange, exchange_body, exchange_key, msgid_high, request_key
 
 _KEYS = exchange.outerjoin(exchange_key, exchange_key.c.exchange_id == exchange.c.id)
@@ -97,7 +97,7 @@ SENT_WITHOUT_BYTES = (
             (exchange_body.c.exchange_id == exchange.c.id) & (exchange_body.c.kind == "platform_request"),
         )
     )
-    .where(exchange.c.state.in_([state.value for state in rows.SENT - {State.NOT_SENT}]))
+    .where(exchange.c.state.in_([state.value for state in entries.SENT - {State.NOT_SENT}]))
     .where(exchange_body.c.exchange_id.is_(None))
 )
 
@@ -108,13 +108,15 @@ def search(query: Query) -> Select[Any]:
     With keys the search starts in ``exchange_key``, whose index already has the wanted order: ``exchange`` is only
     read by primary key.
     """
-    pairs = [(rows.identity(kind, "kind"), rows.identity(value, "value")) for kind, value in dict.fromkeys(query.keys)]
+    pairs = [
+        (entries.identity(kind, "kind"), entries.identity(value, "value")) for kind, value in dict.fromkeys(query.keys)
+    ]
     statement, row_id = _start(pairs)
     if query.before_id is not None:
         statement = statement.where(row_id < query.before_id)
     for condition in _conditions(query):
         statement = statement.where(condition)
-    return statement.order_by(row_id.desc()).limit(rows.check_limit(query.limit))
+    return statement.order_by(row_id.desc()).limit(entries.check_limit(query.limit))
 
 
 def _start(pairs: Sequence[tuple[str, str]]) -> tuple[Select[Any], Any]:
@@ -133,17 +135,17 @@ def _start(pairs: Sequence[tuple[str, str]]) -> tuple[Select[Any], Any]:
 
 def _conditions(query: Query) -> list[Any]:
     equal = {
-        exchange.c.msgid: rows.identity_or_none(query.msgid, "msgid"),
-        exchange.c.request_id: rows.identity_or_none(query.request_id, "request_id"),
-        exchange.c.infno: rows.short(query.infno or "", "infno"),
-        exchange.c.client: rows.identity_or_none(query.client, "client"),
-        exchange.c.code: rows.short(query.code or "", "code"),
+        exchange.c.msgid: entries.identity_or_none(query.msgid, "msgid"),
+        exchange.c.request_id: entries.identity_or_none(query.request_id, "request_id"),
+        exchange.c.infno: entries.short(query.infno or "", "infno"),
+        exchange.c.client: entries.identity_or_none(query.client, "client"),
+        exchange.c.code: entries.short(query.code or "", "code"),
     }
     conditions: list[Any] = [column == value for column, value in equal.items() if value]
     if query.states:
         conditions.append(exchange.c.state.in_([state.value for state in query.states]))
     if query.since is not None:
-        conditions.append(exchange.c.received_at >= rows.to_ms(query.since))
+        conditions.append(exchange.c.received_at >= entries.to_ms(query.since))
     if query.until is not None:
-        conditions.append(exchange.c.received_at < rows.to_ms(query.until))
+        conditions.append(exchange.c.received_at < entries.to_ms(query.until))
     return conditions

@@ -22,8 +22,8 @@ from sqlalchemy import (
     UnicodeText,
 )
 
+from gateway.exchange.entries import WIDTH
 from gateway.exchange.ports import State
-from gateway.store.rows import WIDTH
 
 metadata = MetaData()
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.exchange.ports import Exchange, Intent, Journal, JournalUnavailable, Query, RequestIdTaken, State
-from gateway.store.rows import SHANGHAI
+from gateway.exchange.entries import SHANGHAI
 from tests.store.samples import INSTITUTION, LATER, NOW, intent, outcome, refusal
 
 FREE = [State.REFUSED, State.NOT_SENT, State.DECLINED]

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
+from gateway.exchange.entries import SHANGHAI
 from gateway.exchange.ports import Intent, Outcome, State
-from gateway.store.rows import SHANGHAI
 
 NOW = datetime(2026, 11, 21, 8, 30, 15, 123000, tzinfo=SHANGHAI)
 LATER = NOW + timedelta(seconds=2)

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.exchange.entries import SHANGHAI
 from gateway.exchange.fakes import MemoryJournal
 from gateway.exchange.msgid import MsgidSequence
 from gateway.exchange.ports import JournalUnavailable
 from gateway.store import open_store
-from gateway.store.rows import SHANGHAI
 from tests.store.samples import INSTITUTION
 
 START = datetime(2026, 11, 21, 23, 59, 59, 500000, tzinfo=SHANGHAI)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import ClauseElement, Connection, create_engine, make_url, text
 
+from gateway.exchange import entries
 from gateway.exchange.ports import Query, State
-from gateway.store import open_store, rows, statements
+from gateway.store import open_store, statements
 from tests.store.samples import NOW
 
 COUNT = 20_000
@@ -48,7 +49,7 @@ def full(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     store.close()
     engine = create_engine(make_url(url).set(drivername={"sqlite": "sqlite"}.get(request.param, "postgresql+psycopg")))
     with engine.connect() as connection:
-        connection.execute(text(FILL), {"count": COUNT, "now": rows.to_ms(NOW)})
+        connection.execute(text(FILL), {"count": COUNT, "now": entries.to_ms(NOW)})
         connection.execute(text(KEYS))
         connection.execute(text(MORE_KEYS))
         connection.commit()
@@ -71,7 +72,7 @@ def test_a_search_uses_an_index(full: Connection, name: str) -> None:
 
 
 def test_the_count_reads_only_its_index(full: Connection) -> None:
-    recent = statements.COUNT_BY_STATE.params(since=rows.to_ms(NOW + timedelta(seconds=COUNT - 100)))
+    recent = statements.COUNT_BY_STATE.params(since=entries.to_ms(NOW + timedelta(seconds=COUNT - 100)))
     plan = _plan(full, recent)
     assert "ix_exchange_received" in plan, plan
     assert "Seq Scan" not in plan, plan

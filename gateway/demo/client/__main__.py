@@ -6,6 +6,7 @@ import sys
 from datetime import datetime, timedelta, timezone
 
 import requests
+import zeep
 
 from gateway.demo.client._desk import Desk
 from gateway.demo.client._story import tell
@@ -20,7 +21,7 @@ def main(base: str) -> int:
     desk = Desk(Services(base.rstrip("/")), sys.stdout, f"{now:%y%m%d%H%M%S}")
     try:
         return 0 if tell(desk, now) else 1
-    except requests.RequestException as error:
+    except (requests.RequestException, zeep.exceptions.Error) as error:
         sys.stderr.write(f"无法读取 {base} 的 WSDL：{error}\n")
         return 1
 

@@ -86,7 +86,9 @@ def as_reckoned(before: Answer) -> Expectation:
     """The settlement gives what the trial computation gave."""
     return success_and(
         "与预结算一致",
-        lambda answer: "" if amounts(answer) == amounts(before) else f"{amounts(answer)} 与预结算 {amounts(before)} 不同",
+        lambda answer: (
+            "" if amounts(answer) == amounts(before) else f"{amounts(answer)} 与预结算 {amounts(before)} 不同"
+        ),
     )
 
 

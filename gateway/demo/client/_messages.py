@@ -143,7 +143,9 @@ def _diagnosis(patient: Patient, number: int, found: Diagnosis, at: datetime) ->
     }
 
 
-def stay_fees(who: Insured, mdtrt_id: str, prefix: str, times: Times, items: Sequence[Item], count: int) -> list[Fields]:
+def stay_fees(
+    who: Insured, mdtrt_id: str, prefix: str, times: Times, items: Sequence[Item], count: int
+) -> list[Fields]:
     """The rows of 2301, evenly between ward-in and discharge."""
     apart = (times.discharged - times.ward_in) / (count + 1)
     return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +23,7 @@ from gateway.demo.client._desk import (
 )
 from gateway.demo.client._messages import Insured, Message, Times
 from gateway.demo.client._people import CHEN, HUANG, LIN, VISIT_ITEMS, WARD_ITEMS, Patient
-from gateway.demo.client._wire import Answer, RawGbk, Text, Typed, Way
+from gateway.demo.client._wire import Answer, LineBroken, RawGbk, Text, Typed, Way
 
 STAY_ROWS = 120
 SECOND_STAY_ROWS = 30
@@ -66,10 +67,13 @@ def tell(desk: Desk, now: datetime) -> bool:
 
 
 def _told(chapter: Callable[[], None]) -> bool:
-    """A chapter that breaks does not keep the next patient waiting; its step has said why."""
+    """A chapter that breaks does not keep the next patient waiting."""
     try:
         chapter()
     except StoryBroken:
+        return False  # its step has said why
+    except LineBroken as broken:
+        sys.stderr.write(f"{broken}\n")
         return False
     return True
 
@@ -81,9 +85,11 @@ def _sign_in(desk: Desk, ways: Ways) -> None:
 def _identified(desk: Desk, way: Way, patient: Patient) -> Insured:
     """1101"""
     answer = desk.call(way, "person", "1101", messages.person(patient), patient=patient.name)
-    insurance = answer.rows("insuinfo")[0]
     return Insured(
-        patient, answer.node("baseinfo")["psn_no"], str(insurance["insutype"]), str(insurance["insuplc_admdvs"])
+        patient,
+        answer.value("baseinfo", "psn_no"),
+        answer.value("insuinfo", "insutype"),
+        answer.value("insuinfo", "insuplc_admdvs"),
     )
 
 
@@ -100,7 +106,9 @@ class _Stay:
     times: Times
     mdtrt_id: str = ""
 
-    def call(self, way: Way, infno: str, message: Message, expect: Expectation = SUCCESS, request_id: str = "") -> Answer:
+    def call(
+        self, way: Way, infno: str, message: Message, expect: Expectation = SUCCESS, request_id: str = ""
+    ) -> Answer:
         return self.desk.call(
             way, "inpatient", infno, message, insured=self.who, expect=expect, request_id=request_id
         )  # fmt: skip
@@ -109,7 +117,7 @@ class _Stay:
         """2401"""
         message = messages.admission(self.who, self.ipt_no, self.times)
         answer = self.call(way, "2401", message, request_id=request_id)
-        return _Stay(self.desk, self.who, self.ipt_no, self.times, str(answer.node("result")["mdtrt_id"]))
+        return _Stay(self.desk, self.who, self.ipt_no, self.times, answer.value("result", "mdtrt_id"))
 
     def in_ward(self, way: Way) -> None:
         """2403: the insurance's time of admission becomes the time of ward-in."""
@@ -169,7 +177,7 @@ def _withdrawn_stay(desk: Desk, ways: Ways, now: datetime) -> None:
     trial = stay.call(ways.typed_stay, "2303", settlement, adds_up_to(total))
     stay.discharged(ways.gbk)
     settled = stay.call(ways.xml, "2304", settlement, as_reckoned(trial))
-    withdrawal = messages.undo(who, stay.mdtrt_id, setl_id=str(settled.node("setlinfo")["setl_id"]))
+    withdrawal = messages.undo(who, stay.mdtrt_id, setl_id=settled.value("setlinfo", "setl_id"))
     stay.call(ways.typed_stay, "2305", withdrawal, _takes_back(settled))
     stay.undone(ways.xml, "2405")
     stay.call(ways.typed_stay, "2302", messages.remove_fees(who, stay.mdtrt_id))
@@ -199,7 +207,7 @@ def _visit(desk: Desk, ways: Ways, now: datetime) -> None:
         return desk.call(way, "outpatient", infno, message, insured=who, expect=expect)
 
     answer = call(ways.typed_visit, "2201", messages.registration(who, f"MZ{desk.run}3", came))
-    mdtrt_id = str(answer.node("data")["mdtrt_id"])
+    mdtrt_id = answer.value("data", "mdtrt_id")
     call(ways.typed_visit, "2203", messages.visit(who, mdtrt_id, seen))
     batch = f"SF{desk.run}3"
     rows = messages.visit_fees(who, mdtrt_id, batch, charged, VISIT_ITEMS)
@@ -207,10 +215,8 @@ def _visit(desk: Desk, ways: Ways, now: datetime) -> None:
     call(ways.xml, "2204", {"feedetail": rows}, _every_row(len(rows), total))
     reckoning = messages.visit_settlement(who, mdtrt_id, batch, total)
     trial = call(ways.json, "2206", reckoning, adds_up_to(total))
-    told = trial.node("setlinfo")
-    settlement = messages.visit_settlement(
-        who, mdtrt_id, batch, total, **{name: str(told[name]) for name in _FOUR_AMOUNTS}
-    )
+    reckoned = {name: trial.value("setlinfo", name) for name in _FOUR_AMOUNTS}
+    settlement = messages.visit_settlement(who, mdtrt_id, batch, total, **reckoned)
     settled = call(ways.typed_visit, "2207", settlement, as_reckoned(trial))
-    withdrawal = messages.undo(who, mdtrt_id, setl_id=str(settled.node("setlinfo")["setl_id"]))
+    withdrawal = messages.undo(who, mdtrt_id, setl_id=settled.value("setlinfo", "setl_id"))
     call(ways.typed_visit, "2208", withdrawal, _takes_back(settled))

@@ -45,6 +45,13 @@ class Answer:
         found = self.rows(name)
         return found[0] if found else {}
 
+    def value(self, node: str, name: str) -> str:
+        """One field of an output node. Raises :class:`LineBroken` when it is not there."""
+        found = self.node(node).get(name)
+        if found in (None, ""):
+            raise LineBroken(f"应答缺少 {node}/{name}")
+        return str(found)
+
     def rows(self, name: str) -> list[Mapping[str, Any]]:
         """The elements of an output node; XML and JSON show a single one without a list."""
         found = self.output.get(name) or []
@@ -187,8 +194,7 @@ class RawGbk:
         _fill(operation, {"head": dict(head), **message})
         body = ET.tostring(operation, encoding="unicode")
         envelope = (
-            '<?xml version="1.0" encoding="GBK"?>'
-            f'<e:Envelope xmlns:e="{SOAP_12}"><e:Body>{body}</e:Body></e:Envelope>'
+            f'<?xml version="1.0" encoding="GBK"?><e:Envelope xmlns:e="{SOAP_12}"><e:Body>{body}</e:Body></e:Envelope>'
         )
         action = f'application/soap+xml; charset=GBK; action="{namespace}/Txn{infno}"'
         text = _post(self._services.address_12(self._group), envelope.encode("gbk"), action)

@@ -1,0 +1,149 @@
+"""The façades that are measured, built as the program builds them, with a platform and a journal in memory."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+from bench import spyne_peer
+from bench.messages import Case
+from gateway import clock, mappings
+from gateway.contract.envelope import Sender
+from gateway.contract.interface import Interface
+from gateway.contract.published import NAMESPACE, Operation, operations
+from gateway.exchange.exchange import Exchange
+from gateway.exchange.fake_platform import FakePlatform
+from gateway.exchange.fakes import MemoryJournal
+from gateway.exchange.msgid import MsgidSequence
+from gateway.exchange.ports import State
+from gateway.exchange.sign_in import SignIns
+from gateway.identity import Admission, Clients
+from gateway.metrics import Metrics
+from gateway.reception import Reception
+from gateway.settings import ClientSettings, Limits, Listen
+from gateway.soap.lane import Lane, SoapRequest
+from gateway.soap.operations import build_application
+from gateway.soap.services import TypedService
+
+PROVINCE = "jiangsu"
+"""Its fee row has thirty fields."""
+MEASURED = ("2401", "2301")
+SENDER = Sender("H44080000001", "演示医院", "320100", "320100", "YBXT", "V1.0")
+_CLIENTS = (ClientSettings(name="bench", open=True, addresses=("127.0.0.0/8",)),)
+
+Answer = Callable[[bytes], bytes]
+"""A façade called as WSGI: bytes of the envelope in, bytes of the answer out."""
+
+
+class Parts:
+    """What is made once: the interface and the operations of the services."""
+
+    @cached_property
+    def interface(self) -> Interface:
+        return Interface(mappings.load(PROVINCE))
+
+    @cached_property
+    def operations(self) -> list[Operation]:
+        found = operations([self.interface.contract], "inpatient")
+        return [operation for operation in found if operation.infno in MEASURED]
+
+    def gateway(self, case: Case, answer: bytes) -> tuple[Answer, FakePlatform]:
+        """The whole gateway but for the socket, the disk and the line, new, so that nothing has piled up in it."""
+        platform = FakePlatform()
+        platform.script(case.infno, answer)
+        reception = _reception(self._exchange(platform))
+        service = TypedService({operation.infno: operation for operation in self.operations}, reception)
+        return self._lane(service, reception), platform
+
+    def reading_lane(self) -> Answer:
+        """The lane with nothing behind it: envelope, caller, routing, the codec's reading, a constant answer."""
+        reception = _reception(self._exchange(FakePlatform()))
+        return self._lane(_Reader(self.interface), reception)
+
+    def spyne(self) -> tuple[Answer, list[tuple[Any, ...]]]:
+        """spyne's own deserialisation of the same operations, and what its handler got last."""
+        got: list[tuple[Any, ...]] = []
+
+        def handler(_name: str, parts: tuple[Any, ...]) -> list[str | None]:
+            got[:] = [parts]
+            return ["0", "", "", "", "", "", "", None, None]
+
+        return _posted(spyne_peer.build(self.operations, handler)), got
+
+    def _lane(self, service: Any, reception: Reception) -> Answer:
+        def build(handler: Any) -> Any:
+            return build_application("inpatient", self.operations, handler)
+
+        return _posted(Lane(build, service, reception, lambda: b"", "/soap/inpatient"))
+
+    def _exchange(self, platform: FakePlatform) -> Exchange:
+        journal = MemoryJournal()
+        transactions = self.interface.contract.transactions
+        return Exchange(
+            interface=lambda: self.interface,
+            journal=journal,
+            platform=platform,
+            msgids=MsgidSequence(journal, SENDER.fixmedins_code, clock.now),
+            sender=SENDER,
+            clock=clock.now,
+            sign_ins=SignIns(journal),
+            observer=Metrics(transactions, [client.name for client in _CLIENTS], State),
+        )
+
+
+class _Reader:
+    """A service that reads its message and does nothing with it."""
+
+    channel = "typed"
+
+    def __init__(self, interface: Interface) -> None:
+        self._interface = interface
+
+    def answer(self, request: SoapRequest, operation: str) -> str:
+        self._interface.input(operation.removeprefix("Txn")).read_xml(request.operation, skip=frozenset({"head"}))
+        return f'<{operation}Response xmlns="{NAMESPACE}"><infcode>0</infcode></{operation}Response>'
+
+    def failure(self, request: SoapRequest, fault: Exception) -> str | None:
+        del request, fault
+        return None
+
+
+def _reception(exchange: Exchange) -> Reception:
+    metrics = Metrics(MEASURED, [client.name for client in _CLIENTS], State)
+    return Reception(exchange, Clients(_CLIENTS, clock.now), Admission(_CLIENTS), Limits(), Listen(), metrics)
+
+
+def _posted(application: Any) -> Answer:
+    def call(body: bytes) -> bytes:
+        status: list[str] = []
+
+        def start_response(code: str, _headers: Sequence[tuple[str, str]], _error: Any = None) -> None:
+            status.append(code)
+
+        answer = b"".join(application(environ(body), start_response))
+        if not status or not status[0].startswith("200"):
+            raise RuntimeError(f"{status}: {answer[:500].decode(errors='replace')}")
+        return answer
+
+    return call
+
+
+def environ(body: bytes) -> dict[str, Any]:
+    """A POST of ``body`` from this machine."""
+    return {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": "/soap/inpatient",
+        "SCRIPT_NAME": "",
+        "QUERY_STRING": "",
+        "CONTENT_TYPE": "text/xml; charset=utf-8",
+        "CONTENT_LENGTH": str(len(body)),
+        "HTTP_SOAPACTION": '""',
+        "REMOTE_ADDR": "127.0.0.1",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "8080",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body),
+    }

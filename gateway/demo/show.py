@@ -1,0 +1,172 @@
+"""The demo from start to end: processes up, the story told, the proof printed, processes down."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from gateway import clock
+from gateway.demo.compare import Check, Received, compare
+from gateway.demo.evidence import fetch, read_journal, read_ledger
+from gateway.demo.place import DemoError, Place, find_place
+from gateway.demo.processes import LOOK_EVERY_S, Ended, Processes, Said, interruptible
+from gateway.demo.screen import Screen
+from gateway.exchange.ports import JournalUnavailable
+from gateway.settings import SettingsError
+from gateway.store import StoreError
+
+START_S_MAX: Final = 60
+STORY_S_MAX: Final = 120
+LOOK_FOR_READY_EVERY_S: Final = 0.05
+INTERRUPTED: Final = 130
+"""Exit code of a program that Ctrl-C ended, by custom."""
+SIMULATOR, GATEWAY, CLIENT = "simulator", "gateway", "client"
+_TITLES: Final = {SIMULATOR: "模拟平台", GATEWAY: "网关", CLIENT: "演示客户端"}
+
+
+def run_demo(*, keep: bool, config: Path | None) -> int:
+    """See :func:`gateway.demo.run`."""
+    screen = Screen()
+    try:
+        with interruptible(), find_place(config) as place, Processes(place.folder) as processes:
+            return _Demo(screen, place, processes).run(keep=keep)
+    except (DemoError, SettingsError) as error:
+        screen.complain(str(error))
+        return 1
+    except KeyboardInterrupt:
+        screen.complain("已中断，模拟平台与网关均已停止。")
+        return INTERRUPTED
+
+
+class _Demo:
+    def __init__(self, screen: Screen, place: Place, processes: Processes) -> None:
+        self._screen = screen
+        self._place = place
+        self._processes = processes
+        self._begun = time.monotonic()
+
+    def run(self, *, keep: bool) -> int:
+        self._screen.say("医保接口网关演示：模拟平台、网关、客户端各为一个进程，经 SOAP 走完住院与门诊。", "bold")
+        for note in self._place.notes:
+            self._screen.say(f"注意：{note}", "yellow")
+        self._start()
+        told = self._tell_story()
+        passed = self._prove(told)
+        mdtrt_id = next((str(line["output"]["result"]["mdtrt_id"]) for line in told if _admitted(line)), "")
+        self._screen.where_to_look(self._place, mdtrt_id, keep=keep)
+        if keep:
+            return self._serve(0 if passed else 1)
+        return 0 if passed else 1
+
+    # -------------------------------------------------------------- up
+
+    def _start(self) -> None:
+        place, platform = self._place, self._place.settings.platform
+        host, _, port = place.simulator_url.removeprefix("http://").rpartition(":")
+        arguments = ["--host", host.strip("[]"), "--port", port, "--mappings", str(place.mappings)]
+        if platform.signing == "tif":
+            secret = platform.tif_secret.get_secret_value()
+            arguments += ["--signing", "tif", "--tif-paasid", platform.tif_paasid, "--tif-secret", secret]
+        self._processes.start(SIMULATOR, ["gateway.simulator", *arguments])
+        environment = {"YIBAO_CONFIG": str(place.config), **place.environment}
+        self._processes.start(GATEWAY, ["gateway.cli", "serve"], environment)
+        # the simulator first: the gateway remembers for some seconds that its platform was not there
+        self._wait_for(SIMULATOR, lambda: bool(read_ledger(place.simulator_url)))
+        self._wait_for(GATEWAY, lambda: json.loads(fetch(f"{place.admin_url}/readyz"))["ready"] is True)
+        self._screen.say(
+            f"模拟平台 {place.simulator_url} 与网关 {place.gateway_url} 就绪（{time.monotonic() - self._begun:.1f} 秒）。",
+            "dim",
+        )
+
+    def _wait_for(self, name: str, ready: Callable[[], bool]) -> None:
+        """Until ``ready`` says so; raises DemoError when a process ends first or it takes too long."""
+        deadline = time.monotonic() + START_S_MAX
+        while True:
+            try:
+                if ready():
+                    return
+            except (OSError, ValueError, KeyError):
+                pass  # not listening yet, or somebody else's answer
+            if time.monotonic() > deadline:
+                raise DemoError(f"{_TITLES[name]}在 {START_S_MAX} 秒内没有就绪：\n{self._processes.last_words(name)}")
+            event = self._processes.wait(LOOK_FOR_READY_EVERY_S)
+            if isinstance(event, Ended):
+                raise self._died(event)
+
+    def _died(self, ended: Ended) -> DemoError:
+        last_words = self._processes.last_words(ended.name)
+        return DemoError(f"{_TITLES[ended.name]}意外结束（退出码 {ended.code}），演示停止。\n{last_words}".rstrip())
+
+    # -------------------------------------------------------------- story
+
+    def _tell_story(self) -> list[dict[str, Any]]:
+        """Every exchange as the client told it, printed as it happened."""
+        self._screen.heading("交易过程")
+        self._processes.start(CLIENT, ["gateway.demo.client", self._place.gateway_url], heard=True)
+        told: list[dict[str, Any]] = []
+        deadline = time.monotonic() + STORY_S_MAX
+        while time.monotonic() < deadline:
+            event = self._processes.wait(LOOK_EVERY_S)
+            if isinstance(event, Said):
+                told.append(json.loads(event.line))
+                self._screen.exchange(clock.now(), told[-1])
+            elif isinstance(event, Ended) and event.name == CLIENT:
+                return self._complete(told, event.code)
+            elif isinstance(event, Ended):
+                raise self._died(event)
+        raise DemoError(f"演示客户端在 {STORY_S_MAX} 秒内没有走完。")
+
+    def _complete(self, told: list[dict[str, Any]], code: int) -> list[dict[str, Any]]:
+        """The story, unless the client broke down for another reason than a step it has told of."""
+        if code and all(line["ok"] for line in told):
+            raise self._died(Ended(CLIENT, code))
+        return told
+
+    # -------------------------------------------------------------- proof
+
+    def _prove(self, told: list[dict[str, Any]]) -> bool:
+        """Print the comparison and the verdict; whether everything is as it should be."""
+        self._screen.heading("逐项比对")
+        try:
+            checks = self._compare(told)
+        except (OSError, StoreError, JournalUnavailable) as error:
+            raise DemoError(f"无法比对：{error}") from None
+        self._screen.comparison(checks)
+        unexpected = sum(not line["ok"] for line in told)
+        different = sum(not check.equal for check in checks)
+        took = time.monotonic() - self._begun
+        if not (unexpected or different):
+            self._screen.say(
+                f"✓ {len(told)} 次调用全部符合预期；比对 {len(checks)} 项全部一致。用时 {took:.1f} 秒。", "bold green"
+            )
+            return True
+        self._screen.complain(
+            f"✗ {len(told)} 次调用中 {unexpected} 次不符合预期；比对 {len(checks)} 项中 {different} 项不一致。用时 {took:.1f} 秒。"
+        )
+        return False
+
+    def _compare(self, told: list[dict[str, Any]]) -> list[Check]:
+        place = self._place
+        received = [Received.read(line) for line in told]
+        recorded = read_journal(place.store_url, place.settings.store.node, (one.request_id for one in received))
+        return compare(received, recorded, read_ledger(place.simulator_url))
+
+    # -------------------------------------------------------------- serve
+
+    def _serve(self, code: int) -> int:
+        """Until Ctrl-C; a process that ends by itself ends the rest."""
+        try:
+            while True:
+                event = self._processes.wait(LOOK_EVERY_S)
+                if isinstance(event, Ended) and event.name != CLIENT:
+                    raise self._died(event)
+        except KeyboardInterrupt:
+            self._screen.say("正在停止……", "dim")
+            return code
+
+
+def _admitted(line: dict[str, Any]) -> bool:
+    return bool(line["infno"] == "2401" and line["infcode"] == "0")

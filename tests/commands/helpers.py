@@ -1,0 +1,151 @@
+"""The operator's command for tests: in this process where nothing else is needed, else as a real process."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from gateway.cli import main
+
+REPOSITORY = Path(__file__).parents[2]
+END_S_MAX = 40
+
+CONFIG = """\
+production = false
+
+[platform]
+url = "{platform}"
+read_timeout_s = 10
+{platform_more}
+
+[listen.exchange]
+address = "127.0.0.1:{port}"
+{listen_more}
+
+[store]
+url = "sqlite:///{folder}/yibao.db"
+
+[[clients]]
+name = "his"
+password = "{password}"
+workstation = {{ opter = "0001", opter_name = "操作员", opter_type = "1", mac = "00-00-00-00-00-00", ip = "127.0.0.1" }}
+
+[log]
+file = "{folder}/yibao.log"
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+def yibao(*arguments: object) -> Ran:
+    """Run the command in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main([str(argument) for argument in arguments])
+    return Ran(code, out.getvalue(), err.getvalue())
+
+
+def yibao_process(*arguments: object, stdin: bytes = b"") -> Ran:
+    """Run the command as a process of its own, as a shell would."""
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway.cli", *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        timeout=END_S_MAX,
+        cwd=REPOSITORY,
+        env=environment(),
+        check=False,
+    )
+    return Ran(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
+
+
+def environment() -> dict[str, str]:
+    """Ours without settings of the gateway, and with UTF-8 on the pipes."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("YIBAO_")}
+    return kept | {"PYTHONIOENCODING": "utf-8", "PYTHONWARNINGS": "default"}
+
+
+def write_config(
+    folder: Path,
+    *,
+    platform: str = "http://127.0.0.1:9",
+    port: int = 9,
+    password: str = "口令-Passw0rd",
+    platform_more: str = "",
+    listen_more: str = "",
+) -> Path:
+    """A configuration whose files lie in ``folder``."""
+    path = folder / "yibao.toml"
+    text = CONFIG.format(
+        folder=folder,
+        platform=platform,
+        port=port,
+        password=password,
+        platform_more=platform_more,
+        listen_more=listen_more,
+    )
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@dataclass
+class Running:
+    """A command that keeps running; ``ready`` is the line it printed when it was ready."""
+
+    process: subprocess.Popen[str]
+    ready: str
+    errors: Path
+
+    @property
+    def out(self) -> IO[str]:
+        assert self.process.stdout is not None
+        return self.process.stdout
+
+    def stop(self) -> int:
+        """Ask it to end; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(END_S_MAX)
+
+
+@contextmanager
+def running(errors: Path, *arguments: object) -> Iterator[Running]:
+    """Start a command and wait for its first line."""
+    with errors.open("w", encoding="utf-8") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gateway.cli", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            encoding="utf-8",
+            cwd=REPOSITORY,
+            env=environment() | {"PYTHONUNBUFFERED": "1"},
+        )
+    try:
+        assert process.stdout is not None
+        ready = process.stdout.readline()  # pytest's own limit bounds the wait
+        assert ready, f"the command ended with {process.wait(END_S_MAX)}: {errors.read_text(encoding='utf-8')}"
+        yield Running(process, ready, errors)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(END_S_MAX)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
