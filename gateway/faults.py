@@ -170,7 +170,14 @@ READ_UNANSWERED = _fault(
 CLIENT_LIMIT = _fault(
     "GW-4003", "调用方超过限额", "该客户端同时进行的调用超过上限。", "稍后重试（见 Retry-After）。", "yes", 429
 )
-FRONT_REJECTED = _fault("GW-4006", "平台前置网关拒绝", "平台前面的网关没有放行请求（签名、密钥、时间戳或证书），业务没有办理。", "请信息科核对密钥、时钟与证书；修正后可重试。", "yes", blames_caller=False)
+FRONT_REJECTED = _fault(
+    "GW-4006",
+    "平台前置网关拒绝",
+    "平台前面的网关没有放行请求（签名、密钥、时间戳或证书），业务没有办理。",
+    "请信息科核对密钥、时钟与证书；修正后可重试。",
+    "yes",
+    blames_caller=False,
+)
 
 # GW-41xx: outcome unknown
 IN_DOUBT = _fault(

@@ -78,9 +78,9 @@ def _by_first_bytes(body: bytes) -> str:
     for bom, codec in _BOMS:
         if body.startswith(bom):
             return codec
-    if body[:2] == b"<\x00":
+    if body[1:2] == b"\x00":
         return "utf-16-le"
-    return "utf-16-be" if body[:2] == b"\x00<" else ""
+    return "utf-16-be" if body[:1] == b"\x00" else ""
 
 
 def claims_utf8(body: bytes, *, in_xml: str = "", in_header: str = "") -> bool:
@@ -106,7 +106,7 @@ def decode(body: bytes, *, in_xml: str = "", in_header: str = "") -> tuple[str, 
     declared = [codec_of(label) for label in (in_xml, in_header) if label]
     candidates = [codec for codec in dict.fromkeys(declared) if not codec.startswith("utf-16")]
     if declared and not candidates:
-        return _strictly(body, declared[0]), "utf-16"
+        raise Unreadable(CHARSET_WRONG, "声明为 UTF-16，实际字节不是")
     if len(candidates) == 2 and "utf-8" in candidates and not body.isascii():
         other = candidates[0] if candidates[1] == "utf-8" else candidates[1]
         candidates = ["utf-8"] if _is_chinese_utf8(body) else [other]

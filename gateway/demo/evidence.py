@@ -52,7 +52,8 @@ def read_journal(url: str, node: str, request_ids: Iterable[str]) -> list[Record
 
 def _recorded(journal: Journal, row: Exchange) -> Recorded:
     bodies = journal.bodies(row.id)
-    request = _document(bodies and bodies.platform_request)
+    request = _document(bodies.platform_request if bodies else None)
+    answer = _document(bodies.platform_answer if bodies else None)
     return Recorded(
         infno=row.infno,
         state=row.state.value,
@@ -62,7 +63,7 @@ def _recorded(journal: Journal, row: Exchange) -> Recorded:
         code=row.code,
         sent_msgid=str(request.get("msgid", "")),
         sent=request.get("input") or {},
-        output=_document(bodies and bodies.platform_answer).get("output") or {},
+        output=answer.get("output") or {},
     )
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 STOP_S_MAX: Final = 20
 """The gateway finishes the calls it has begun; whatever takes longer is killed."""
@@ -41,11 +41,48 @@ class Ended:
 Event = Said | Ended
 
 
+_SIGNALS: Final = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+class Interrupts:
+    """SIGTERM and a closed terminal interrupt like Ctrl-C, so that every end takes the same way out."""
+
+    def __init__(self) -> None:
+        self._held = False
+        self._came = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Interrupts:
+        self._before = {number: signal.signal(number, self._interrupt) for number in _SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """What must be finished first: a process that has started but is not yet known would be left behind."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        if self._came:
+            raise KeyboardInterrupt
+
+    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        self._came = self._held
+        if not self._held:
+            raise KeyboardInterrupt
+
+
 class Processes:
     """Children by name. Leaving the block ends them all, the last one started first."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, interrupts: Interrupts) -> None:
         self._folder = folder
+        self._interrupts = interrupts
         self._running: dict[str, subprocess.Popen[str]] = {}
         self._events: queue.Queue[Event] = queue.Queue()
 
@@ -53,21 +90,21 @@ class Processes:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with _undisturbed():
+        with self._interrupts.held():
             for process in reversed(self._running.values()):
                 _end(process)
 
     def start(
         self, name: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None, *, heard: bool = False
-    ) -> None:
-        """Run ``python -m arguments``.
+    ) -> int:
+        """Run ``python -m arguments``; its process number.
 
         Args:
             name: also of the file in the folder that takes what it prints.
             environment: beside that of this process.
             heard: its standard output comes as :class:`Said` events.
         """
-        with self.output_of(name).open("wb") as output:
+        with self.output_of(name).open("wb") as output, self._interrupts.held():
             process = subprocess.Popen(  # noqa: S603 - our own modules
                 [sys.executable, "-m", *arguments],
                 stdin=subprocess.DEVNULL,
@@ -78,8 +115,9 @@ class Processes:
                 # Ctrl-C in the terminal reaches this process alone, which then ends the others in order
                 start_new_session=True,
             )
-        self._running[name] = process
+            self._running[name] = process
         threading.Thread(target=self._watch, args=(name, process), name=name, daemon=True).start()
+        return process.pid
 
     def _watch(self, name: str, process: subprocess.Popen[str]) -> None:
         if process.stdout is not None:
@@ -113,30 +151,3 @@ def _end(process: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-_SIGNALS: Final = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-
-
-@contextmanager
-def _handled(handler: signal.Handlers | object) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in _SIGNALS}  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
-
-
-def interruptible() -> contextlib.AbstractContextManager[None]:
-    """SIGTERM and a closed terminal interrupt like Ctrl-C, so that every end takes the same way out."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    return _handled(interrupt)
-
-
-def _undisturbed() -> contextlib.AbstractContextManager[None]:
-    """A second Ctrl-C must not leave processes behind."""
-    return _handled(signal.SIG_IGN)

@@ -21,7 +21,7 @@ from gateway.demo.books import Node
 from gateway.demo.compare import NOT_ASKED, Check
 from gateway.demo.place import Place
 
-PIPE_WIDTH: Final = 140
+PIPE_WIDTH: Final = 120
 """Columns when nobody watches and nothing else says how wide it may be."""
 EQUAL, DIFFERS = "✓", "✗"
 
@@ -61,24 +61,23 @@ class Screen:
         text.append(f"{line['msgid'] or '—':<31}")
         text.append(f"{float(line['seconds']) * 1000:7.1f} ms  ")
         text.append(str(line["via"]), "dim")
+        if good and line["expected"] != "成功":
+            text.append(f"  {line['expected']}", "dim")
         self._console.print(text, soft_wrap=True)
         if not good:
             self.complain(f"         应为：{line['expected']}；实为：{line['problem']}")
-        elif line["expected"] != "成功":
-            self.say(f"         {line['expected']}", "dim")
 
     # -------------------------------------------------------------- comparison
 
     def comparison(self, checks: Sequence[Check]) -> None:
-        """Exchanges in one table, stays and settlements in another, every difference once more in full."""
-        per_subject = [(subject, list(found)) for subject, found in groupby(checks, key=lambda check: check.subject)]
-        exchanges = [found for _, found in per_subject if _is_exchange(found)]
-        self._console.print(_exchange_table(exchanges))
-        self._console.print(_table("就诊与结算", [c for _, found in per_subject if not _is_exchange(found)
-                                             for c in found if not c.detail]))  # fmt: skip
+        """Exchanges in one table, stays and settlements in another, every difference once more with all values."""
+        per_subject = [list(found) for _, found in groupby(checks, key=lambda check: check.subject)]
+        books = [check for found in per_subject if not _is_exchange(found) for check in found]
+        self._console.print(_exchange_table(filter(_is_exchange, per_subject)))
+        self._console.print(_book_table(check for check in books if not check.detail))
         wrong = [check for check in checks if not check.equal]
         if wrong:
-            self._console.print(_table("不一致之处", wrong))
+            self._console.print(_difference_table(wrong))
 
     def where_to_look(self, place: Place, mdtrt_id: str, *, keep: bool) -> None:
         """Addresses and commands."""
@@ -121,8 +120,7 @@ def _mark(equal: bool) -> Text:
 
 def _exchange_table(exchanges: Iterable[Sequence[Check]]) -> Table:
     """One row per exchange; the many fields of its messages as a count."""
-    table = Table("交易", "msgid", "客户端 infcode", "日志状态", "平台收到", "报文字段", "", title="每笔交易：客户端、日志、平台",
-                  title_justify="left", box=box.SIMPLE_HEAD)  # fmt: skip
+    table = _empty_table("每笔交易", "交易", "msgid", "客户端", "日志", "平台收到", "报文字段", "")
     for checks in exchanges:
         named = {check.field: check for check in checks}
         details = [check for check in checks if check.detail]
@@ -144,15 +142,46 @@ def _side(named: dict[str, Check], name: str, side: str) -> str:
     return str(getattr(named[name], side)) if name in named else "?"
 
 
-def _table(title: str, checks: Iterable[Check]) -> Table:
-    table = Table("对象", "字段", "客户端", "日志", "平台", "", title=title, title_justify="left", box=box.SIMPLE_HEAD)
+def _book_table(checks: Iterable[Check]) -> Table:
+    """What the client knows, and whether the others say the same."""
+    table = _empty_table("就诊与结算", "对象", "字段", "客户端", "日志", "平台")
     before = ""
     for check in checks:
+        if check.subject != before:
+            table.add_section()
+        kind = check.subject.partition(" ")[0]
         table.add_row(
-            Text(check.subject if check.subject != before else ""),
+            Text(kind if check.subject != before else ""),
             Text(check.field),
-            *(Text("—" if side is NOT_ASKED else side) for side in (check.client, check.journal, check.platform)),
-            _mark(check.equal),
+            Text(_shown(check.client)),
+            _against(check.journal, check.client),
+            _against(check.platform, check.client),
         )
         before = check.subject
+    return table
+
+
+def _against(side: str | None, client: str | None) -> Text:
+    """``✓``, or ``✗`` with the other value."""
+    if side is NOT_ASKED:
+        return Text("—")
+    return _mark(True) if side == client else _mark(False).append(f" {side}")
+
+
+def _difference_table(checks: Iterable[Check]) -> Table:
+    table = _empty_table("不一致之处", "对象", "字段", "客户端", "日志", "平台")
+    for check in checks:
+        sides = (check.client, check.journal, check.platform)
+        table.add_row(Text(check.subject), Text(check.field), *(Text(_shown(side)) for side in sides))
+    return table
+
+
+def _shown(side: str | None) -> str:
+    return "—" if side is NOT_ASKED else side
+
+
+def _empty_table(title: str, *headings: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")  # half a number would be worse than a broken line
     return table

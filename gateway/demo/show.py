@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway import clock
+from gateway.demo.books import child
 from gateway.demo.compare import Check, Received, compare
 from gateway.demo.evidence import fetch, read_journal, read_ledger
 from gateway.demo.place import DemoError, Place, find_place
-from gateway.demo.processes import LOOK_EVERY_S, Ended, Processes, Said, interruptible
+from gateway.demo.processes import LOOK_EVERY_S, Ended, Interrupts, Processes, Said
 from gateway.demo.screen import Screen
 from gateway.exchange.ports import JournalUnavailable
 from gateway.settings import SettingsError
@@ -31,7 +32,11 @@ def run_demo(*, keep: bool, config: Path | None) -> int:
     """See :func:`gateway.demo.run`."""
     screen = Screen()
     try:
-        with interruptible(), find_place(config) as place, Processes(place.folder) as processes:
+        with (
+            Interrupts() as interrupts,
+            find_place(config) as place,
+            Processes(place.folder, interrupts) as processes,
+        ):
             return _Demo(screen, place, processes).run(keep=keep)
     except (DemoError, SettingsError) as error:
         screen.complain(str(error))
@@ -55,7 +60,7 @@ class _Demo:
         self._start()
         told = self._tell_story()
         passed = self._prove(told)
-        mdtrt_id = next((str(line["output"]["result"]["mdtrt_id"]) for line in told if _admitted(line)), "")
+        mdtrt_id = next(filter(None, map(_admitted, told)), "")
         self._screen.where_to_look(self._place, mdtrt_id, keep=keep)
         if keep:
             return self._serve(0 if passed else 1)
@@ -70,14 +75,15 @@ class _Demo:
         if platform.signing == "tif":
             secret = platform.tif_secret.get_secret_value()
             arguments += ["--signing", "tif", "--tif-paasid", platform.tif_paasid, "--tif-secret", secret]
-        self._processes.start(SIMULATOR, ["gateway.simulator", *arguments])
+        simulator = self._processes.start(SIMULATOR, ["gateway.simulator", *arguments])
         environment = {"YIBAO_CONFIG": str(place.config), **place.environment}
-        self._processes.start(GATEWAY, ["gateway.cli", "serve"], environment)
+        gateway = self._processes.start(GATEWAY, ["gateway.cli", "serve"], environment)
         # the simulator first: the gateway remembers for some seconds that its platform was not there
         self._wait_for(SIMULATOR, lambda: bool(read_ledger(place.simulator_url)))
         self._wait_for(GATEWAY, lambda: json.loads(fetch(f"{place.admin_url}/readyz"))["ready"] is True)
         self._screen.say(
-            f"模拟平台 {place.simulator_url} 与网关 {place.gateway_url} 就绪（{time.monotonic() - self._begun:.1f} 秒）。",
+            f"模拟平台 {place.simulator_url}（进程 {simulator}）、网关 {place.gateway_url}（进程 {gateway}）就绪，"
+            f"用时 {time.monotonic() - self._begun:.1f} 秒。",
             "dim",
         )
 
@@ -168,5 +174,6 @@ class _Demo:
             return code
 
 
-def _admitted(line: dict[str, Any]) -> bool:
-    return bool(line["infno"] == "2401" and line["infcode"] == "0")
+def _admitted(line: dict[str, Any]) -> str:
+    """``mdtrt_id`` when the line tells of an admission."""
+    return str(child(line["output"], "result").get("mdtrt_id", "")) if line["infno"] == "2401" else ""

@@ -33,7 +33,7 @@ def test_help_waits_for_nothing_heavy() -> None:
     program = (
         "import sys\nfrom gateway.cli import main\nmain(['--help'])\n"
         "heavy = {'lxml', 'sqlalchemy', 'pydantic', 'granian', 'spyne', 'rich', 'structlog', 'alembic'}\n"
-        "sys.exit(','.join(sorted(heavy & set(sys.modules))))"
+        "sys.exit(','.join(sorted(heavy & set(sys.modules))) or 0)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=REPOSITORY, env=environment(), capture_output=True, timeout=60, check=False
@@ -88,7 +88,7 @@ def test_a_terminal_without_chinese_gets_escapes() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "gateway.cli", "nope"],
         cwd=REPOSITORY,
-        env=environment() | {"PYTHONIOENCODING": "ascii", "PYTHONCOERCECLOCALE": "0"},
+        env=environment() | {"PYTHONIOENCODING": "latin-1"},
         capture_output=True,
         timeout=60,
         check=False,

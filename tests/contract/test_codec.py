@@ -135,9 +135,7 @@ def test_a_wrong_amount_is_named_with_its_row(amount: str) -> None:
 
 
 def test_nested_rows_are_counted() -> None:
-    problem = only_problem(
-        person() + "<row><amount>1</amount><drug/><drug><code>1234</code></drug></row>"
-    )
+    problem = only_problem(person() + "<row><amount>1</amount><drug/><drug><code>1234</code></drug></row>")
     assert (problem.node, problem.row, problem.field, problem.rule) == ("row/drug", "1/2", "code", "length")
 
 
@@ -168,7 +166,14 @@ def test_a_field_given_twice_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("value", "rule"),
-    [(5, "type"), (True, "type"), (Decimal("1.5"), "type"), ({"a": 1}, "shape"), (["a"], "shape"), ("\x0b", "character")],
+    [
+        (5, "type"),
+        (True, "type"),
+        (Decimal("1.5"), "type"),
+        ({"a": 1}, "shape"),
+        (["a"], "shape"),
+        ("\x0b", "character"),
+    ],
 )
 def test_json_values_of_the_wrong_kind_are_named(value: Any, rule: str) -> None:
     _, found = CODEC.check({"serial": "1", "person": {"name": value}})

@@ -63,7 +63,8 @@ def tell(desk: Desk, now: datetime) -> bool:
         lambda: _withdrawn_stay(desk, ways, now),
         lambda: _visit(desk, ways, now),
     ]
-    return all([_told(chapter) for chapter in chapters])
+    told = [_told(chapter) for chapter in chapters]
+    return all(told)
 
 
 def _told(chapter: Callable[[], None]) -> bool:
