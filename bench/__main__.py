@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import tempfile
 import time
@@ -25,24 +26,34 @@ class _Effort:
     """Calls per sample, chosen so that a sample lasts some tens of milliseconds."""
 
     calls: int
+    step_calls: int
     exchanges: int
 
 
-_SMALL = _Effort(calls=40, exchanges=320)
-_LARGE = _Effort(calls=1, exchanges=16)
+_WIDTH = 140
+"""Columns when the output goes to a file, so that no figure is broken."""
+_SMALL = _Effort(calls=40, step_calls=150, exchanges=320)
+_LARGE = _Effort(calls=1, step_calls=2, exchanges=16)
 
 
 def main() -> None:
     """Measure once and tell."""
     asked = _arguments()
     console = Console(stderr=asked.json)
+    if not console.is_terminal:
+        console.width = _WIDTH
     with tempfile.TemporaryDirectory(prefix="yibao-bench-", dir=asked.folder) as folder:
         # written as in production, since every exchange pays for its line
         logs.configure("INFO", "json", Path(folder) / "bench.log")
         started = time.monotonic()
-        with Progress(console=console, transient=True) as progress:
+        # no refreshing thread: its work would be counted as that of whoever is being measured
+        with Progress(console=console, transient=True, auto_refresh=False) as progress:
             task = progress.add_task("measuring", total=None)
-            result = _measure(asked.rounds, Path(folder), lambda: progress.advance(task))
+
+            def advance() -> None:
+                progress.update(task, advance=1, refresh=True)
+
+            result = _measure(asked.rounds, Path(folder), advance)
         result["seconds"] = round(time.monotonic() - started, 1)
     if asked.json:
         print(json.dumps(result, ensure_ascii=False, indent=2))
@@ -53,7 +64,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="figures as JSON on standard output")
-    parser.add_argument("--rounds", type=_rounds, default=5, help="interleaved rounds (default 5)")
+    parser.add_argument("--rounds", type=_rounds, default=7, help="interleaved rounds (default 7)")
     parser.add_argument("--folder", type=Path, help="where the journal files go: the disk whose fsync counts")
     return parser.parse_args()
 
@@ -67,6 +78,8 @@ def _rounds(text: str) -> int:
 
 def _measure(rounds: int, folder: Path, progress: Callable[[], object]) -> dict[str, Any]:
     parts = Parts()
+    parts.warm()
+    gc.freeze()  # tables and libraries stay for good: looking through them before every sample would take half the run
     cases: list[tuple[Case, _Effort]] = [(small(parts.interface), _SMALL), (fees(parts.interface), _LARGE)]
     return {
         **report.surroundings(folder, rounds, [case for case, _ in cases]),
@@ -75,7 +88,7 @@ def _measure(rounds: int, folder: Path, progress: Callable[[], object]) -> dict[
             for case, effort in cases
         },
         "steps": {
-            case.name: report.steps(steps.measure(parts, case, effort.calls, rounds, progress))
+            case.name: report.steps(steps.measure(parts, case, effort.step_calls, rounds, progress))
             for case, effort in cases
         },
         "journal": {

@@ -49,6 +49,12 @@ class Parts:
         found = operations([self.interface.contract], "inpatient")
         return [operation for operation in found if operation.infno in MEASURED]
 
+    def warm(self) -> None:
+        """Load the tables and compile those that are measured."""
+        for operation in self.operations:
+            self.interface.input(operation.infno)
+            self.interface.output(operation.infno)
+
     def gateway(self, case: Case, answer: bytes) -> tuple[Answer, FakePlatform]:
         """The whole gateway but for the socket, the disk and the line, new, so that nothing has piled up in it."""
         platform = FakePlatform()

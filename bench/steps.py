@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from itertools import count
+from typing import Any, Final
 
-from bench.facade import ANSWERED
+import structlog
+
+from bench.facade import ANSWERED, Renewed
+from bench.journal import Written
 from bench.measure import Samples, Subject, interleaved, repeated
 from bench.messages import Case
-from bench.parts import PROVINCE, SENDER, Parts, environ
+from bench.parts import SENDER, Parts, environ
 from gateway import clock
 from gateway.contract.charset import encode_xml
 from gateway.contract.codec import Codec, Message
@@ -17,11 +21,15 @@ from gateway.contract.envelope import Answer, read_answer, write_request
 from gateway.contract.xml import parse
 from gateway.exchange.call import Reply
 from gateway.exchange.content import business_keys, content_hash
+from gateway.exchange.fakes import MemoryJournal
 from gateway.http_body import read_body
 from gateway.settings import Limits
 from gateway.soap.services import write_reply
 
-REST = "the rest: routing, caller, journal in memory, metrics, log"
+REST: Final = "the rest: envelope, caller, routing, metrics"
+JOURNALED: Final = "journal in memory"
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,7 @@ class _Way:
             "write_request": self._write_request,
             "read_answer": lambda: read_answer(self.case.answer),
             "write the reply": self._write_reply,
+            "log line": self._log,
         }
 
     def _write_request(self) -> bytes:
@@ -69,14 +78,32 @@ class _Way:
         output = self.output.write_xml(self.answer.output, known_only=True)
         return encode_xml(write_reply(Reply("0", output=self.answer.output), output), "utf-8")
 
+    def _log(self) -> None:
+        """The line that every exchange writes, masked and flushed."""
+        log.info("exchange", msgid="H44080000001202611210830000001", infno=self.case.infno, client="bench",
+                 state="CONFIRMED", code="", seconds=0.012)  # fmt: skip
+
+
+class _InMemory:
+    """Intent and outcome in a journal that is new for each sample: it looks through all it holds at every write."""
+
+    def __init__(self, parts: Parts, case: Case) -> None:
+        self._written = Written.of(parts, case)
+        self._numbers = count(1)
+        self.renew()
+
+    def renew(self) -> None:
+        self._journal = MemoryJournal()
+
+    def run(self) -> None:
+        entry = self._journal.intend(self._written.intent(next(self._numbers)))
+        self._journal.finish(entry.id, self._written.outcome())
+
 
 def measure(parts: Parts, case: Case, calls: int, rounds: int, progress: Callable[[], object]) -> Samples:
     """CPU of each step and of the whole way, in the same rounds."""
-    way = _Way.of(parts, case)
-    subjects = [Subject(name, repeated(step, calls), calls) for name, step in way.steps().items()]
-    gateway, _ = parts.gateway(case, case.answer)
-    subjects.append(Subject(ANSWERED, repeated(lambda: gateway(case.soap), calls), calls))
+    subjects = [Subject(name, repeated(step, calls), calls) for name, step in _Way.of(parts, case).steps().items()]
+    journal = _InMemory(parts, case)
+    subjects.append(Subject(JOURNALED, repeated(journal.run, calls), calls, prepare=journal.renew))
+    subjects.append(Renewed(parts, case, case.answer).subject(ANSWERED, calls))
     return interleaved(subjects, rounds, progress)
-
-
-__all__ = ["PROVINCE", "REST", "measure"]

@@ -17,6 +17,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
+from gateway.commands.terminal import system_reason
 from gateway.settings import Platform
 
 CERTIFICATE_DAYS_MIN: Final = 30
@@ -162,6 +163,4 @@ def _ms(begun: float) -> int:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "超时"
-    return str(getattr(error, "strerror", None) or error) or type(error).__name__
+    return system_reason(error) if isinstance(error, OSError) else str(error) or type(error).__name__

@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.commands.terminal import Failed
+from gateway.commands.terminal import Failed, system_reason
 from gateway.settings import Listener, Settings
 
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, never bound
@@ -66,7 +66,8 @@ def ask(
     except TimeoutError:
         raise Failed(f"网关 {url} 在 {timeout_s:g} 秒内没有答复") from None
     except OSError as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        inner = error.reason if isinstance(error, urllib.error.URLError) else error
+        reason = system_reason(inner) if isinstance(inner, OSError) else inner
         raise Failed(f"网关没有在 {url} 应答（{reason}）；请先用 yibao serve 启动，或核对 listen 配置") from None
 
 
@@ -80,5 +81,5 @@ def _trusting(listener: Listener) -> ssl.SSLContext | None:
     try:
         context.load_verify_locations(listener.tls.certificate)
     except OSError as error:
-        raise Failed(f"证书 {listener.tls.certificate} 无法读取：{error.strerror or error}") from None
+        raise Failed(f"证书 {listener.tls.certificate} 无法读取：{system_reason(error)}") from None
     return context

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from gateway.commands.terminal import ConfigOption, Misused, config_path, say
+from gateway.commands.terminal import ConfigOption, Failed, Misused, config_path, explain, say
 
 if TYPE_CHECKING:
     from gateway.simulator import TifSigning
@@ -46,7 +46,10 @@ def simulator(
         require_sign_in=require_sign_in,
         discharge_first=discharge_first,
     )
-    server = serve(platform, host, port)
+    try:
+        server = serve(platform, host, port)
+    except OSError as error:
+        raise Failed(f"无法监听 {host}:{port}：{explain(error)}") from error
     say(f"模拟器就绪：{server.url}/  （账簿 /_sim/ledger，故障 POST /_sim/faults，清空 POST /_sim/reset；Ctrl-C 结束）")
     _wait_for_the_end()
     server.close()

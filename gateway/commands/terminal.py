@@ -148,6 +148,10 @@ _SYSTEM: Final = {
     errno.ENOSPC: "磁盘已满",
     errno.EADDRINUSE: "地址已被占用",
     errno.EADDRNOTAVAIL: "本机没有这个地址",
+    errno.ECONNREFUSED: "连接被拒绝",
+    errno.ECONNRESET: "连接被对方中断",
+    errno.EHOSTUNREACH: "主机不可达",
+    errno.ENETUNREACH: "网络不可达",
 }
 """What the system says in English, in words for staff; anything else stays as the system says it."""
 
@@ -159,8 +163,17 @@ def explain(error: BaseException) -> str:
             return f"{_TOLD[kind.__name__]}{error}"
     if isinstance(error, OSError):
         where = f"{error.filename}：" if error.filename else ""
-        return f"{where}{_SYSTEM.get(error.errno or 0) or error.strerror or error}"
+        return f"{where}{system_reason(error)}"
     return f"程序内部错误 {type(error).__name__}：{error}（{_place(error)}）；请把这一行连同所用命令报告给维护者"
+
+
+def system_reason(error: OSError) -> str:
+    """The reason of a system error, in Chinese where it is a usual one."""
+    if isinstance(error, TimeoutError):
+        return "超时"
+    # errors of the ssl and resolver libraries count on their own, from 1 and from -1
+    known = _SYSTEM.get(error.errno or 0) if type(error).__module__ == "builtins" else None
+    return known or error.strerror or str(error) or type(error).__name__
 
 
 def _place(error: BaseException) -> str:

@@ -12,6 +12,8 @@ from gateway.demo.books import Books, Done, Episode, Node, Settlement, keep_book
 NOT_ASKED = None
 """This side does not hold the field."""
 ABSENT = "（无）"
+FAILURE = "-1"
+"""What is told where the platform gave no `infcode`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +105,34 @@ def _exchange(one: Received, recorded: Iterable[Recorded], ledger: Node) -> list
         return checks
     (row,) = rows
     seen = ledger["requests"].get(one.msgid, 0) if one.msgid else 0
+    state = _state_told(one)
     checks += [
         _check(subject, "msgid", one.msgid or ABSENT, row.sent_msgid or ABSENT),
-        _check(subject, "infcode", one.infcode, row.infcode),
+        _check(subject, "infcode", one.infcode, row.infcode or FAILURE),
         _check(subject, "code", one.code or ABSENT, row.code or ABSENT),
-        _check(subject, "state", "CONFIRMED" if one.infcode == "0" else "REFUSED", row.state),
-        _check(subject, "平台收到次数", "1" if one.msgid else "0", "1" if row.sent_msgid else "0", str(seen)),
+        _check(subject, "state", state, row.state),
     ]
+    if {state, row.state} <= _TIMES_SEEN.keys():
+        checks.append(_check(subject, "平台收到次数", _TIMES_SEEN[state], _TIMES_SEEN[row.state], str(seen)))
     if one.msgid in ledger["executed"]:
         checks.append(_check(subject, "平台办理", one.infno, row.infno, str(ledger["executed"][one.msgid])))
     if one.msgid:
         checks += _fields(subject, "请求", one.sent, row.sent)
         checks += _fields(subject, "应答", one.output, row.output)
     return checks
+
+
+_TIMES_SEEN: Mapping[str, str] = {"CONFIRMED": "1", "DECLINED": "1", "NOT_SENT": "0", "REFUSED": "0"}
+"""How often the platform must have seen the message; of one in doubt nobody knows."""
+
+
+def _state_told(one: Received) -> str:
+    """The state of the exchange as the client can tell from its answer."""
+    if one.infcode == "0":
+        return "CONFIRMED"
+    if not one.msgid:
+        return "REFUSED"
+    return {"GW-3000": "DECLINED", "GW-4101": "IN_DOUBT"}.get(one.code, "NOT_SENT")
 
 
 def _fields(subject: str, kind: str, client: Any, journal: Any) -> list[Check]:

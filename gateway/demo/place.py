@@ -73,7 +73,7 @@ def find_place(config: Path | None) -> Iterator[Place]:
         platform_url = _platform_url(settings, fixed, notes)
         listener = _listener(settings, fixed, notes, besides=urlsplit(platform_url).port or 80)
         store_url = settings.store.url if _STORE in fixed else _store_url(settings, folder / "yibao.db")
-        log_file = settings.log.file if _LOG in fixed else folder / "yibao.log"
+        log_file = settings.log.file if _LOG in fixed else _log_file(settings, folder / "yibao.log")
         wanted = {_ADDRESS: listener.address, _PLATFORM: platform_url, _STORE: store_url, _LOG: str(log_file or "")}
         configured = {_ADDRESS: settings.listen.exchange.address, _PLATFORM: settings.platform.url,
                       _STORE: settings.store.url, _LOG: str(settings.log.file or "")}  # fmt: skip
@@ -125,6 +125,12 @@ def _store_url(settings: Settings, path: Path) -> str:
     configured = settings.store.url
     meant = _sqlite(Path(configured.removeprefix("sqlite:///")).absolute()) if configured.startswith("sqlite:") else ""
     return configured if meant == _sqlite(path) else _sqlite(path)
+
+
+def _log_file(settings: Settings, path: Path) -> Path:
+    """The log at ``path``, likewise."""
+    configured = settings.log.file
+    return configured if configured is not None and configured.absolute() == path else path
 
 
 def _sqlite(path: Path) -> str:

@@ -314,7 +314,7 @@ class Exchange:
             return self._in_doubt(entry, answer, error, started)
         try:
             entry = self._journal.finish(entry.id, self._outcome(result, answer, started))
-        except JournalUnavailable:
+        except Exception:  # the platform has acted: until the journal can say so the outcome is unknown
             log.exception("outcome_not_recorded", msgid=entry.msgid, infno=entry.infno)
             return _open_reply(entry, IN_DOUBT)
         return self._told(case, entry, result)
@@ -406,7 +406,7 @@ class Exchange:
         log.error("in_doubt", msgid=entry.msgid, infno=entry.infno, reason=str(error))
         try:
             entry = self._journal.finish(entry.id, outcome)
-        except JournalUnavailable:
+        except Exception:  # the row stays INTENDED; what the caller hears is the same
             log.exception("doubt_not_recorded", msgid=entry.msgid, infno=entry.infno)
         self._observed(entry)
         return _open_reply(entry, IN_DOUBT)

@@ -23,8 +23,8 @@ from gateway.commands.local import HttpAnswer
 from gateway.commands.terminal import Failed, Misused
 from gateway.settings import ClientSettings, Settings
 
-PASSWORD = ClientSettings(name="his", password="密")  # type: ignore[arg-type]
-KEY = ClientSettings(name="lis", api_key="k")  # type: ignore[arg-type]
+PASSWORD = ClientSettings(name="his", password="密")
+KEY = ClientSettings(name="lis", api_key="k")
 PLACE = ClientSettings(name="ward", addresses=("127.0.0.0/8",))
 XML_TEXT = st.text(st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="\ufffe\uffff"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -118,6 +119,9 @@ def test_the_config_may_stand_on_either_side_and_in_the_environment(
     [
         (FileNotFoundError(2, "No such file or directory", "a.xml"), "a.xml：文件或目录不存在"),
         (OSError("odd"), "odd"),
+        (ConnectionRefusedError(111, "Connection refused"), "连接被拒绝"),
+        (TimeoutError(), "超时"),
+        (ssl.SSLError(1, "WRONG_VERSION_NUMBER"), "WRONG_VERSION_NUMBER"),
         (MappingError("a.yaml", 3, "错"), "映射文件有误：\na.yaml:3: 错"),
         (terminal.Failed("坏了"), "坏了"),
     ],

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ def test_a_good_configuration(tmp_path: Path) -> None:
         ({"platform": "ftp://x"}, "http:// 或 https://"),
     ],
 )
-def test_what_a_start_would_stumble_over(tmp_path: Path, more: dict[str, str], said: str) -> None:
+def test_what_a_start_would_stumble_over(tmp_path: Path, more: dict[str, Any], said: str) -> None:
     ran = yibao("config", "check", "--config", write_config(tmp_path, **more))
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.startswith("配置错误")

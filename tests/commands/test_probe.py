@@ -109,7 +109,7 @@ def test_nobody_listens() -> None:
         port = free.getsockname()[1]
     steps = probed(f"http://127.0.0.1:{port}")
     assert list(steps) == ["DNS", "TCP"]
-    assert (steps["TCP"].ok, f"127.0.0.1:{port}" in steps["TCP"].text) == (False, True)
+    assert (steps["TCP"].ok, f"127.0.0.1:{port} 连接被拒绝" in steps["TCP"].text) == (False, True)
 
 
 def test_a_name_nobody_knows() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
 import pytest
@@ -67,8 +68,6 @@ def by_typed(gateway: House, infno: str, group: str, message: dict[str, Any]) ->
 def by_string(gateway: House, infno: str, group: str, message: dict[str, Any]) -> tuple[bytes, list[dict[str, str]]]:
     inner = f"<request><input>{to_xml(message)}</input></request>"
     body = envelope(f"<Call><infno>{infno}</infno><request>{escape(inner)}</request></Call>").encode()
-    from xml.etree import ElementTree as ET
-
     result = parsed(gateway.http("/soap/exchange", body)).find(".//{*}CallResult")
     assert result is not None
     return body, _problems(ET.fromstring(result.text or ""))
