@@ -64,8 +64,8 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="figures as JSON on standard output")
-    parser.add_argument("--rounds", type=_rounds, default=7, help="interleaved rounds (default 7)")
-    parser.add_argument("--folder", type=Path, help="where the journal files go: the disk whose fsync counts")
+    parser.add_argument("--rounds", type=_rounds, default=5, help="interleaved rounds (default 5)")
+    parser.add_argument("--folder", type=_folder, help="where the journal files go: the disk whose fsync counts")
     return parser.parse_args()
 
 
@@ -74,6 +74,12 @@ def _rounds(text: str) -> int:
     if not 1 <= rounds <= 100:
         raise argparse.ArgumentTypeError("1 to 100")
     return rounds
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"no folder {text}")
+    return Path(text)
 
 
 def _measure(rounds: int, folder: Path, progress: Callable[[], object]) -> dict[str, Any]:

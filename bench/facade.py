@@ -41,14 +41,13 @@ def measure(parts: Parts, case: Case, calls: int, rounds: int, progress: Callabl
     return interleaved(subjects, rounds, progress)
 
 
-def measure_growth(parts: Parts, rounds: int, progress: Callable[[], object]) -> dict[int, Samples]:
-    """The whole gateway on uploads of growing size, every row answered; microseconds per row."""
+def measure_growth(parts: Parts, rounds: int, progress: Callable[[], object]) -> Samples:
+    """The whole gateway on uploads of growing size, every row answered; per row, under the number of rows."""
     subjects = []
     for rows in GROWTH_ROWS:
         case = fees(parts.interface, rows)
         subjects.append(Renewed(parts, case, case.answer).subject(str(rows), max(1, 500 // rows), rows))
-    samples = interleaved(subjects, rounds, progress)
-    return {rows: {WHOLE: samples[str(rows)]} for rows in GROWTH_ROWS}
+    return interleaved(subjects, rounds, progress)
 
 
 class Renewed:
@@ -64,6 +63,7 @@ class Renewed:
         self._call, _ = self._parts.gateway(self._case, self._answer)
 
     def subject(self, name: str, calls: int, rows: int = 1) -> Subject:
+        """A sample of ``calls`` calls, divided by the rows that they carry."""
         return Subject(name, repeated(self._run, calls), calls * rows, prepare=self.renew)
 
     def _run(self) -> None:

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from gateway.contract.codec import as_text
 from gateway.contract.interface import Interface
+from gateway.contract.jsontext import dumps
 from gateway.contract.model import Field, Node
 from gateway.contract.published import NAMESPACE
 from gateway.contract.xml import escape
-from gateway.exchange.fake_platform import envelope
 
 Message = dict[str, Any]
 
@@ -64,8 +64,17 @@ def _case(name: str, infno: str, message: Message, interface: Interface, answere
 
 
 def _answer(result: Node, rows: int, infno: str) -> bytes:
-    output = {result.name: _rows(result, rows) if result.repeat else _row(result, 1)}
-    return envelope(output, msgid=f"H44080000001202611210830{infno}00"[:30])
+    """The national envelope with amounts as JSON numbers, as a platform writes them."""
+    return dumps(
+        {
+            "infcode": 0,
+            "inf_refmsgid": f"320100202611210830000000{infno}00",
+            "refmsg_time": "20261121083000000",
+            "respond_time": "20261121083000123",
+            "err_msg": "",
+            "output": {result.name: _rows(result, rows) if result.repeat else _row(result, 1)},
+        }
+    )
 
 
 def _rows(node: Node, count: int) -> list[Message]:

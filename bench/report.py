@@ -98,9 +98,12 @@ def journal(samples: Samples) -> Figures:
     return figures
 
 
-def growth(by_rows: Mapping[int, Samples]) -> Figures:
-    """CPU per row by number of rows."""
-    return {str(rows): _figure(cpu_us(samples, WHOLE)) for rows, samples in by_rows.items()}
+def growth(samples: Samples) -> Figures:
+    """CPU per row by number of rows, and the ratio to the row of an upload of 1,000."""
+    return {
+        rows: {"cpu_us": _figure(cpu_us(samples, rows)), "ratio": _figure(cpu_ratio(samples, rows, "1000"))}
+        for rows in samples
+    }
 
 
 # ------------------------------------------------------------------- tables
@@ -149,21 +152,17 @@ def _steps_table(found: Figures) -> Table:
 def _journal_table(found: Figures, fsync_us: float) -> Table:
     table = _table(
         f"journal, intend and finish on SQLite, {THREADS} threads; bare fsync {fsync_us:.0f} us",
-        "", "journal CPU us", "floor CPU us", "ratio CPU", "journal us", "floor us", "ratio time",
+        "us per exchange", "journal", "floor", "ratio",
     )  # fmt: skip
     for size, figures in found.items():
-        table.add_row(
-            size,
-            *(_shown(figures[name]["cpu_us"]) for name in (JOURNAL, FLOOR)),
-            _shown(figures["ratio"]["cpu"], 1),
-            *(_shown(figures[name]["wall_us"]) for name in (JOURNAL, FLOOR)),
-            _shown(figures["ratio"]["wall"], 1),
-        )
+        for clock in ("cpu", "wall"):
+            spent = (_shown(figures[name][f"{clock}_us"]) for name in (JOURNAL, FLOOR))
+            table.add_row(f"{size}, {clock}", *spent, _shown(figures["ratio"][clock], 1))
     return table
 
 
 def _growth_table(found: Figures) -> Table:
-    table = _table("growth, whole gateway, CPU us per fee row", "rows in one 2301", "per row")
-    for rows, figure in found.items():
-        table.add_row(f"{int(rows):,}", _shown(figure, 1))
+    table = _table("growth, whole gateway, CPU us per fee row", "rows in one 2301", "per row", "of 1,000 rows")
+    for rows, figures in found.items():
+        table.add_row(f"{int(rows):,}", _shown(figures["cpu_us"], 1), _shown(figures["ratio"], 2))
     return table

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands import call, config, db, demo, faults, journal, mapping, probe, serve, simulator, wsdl
+from gateway.commands import call, config, db, demo, faults, journal, mapping, probe, serve, simulate, wsdl
 from gateway.commands.terminal import Misused, complain, explain, write_whatever_the_charset
 from gateway.commands.usage import usage_sentence
 
@@ -40,7 +40,7 @@ def _every_command(
 
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
-app.command("simulator")(simulator.simulator)
+app.command("simulate")(simulate.simulate)
 app.command("call")(call.call)
 app.add_typer(journal.app, name="journal")
 app.add_typer(wsdl.app, name="wsdl")

@@ -280,20 +280,26 @@ class _Running:
     def until_stopped(self) -> Iterator[None]:
         """Around the serving: whatever ends it, the cheroot listeners drain and the applications are closed."""
         ended = threading.Event()
-        with _wakeups() as wakeups:
-            threading.Thread(target=self._supervise, args=(wakeups, ended), name="drain", daemon=True).start()
-            try:
-                yield
-            finally:
-                self._stop_servers(time.monotonic() + self.plan.drain_s_max)
-                self._close_apps()
-                ended.set()
+        try:
+            with _wakeups() as wakeups:
+                threading.Thread(target=self._supervise, args=(wakeups, ended), name="drain", daemon=True).start()
+                try:
+                    yield
+                finally:
+                    self._stop_servers(time.monotonic() + self.plan.drain_s_max)
+                    self._close_apps()
+        finally:
+            ended.set()
 
     def _supervise(self, wakeups: socket.socket, ended: threading.Event) -> None:
         """Wait for the signal to stop, then see to it that the end comes in time.
 
         A call that does not end is given up: the applications are closed and the process leaves.
         """
+        with wakeups:
+            self._drain(wakeups, ended)
+
+    def _drain(self, wakeups: socket.socket, ended: threading.Event) -> None:
         parent = multiprocessing.parent_process()
         if not _stop_asked(wakeups, parent.sentinel if parent is not None else None):
             _ask_to_stop()
@@ -359,14 +365,13 @@ def _wakeups() -> Iterator[socket.socket]:
 
 def _stop_asked(wakeups: socket.socket, parent: int | None) -> bool:
     """Wait; True when a signal asks to stop (or serving ended), False when the parent process has died."""
-    with wakeups:
-        while True:
-            ready = multiprocessing.connection.wait([wakeups] if parent is None else [wakeups, parent])
-            if wakeups not in ready:
-                return False
-            received = wakeups.recv(1)
-            if not received or received[0] in (signal.SIGTERM, signal.SIGINT):
-                return True
+    while True:
+        ready = multiprocessing.connection.wait([wakeups] if parent is None else [wakeups, parent])
+        if wakeups not in ready:
+            return False
+        received = wakeups.recv(1)
+        if not received or received[0] in (signal.SIGTERM, signal.SIGINT):
+            return True
 
 
 def _ask_to_stop() -> None:

@@ -122,7 +122,7 @@ _ELEMENT = re.compile(
 )
 _QUOTED = re.compile(
     rf"(?P<open>(?P<key>{_KEY})\\*[\"']?\s{{0,3}}[:=]\s{{0,3}}(?P<quote>\\*[\"']))"
-    r"(?P<value>(?:\\.|[^\\]){1,2000}?)(?=(?P=quote))",
+    r"(?P<value>(?!(?P=quote))(?:\\.|[^\\]){1,2000}?)(?=(?P=quote))",
     re.DOTALL,
 )
 _BARE = re.compile(

@@ -333,3 +333,9 @@ def test_names_of_strangers_do_not_fill_the_memory() -> None:
         kind(f"stranger{n}")
     assert len(masking._kind_of) <= 4096
     assert kind("certno") is not None
+
+
+def test_an_empty_quoted_value_hides_only_itself() -> None:
+    assert mask_text('{"certno":"","signtype":"SM2","psn_name":"张三"}') == (
+        '{"certno":"","signtype":"SM2","psn_name":"张*"}'
+    )

@@ -31,6 +31,9 @@ _XSD_DATETIME: Final = re.compile(r"([0-9-]{10})T([0-9]{2}:[0-9]{2}:[0-9]{2})(?:
 _XML_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _SHANGHAI: Final = timezone(timedelta(hours=8))
 _VALUE_SHOWN_MAX: Final = 60
+# as tuples, because ``dict | list`` would be put together anew for every leaf
+_NESTED: Final = (dict, list)
+_NUMERIC: Final = (str, int, Decimal)
 _EXPONENT_MAX: Final = 60
 _INTEGER_DIGITS_MAX: Final = 18
 """Digits of a whole number whose table gives no length; JSON readers on the other side end at 64 bits."""
@@ -77,7 +80,7 @@ def _printable(value: Decimal) -> bool:
 
 def _digits(value: Any) -> tuple[str, str, str]:
     """Sign, whole part and fraction of a number as printed."""
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+    if isinstance(value, bool) or not isinstance(value, _NUMERIC):
         raise Wrong("type", "应为数字")
     if isinstance(value, Decimal) and not _printable(value):
         raise Wrong("precision", "数字过大或小数位过多")
@@ -298,7 +301,7 @@ class Codec:
             elif spec.name in row:
                 typed[spec.name] = None if spec.type in _NUMBERS else ""
             return
-        if isinstance(value, dict | list):
+        if isinstance(value, _NESTED):
             text = "出现多次" if isinstance(value, _Repeated) else "应为单个值，不能含下级节点"
             found.problems.append(place.problem(spec, "", "shape", text))
             return

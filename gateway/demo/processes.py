@@ -45,7 +45,10 @@ _SIGNALS: Final = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGH
 
 
 class Interrupts:
-    """SIGTERM and a closed terminal interrupt like Ctrl-C, so that every end takes the same way out."""
+    """SIGTERM and a closed terminal interrupt like Ctrl-C, so that every end takes the same way out.
+
+    What was told to be ignored (``nohup``) stays so, but for Ctrl-C, which a shell takes from its background jobs.
+    """
 
     def __init__(self) -> None:
         self._held = False
@@ -53,7 +56,10 @@ class Interrupts:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
-        self._before = {number: signal.signal(number, self._interrupt) for number in _SIGNALS}
+        wanted = [
+            number for number in _SIGNALS if number is signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN
+        ]
+        self._before = {number: signal.signal(number, self._interrupt) for number in wanted}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -69,6 +75,7 @@ class Interrupts:
         finally:
             self._held = False
         if self._came:
+            self._came = False
             raise KeyboardInterrupt
 
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from io import TextIOWrapper
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -23,17 +24,26 @@ from gateway.demo.place import Place
 
 PIPE_WIDTH: Final = 120
 """Columns when nobody watches and nothing else says how wide it may be."""
-EQUAL, DIFFERS = "✓", "✗"
+
+
+def _marks() -> tuple[str, str]:
+    """Equal and different, as standard output can write them; GBK has no ✓."""
+    try:
+        "✓✗".encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return "√", "×"
+    return "✓", "✗"
+
+
+EQUAL, DIFFERS = _marks()
 
 
 class Screen:
     """Standard output."""
 
     def __init__(self) -> None:
-        for stream in (sys.stdout, sys.stderr):
-            reconfigure = getattr(stream, "reconfigure", None)
-            if reconfigure is not None:
-                reconfigure(errors="replace")  # a terminal without ✓ gets ?, not a broken demo
+        if sys.stdout.errors == "strict" and isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a terminal without Chinese gets ?, not a broken demo
         found = Console(highlight=False)
         self._console = found if found.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
 

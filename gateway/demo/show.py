@@ -14,7 +14,7 @@ from gateway.demo.compare import Check, Received, compare
 from gateway.demo.evidence import fetch, read_journal, read_ledger
 from gateway.demo.place import DemoError, Place, find_place
 from gateway.demo.processes import LOOK_EVERY_S, Ended, Interrupts, Processes, Said
-from gateway.demo.screen import Screen
+from gateway.demo.screen import DIFFERS, EQUAL, Screen
 from gateway.exchange.ports import JournalUnavailable
 from gateway.settings import SettingsError
 from gateway.store import StoreError
@@ -146,11 +146,12 @@ class _Demo:
         took = time.monotonic() - self._begun
         if not (unexpected or different):
             self._screen.say(
-                f"✓ {len(told)} 次调用全部符合预期；比对 {len(checks)} 项全部一致。用时 {took:.1f} 秒。", "bold green"
+                f"{EQUAL} {len(told)} 次调用全部符合预期；比对 {len(checks)} 项全部一致。用时 {took:.1f} 秒。",
+                "bold green",
             )
             return True
         self._screen.complain(
-            f"✗ {len(told)} 次调用中 {unexpected} 次不符合预期；比对 {len(checks)} 项中 {different} 项不一致。用时 {took:.1f} 秒。"
+            f"{DIFFERS} {len(told)} 次调用中 {unexpected} 次不符合预期；比对 {len(checks)} 项中 {different} 项不一致。用时 {took:.1f} 秒。"
         )
         return False
 

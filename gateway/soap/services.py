@@ -42,7 +42,7 @@ def json_reply(reply: Reply) -> dict[str, Any]:
     answer: dict[str, Any] = {name: getattr(reply, name) for name in STATUS}
     if _SMALL_NUMBER.fullmatch(reply.infcode):
         answer["infcode"] = int(reply.infcode)
-    answer["output"] = reply.output if reply.output is not None else {}
+    answer["output"] = {} if reply.output in (None, "") else reply.output
     if reply.problems:
         answer["problem"] = [{name: getattr(item, name) for name in PROBLEM} for item in reply.problems]
     return answer

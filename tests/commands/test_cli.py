@@ -14,7 +14,7 @@ from gateway.contract.errors import MappingError
 from tests.commands.helpers import REPOSITORY, environment, yibao, yibao_process
 
 COMMANDS = (
-    "serve", "demo", "simulator", "call", "probe", "faults",
+    "serve", "demo", "simulate", "call", "probe", "faults",
     "journal search", "journal show", "journal export", "wsdl build", "wsdl check",
     "mapping check", "mapping try", "mapping import", "mapping reload", "mapping provinces",
     "db upgrade", "db check", "config check", "config show",
@@ -50,10 +50,10 @@ def test_help_waits_for_nothing_heavy() -> None:
         (["faults", "--chek", "x"], "没有选项 --chek，可能是 --check"),
         (["faults", "a", "b"], "多余的参数 a b"),
         (["call", "1101"], "缺少 'FILE'"),
-        (["simulator", "--port", "70000"], "的值不对"),
-        (["simulator", "--signing", "rsa"], "--signing 只能是 plain 或 tif"),
-        (["simulator", "--signing", "tif"], "--tif-paasid"),
-        (["simulator", "--institution", "H1"], "CODE=NAME"),
+        (["simulate", "--port", "70000"], "的值不对"),
+        (["simulate", "--signing", "rsa"], "--signing 只能是 plain 或 tif"),
+        (["simulate", "--signing", "tif"], "--tif-paasid"),
+        (["simulate", "--institution", "H1"], "CODE=NAME"),
         (["faults", "--check", "a", "--write", "b"], "只能给一个"),
     ],
 )

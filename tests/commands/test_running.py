@@ -49,7 +49,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
         platform_more='signing = "tif"\ntif_paasid = "day"\ntif_secret = "day-only"',
         listen_more=f'[listen.admin]\naddress = "127.0.0.1:{admin_port}"',
     )
-    simulated = ("simulator", "--port", platform_port, "--signing", "tif", "--seed", 7, "--config", config)
+    simulated = ("simulate", "--port", platform_port, "--signing", "tif", "--seed", 7, "--config", config)
     with (
         running(folder / "simulator.err", *simulated) as simulator,
         running(folder / "serve.err", "serve", "--config", config) as gateway,

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.exchange.ports import Exchange, Intent, Journal, JournalUnavailable, Query, RequestIdTaken, State
 from gateway.exchange.entries import SHANGHAI
+from gateway.exchange.ports import Exchange, Intent, Journal, JournalUnavailable, Query, RequestIdTaken, State
 from tests.store.samples import INSTITUTION, LATER, NOW, intent, outcome, refusal
 
 FREE = [State.REFUSED, State.NOT_SENT, State.DECLINED]

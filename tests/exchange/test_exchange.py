@@ -240,10 +240,19 @@ def test_unknown_fields_are_refused_where_the_setting_says_so() -> None:
     assert bench.platform.requests == []
 
 
-def test_the_provinces_own_success_and_number_are_used() -> None:
-    bench = Bench("hunan")
-    contract = interface("hunan").contract
-    assert interface("hunan").success_infcodes != {"0"} or contract.transactions["2207"].send_as is not None
+def test_a_provinces_own_number_goes_out_and_ours_is_kept() -> None:
+    bench = Bench("jiangsu")
+    bench.platform.script("2207A", {"setlinfo": {"setl_id": "S1"}})
+    data = {
+        "psn_no": "P1", "mdtrt_cert_type": "02", "mdtrt_cert_no": "1", "med_type": "11", "medfee_sumamt": "1",
+        "psn_setlway": "01", "mdtrt_id": "M1", "chrg_bchno": "B1", "insutype": "310", "acct_used_flag": "0",
+        "fulamt_ownpay_amt": "0", "overlmt_selfpay": "0", "preselfpay_amt": "0", "inscp_scp_amt": "1",
+    }  # fmt: skip
+    reply = bench.call("2207", {"data": data})
+    assert reply.infcode == "0", reply.err_msg
+    (request,) = bench.platform.requests
+    assert (request.infno, json.loads(request.body)["infno"]) == ("2207A", "2207A")
+    assert (bench.only().infno, bench.only().province) == ("2207", "jiangsu")
 
 
 # ------------------------------------------------------------------- refusals

@@ -1,4 +1,4 @@
-"""The lines that ``yibao simulator`` prints; that it starts and answers is in test_running.py."""
+"""The lines that ``yibao simulate`` prints; that it starts and answers is in test_running.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from gateway.commands.simulator_lines import TalkingSimulator, outcome
+from gateway.commands.simulate_lines import TalkingSimulator, outcome
 from gateway.mappings import data_root
 from gateway.simulator.wire import Response
 from tests.commands.helpers import yibao
@@ -43,5 +43,5 @@ def test_a_refused_request_and_a_pending_fault_are_both_told(capsys: pytest.Capt
 def test_a_port_that_is_taken_is_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ran = yibao("simulator", "--port", port)
+        ran = yibao("simulate", "--port", port)
     assert (ran.code, ran.out, ran.err) == (1, "", f"无法监听 127.0.0.1:{port}：地址已被占用\n")

@@ -1,4 +1,4 @@
-"""``yibao simulator``: the platform simulator, with a line for each request that reaches it."""
+"""``yibao simulate``: the platform simulator, with a line for each request that reaches it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WAIT_S: Final = 0.5
 """A wait without a limit would keep signals from being handled on Windows."""
 
 
-def simulator(
+def simulate(
     context: typer.Context,
     host: Annotated[str, typer.Option(help="监听地址。")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="监听端口，0 为任一空闲端口。", min=0, max=65535)] = 8090,
@@ -32,7 +32,7 @@ def simulator(
     config: ConfigOption = None,
 ) -> None:
     """启动省平台模拟器，供联调；逐笔显示收到的交易。"""
-    from gateway.commands.simulator_lines import TalkingSimulator
+    from gateway.commands.simulate_lines import TalkingSimulator
     from gateway.mappings import data_root
     from gateway.simulator import serve
 
