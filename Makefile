@@ -29,6 +29,7 @@ check: $(VENV)/.dev ## ruff, mypy, import floors, drift of the published contrac
 	$(BIN)/yibao wsdl check
 	$(BIN)/yibao mapping check
 	$(BIN)/yibao faults --check docs/using/fault-codes.md
+	$(BIN)/yibao transactions --check docs/using/transactions.md
 
 interop: $(VENV)/.dev ## SOAP clients of other languages from Debian's packages (as root)
 	sh tests/interop/run.sh $(BIN)/pytest

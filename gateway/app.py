@@ -111,6 +111,7 @@ def build_line(settings: Settings) -> SettlementPlatform:
         read_timeout_s=platform.read_timeout_s,
         answer_bytes_max=platform.answer_bytes_max,
         pool_size=platform.pool_size,
+        idle_s_max=platform.idle_s_max,
         ca_file=platform.ca_file,
         client_cert=platform.client_certificate,
         client_key=platform.client_key,

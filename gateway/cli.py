@@ -10,7 +10,20 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands import call, config, db, demo, faults, journal, mapping, probe, serve, simulate, wsdl
+from gateway.commands import (
+    call,
+    config,
+    db,
+    demo,
+    faults,
+    journal,
+    mapping,
+    probe,
+    serve,
+    simulate,
+    transactions,
+    wsdl,
+)
 from gateway.commands.terminal import Misused, complain, explain, write_whatever_the_charset
 from gateway.commands.usage import usage_sentence
 
@@ -49,6 +62,7 @@ app.command("probe")(probe.probe)
 app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")
 app.command("faults")(faults.faults)
+app.command("transactions")(transactions.transactions)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -129,12 +129,15 @@ class Platform(_Part):
     signing: Literal["plain", "tif"] = Field("plain", description="plain 前置机；tif 广东、河北的 x-tif 签名")
     tif_paasid: str = ""
     tif_secret: Secret = SecretStr("")
-    infno_in_url: bool = Field(True, description="真：地址后加 /<infno>；假：全部发往 url")
+    infno_in_url: bool | None = Field(
+        None, description="真：地址后加 /<infno>；假：全部发往 url；不设：按签名方式（plain 假，tif 真）"
+    )
     paths: dict[str, str] = Field(default_factory=dict, description="按交易指定路径（河北）")
     connect_timeout_s: float = Field(5, gt=0, le=60)
     read_timeout_s: float = Field(60, gt=0, le=600)
     answer_bytes_max: int = Field(64 * 1024 * 1024, ge=1024)
     pool_size: int = Field(64, ge=1)
+    idle_s_max: float = Field(4, ge=0, description="空闲超过此秒数的连接不再使用；0 为每次新建")
     ca_file: Path | None = None
     client_certificate: Path | None = None
     client_key: Path | None = None
@@ -210,7 +213,6 @@ class Limits(_Part):
     """Limits on what comes in."""
 
     body_bytes_max: int = Field(16 * 1024 * 1024, ge=1024, description="一个请求的字节上限")
-    depth_max: int = Field(64, ge=8, le=200, description="XML/JSON 嵌套层数上限")
     body_read_s_max: float = Field(30, gt=0, description="读完一个请求的时限")
 
 

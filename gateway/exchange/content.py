@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from gateway.contract.jsontext import dumps
 
-KEY_FIELDS: Final = ("psn_no", "mdtrt_id", "setl_id", "ipt_no", "ipt_otp_no", "certno", "omsgid", "feedetl_sn")
+KEY_FIELDS: Final = ("psn_no", "mdtrt_id", "setl_id", "ipt_no", "ipt_otp_no", "certno", "omsgid")
 """Fields by which the journal is searched, wherever they stand in a message."""
 KEYS_MAX: Final = 64
-"""Distinct values kept of one message: an upload of 500 rows is found by its visit, not by each row."""
+"""Distinct values kept of one message; an upload of 500 rows is found by its visit, not by each row."""
 
 
 def content_hash(infno: str, message: Any) -> str:

@@ -57,14 +57,15 @@ def whole_digits(field: Field) -> int:
 
 
 def decimals(field: Field) -> st.SearchStrategy[Decimal]:
+    """Any amount that fits, with any number of the decimals it may have; minus nothing is nothing."""
     scale = field.scale if field.scale is not None else 6
     units = 10 ** (whole_digits(field) + scale) - 1
-    places = st.integers(0, scale)
-    return st.builds(
-        lambda unit, place: Decimal(unit).scaleb(-scale).quantize(Decimal(1).scaleb(-place)),
-        st.integers(-units // 10, units // 10),
-        places,
-    )
+
+    def amount(unit: int, place: int) -> Decimal:
+        rounded = Decimal(unit).scaleb(-scale).quantize(Decimal(1).scaleb(-place))
+        return rounded or abs(rounded)
+
+    return st.builds(amount, st.integers(-units // 10, units // 10), st.integers(0, scale))
 
 
 def leaf(field: Field) -> st.SearchStrategy[Any]:
@@ -146,7 +147,7 @@ def printed(value: Any) -> Any:
         return [(name, printed(item)) for name, item in value.items()]
     if isinstance(value, list):
         return [printed(item) for item in value]
-    return format(value, "f") if isinstance(value, int | Decimal) else value
+    return format(Decimal(value), "f") if isinstance(value, int | Decimal) else value
 
 
 # --------------------------------------------------------------- round trips
