@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from html import escape
 from typing import Any, Final
 from urllib.parse import parse_qs
 
 from gateway.contract.jsontext import dumps
 from gateway.faults import ADDRESS_UNKNOWN
 from gateway.identity import public_url
+from gateway.index_page import index_page
 from gateway.json_api import PREFIX as JSON_PREFIX
 from gateway.reception import Environ, StartResponse, respond
+from gateway.settings import Listen
 
 WsgiApp = Callable[[Any, Any], Iterable[bytes]]
 SOAP: Final = "/soap/"
@@ -54,7 +55,7 @@ class Router:
         services: Lazily,
         json_api: WsgiApp,
         schema: Callable[[str], bytes | None],
-        listen: Any,
+        listen: Listen,
         titles: Mapping[str, str],
     ) -> None:
         self._services = services
@@ -88,17 +89,7 @@ class Router:
 
     def _index(self, environ: Environ) -> str:
         base = public_url(environ, self._listen)
-        rows = "".join(
-            f'<tr><td>{escape(self._titles.get(name, name))}<td><a href="{base}/soap/{escape(name)}?wsdl">'
-            f"{base}/soap/{escape(name)}?wsdl</a>"
-            for name in sorted(self._services.names(), key=lambda name: (name != "exchange", name))
-        )
-        return (
-            '<!doctype html><html lang="zh"><meta charset="utf-8"><title>yibao-gateway</title>'
-            "<style>body{font:15px/1.6 sans-serif;margin:2rem;color:#222}td{padding:.15rem 1.2rem .15rem 0}"
-            "a{color:#06c}</style><h1>医保接口网关</h1><p>SOAP 1.1 与 1.2 同一地址。</p>"
-            f"<table>{rows}<tr><td>JSON 接口<td><a href='{base}{OPENAPI}'>{base}{OPENAPI}</a></table>"
-        )
+        return index_page(base, self._services.names(), self._titles, OPENAPI)
 
 
 def _unknown(start_response: StartResponse) -> list[bytes]:

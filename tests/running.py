@@ -31,6 +31,7 @@ area = "440800"
 [platform]
 province = "national"
 url = "{simulator}"
+infno_in_url = true
 read_timeout_s = 30
 
 [store]
