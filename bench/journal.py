@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +27,8 @@ JOURNAL: Final = "journal"
 FLOOR: Final = "floor"
 THREADS: Final = 16
 _GROUP_MAX: Final = 64
+_Job = tuple[str, tuple[object, ...], Future[None]]
+"""A statement, its values, and who waits for it to be durable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class _Floor:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._jobs: SimpleQueue[tuple[str, tuple[object, ...], Future[None]] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="floor")
         self._thread.start()
 
@@ -102,13 +104,24 @@ class _Floor:
             group = [first]
             while len(group) < _GROUP_MAX and not self._jobs.empty() and (job := self._jobs.get()) is not None:
                 group.append(job)
-            database.execute("BEGIN IMMEDIATE")
-            for statement, values, _ in group:
-                database.execute(statement, values)
-            database.execute("COMMIT")
-            for _, _, done in group:
-                done.set_result(None)
+            _commit(database, group)
         database.close()
+
+
+def _commit(database: sqlite3.Connection, group: Sequence[_Job]) -> None:
+    try:
+        database.execute("BEGIN IMMEDIATE")
+        for statement, values, _ in group:
+            database.execute(statement, values)
+        database.execute("COMMIT")
+    except sqlite3.Error as error:
+        for _, _, done in group:
+            done.set_exception(error)
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        return
+    for _, _, done in group:
+        done.set_result(None)
 
 
 _INTENT: Final = "INSERT INTO intent VALUES (?, ?, ?)"

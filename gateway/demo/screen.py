@@ -92,7 +92,7 @@ class Screen:
     def where_to_look(self, place: Place, mdtrt_id: str, *, keep: bool) -> None:
         """Addresses and commands."""
         gateway, simulator = place.gateway_url, place.simulator_url
-        command = f"yibao --config {_near(place.config)} journal search" + (
+        command = f"{_command()} --config {_near(place.config)} journal search" + (
             f" --mdtrt-id {mdtrt_id}" if mdtrt_id else ""
         )
         if "YIBAO_STORE__URL" in place.environment:
@@ -112,6 +112,12 @@ class Screen:
         self.heading("看哪里" if keep else "看哪里（地址在保持运行时可用）")
         for name, value in rows.items():
             self.say(f"  {set_cell_size(name, 16)}{value}")
+
+
+def _command() -> str:
+    """The operator's command as it can be typed here: it stands beside the interpreter, rarely on the PATH."""
+    beside = Path(sys.executable).with_name("yibao")
+    return _near(beside) if beside.exists() else "yibao"
 
 
 def _near(path: Path) -> str:

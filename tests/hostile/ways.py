@@ -67,7 +67,7 @@ def _legacy(dialect: str, wrap: Callable[[str], str], payload: str, success: str
 
 
 def _gbk_base64(text: str) -> str:
-    return base64.b64encode(text.encode("gbk")).decode()
+    return base64.b64encode(text.encode("gbk", "replace")).decode()
 
 
 STRING = SoapWay(
