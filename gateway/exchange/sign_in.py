@@ -41,16 +41,13 @@ class SignIns:
         return max(fresh.values(), default=(now, ""))[1]
 
     def learn(self, infno: str, opter: str, at: datetime, output: Any) -> None:
-        """Take notice of a confirmed 9001 or 9002."""
-        with self._lock:
-            if infno == SIGN_OUT:
+        """Take notice of a confirmed 9001 or 9002; any other transaction may hold a ``sign_no`` that is not ours."""
+        if infno == SIGN_OUT:
+            with self._lock:
                 self._numbers.pop(opter, None)
-            elif number := _find(output, "sign_no"):
+        elif infno == SIGN_IN and (number := _find(output, "sign_no")):
+            with self._lock:
                 self._numbers[opter] = (at, number)
-
-    @property
-    def signed_in(self) -> bool:
-        return bool(self._numbers)
 
     def _restore(self, now: datetime) -> None:
         for infno in (SIGN_IN, SIGN_OUT):

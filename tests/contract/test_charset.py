@@ -139,7 +139,7 @@ def test_any_bytes_are_text_or_a_named_fault(body: bytes, in_xml: str, in_header
     assert code in ("", "GW-1003")
 
 
-@given(st.text(st.characters(exclude_categories=("Cs",))), st.sampled_from(["utf-8", "gbk", "gb2312", "gb18030", "utf-16", "ascii", "iso-8859-1"]))  # fmt: skip
+@given(st.text(st.characters(codec="utf-8")), st.sampled_from(["utf-8", "gbk", "gb2312", "gb18030", "utf-16", "ascii", "iso-8859-1"]))  # fmt: skip
 def test_nothing_is_lost_on_the_way_out(text: str, codec: str) -> None:
     encoded = encode_xml(text, codec).decode(codec)
     assert encoded.count("?") == text.count("?")

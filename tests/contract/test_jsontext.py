@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -37,10 +38,8 @@ def test_values_are_exact(text: str, value: Any) -> None:
      ("[" * 65 + "]" * 65, "GW-1007"), ('{"a":' * 65 + "1" + "}" * 65, "GW-1007")],
 )  # fmt: skip
 def test_what_is_none_is_named_by_both(text: str, code: str) -> None:
-    for read in (lambda: loads(text.encode()), lambda: loads_strict(text)):
-        with pytest.raises(Unreadable) as caught:
-            read()
-        assert caught.value.fault.code == code
+    assert code_of(lambda: loads(text.encode())) == code
+    assert code_of(lambda: loads_strict(text)) == code
 
 
 def test_as_deep_as_allowed() -> None:
@@ -83,9 +82,9 @@ def test_positions_are_told() -> None:
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=("Cs",)))
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(codec="utf-8"))
     | st.decimals(allow_nan=False, allow_infinity=False, places=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(exclude_categories=("Cs",)), max_size=5), inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=5), inner, max_size=3),
     max_leaves=12,
 )  # fmt: skip
 
@@ -98,7 +97,7 @@ def test_what_is_written_is_read_back_exactly(value: Any) -> None:
     assert json.loads(body, parse_float=Decimal) == value
 
 
-def code_of(read: Any) -> str:
+def code_of(read: Callable[[], Any]) -> str:
     """The code of the fault it raises, empty when it is read."""
     try:
         read()

@@ -139,7 +139,7 @@ def accepted(infno: str, message: Any) -> Message:
 
 def same(left: Any, right: Any) -> bool:
     """Equal with digits: 1.5 and 1.50 are the same amount but not the same text. Order of fields counts too."""
-    return printed(left) == printed(right)
+    return bool(printed(left) == printed(right))
 
 
 def printed(value: Any) -> Any:
