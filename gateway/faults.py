@@ -229,6 +229,9 @@ class GatewayFault(Exception):
     journaled: bool = False
     """Whether a row of the journal already tells of it."""
 
+    received: bytes = b""
+    """What had come of a body that could not be taken whole, up to the size limit; for the journal."""
+
     def __init__(self, fault: Fault, detail: str = "") -> None:
         self.fault = fault
         self.detail = detail

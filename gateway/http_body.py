@@ -46,10 +46,14 @@ def read_body(environ: Mapping[str, Any], limits: Limits) -> bytes:
 
     Raises:
         Unreadable: ``LENGTH_WRONG`` (not a number, fewer bytes than announced, not complete in time), ``TOO_LARGE``,
-            ``PAYLOAD_WRONG`` (a Content-Encoding other than gzip, or broken gzip).
+            ``PAYLOAD_WRONG`` (a Content-Encoding other than gzip, or broken gzip). ``received`` holds what came.
     """
     body: _Body = environ.get(_FETCHED) or _fetched(environ, limits)
-    return _decoded(body.result(), str(environ.get("HTTP_CONTENT_ENCODING", "")), limits.body_bytes_max)
+    try:
+        return _decoded(body.result(), str(environ.get("HTTP_CONTENT_ENCODING", "")), limits.body_bytes_max)
+    except Unreadable as fault:
+        fault.received = body.received
+        raise
 
 
 def _fetched(environ: Mapping[str, Any], limits: Limits) -> _Body:
@@ -106,11 +110,15 @@ class _Body:
             self._take(part)
 
     def _take(self, part: bytes) -> None:
+        room = self._bytes_max - self._received
         self._received += len(part)
-        if self._received <= self._bytes_max:
-            self._parts.append(part)
-        else:
-            self._parts.clear()
+        if room > 0:
+            self._parts.append(part[:room])
+
+    @property
+    def received(self) -> bytes:
+        """What came, up to the size limit."""
+        return b"".join(self._parts)
 
     def result(self) -> bytes:
         if max(self._received, self._announced or 0) > self._bytes_max:
@@ -119,7 +127,7 @@ class _Body:
             raise self._fault
         if self._announced is not None and self._received < self._announced:
             raise Unreadable(LENGTH_WRONG, f"Content-Length 为 {self._announced}，只收到 {self._received} 字节")
-        return b"".join(self._parts)
+        return self.received
 
 
 def _decoded(body: bytes, encoding: str, bytes_max: int) -> bytes:

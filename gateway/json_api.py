@@ -58,7 +58,8 @@ class JsonApi:
         self, fault: GatewayFault, infno: str, raw: bytes, client: Client, start_response: StartResponse
     ) -> list[bytes]:
         if not fault.journaled:
-            self._reception.turn_away(fault, unread_call(raw, CHANNEL, client=client, infno=infno))
+            unread = unread_call(raw or fault.received, CHANNEL, client=client, infno=infno)
+            self._reception.turn_away(fault, unread)
         return _answered(start_response, fault.fault.http_status, refusal_reply(fault))
 
 

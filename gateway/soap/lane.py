@@ -165,7 +165,8 @@ class Lane(WsgiApplication):  # type: ignore[misc]  # spyne has no types
     ) -> list[bytes]:
         if not fault.journaled:
             client = request.client if request else NOBODY
-            unread = unread_call(raw, self._service.channel, client=client, charset=form.charset)
+            received = raw or fault.received
+            unread = unread_call(received, self._service.channel, client=client, charset=form.charset)
             self._reception.turn_away(fault, unread)
         content = self._service.failure(request, fault) if request else None
         if content is not None:

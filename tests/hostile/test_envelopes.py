@@ -225,7 +225,7 @@ def test_a_body_that_is_too_large_is_named(gateway: House, way: SoapWay, size: i
     watch = Watch(gateway)
     answer = gateway.http(way.path, b" " * size)
     assert_named(assert_fault(answer, "1.1", "GW-1006"), "GW-1006", str(BODY_BYTES_MAX))
-    watch.refused(b"", "GW-1006", way.channel)
+    watch.refused(b" " * BODY_BYTES_MAX, "GW-1006", way.channel)
     way.served(gateway)
 
 

@@ -160,7 +160,7 @@ def test_a_json_body_that_is_too_large_is_a_413(gateway: House) -> None:
     watch = Watch(gateway)
     answer = gateway.http(JSON_PATH, b" " * (BODY_BYTES_MAX + 1), JSON_TYPE)
     assert (answer.status, json_answer(answer)["code"]) == (413, "GW-1006")
-    watch.refused(b"", "GW-1006", "json")
+    watch.refused(b" " * BODY_BYTES_MAX, "GW-1006", "json")
     json_served(gateway)
 
 
