@@ -105,7 +105,7 @@ def build_line(settings: Settings) -> SettlementPlatform:
         platform.signing,
         account=platform.tif_paasid,
         secret=platform.tif_secret.get_secret_value(),
-        url_per_infno=platform.infno_in_url,
+        url_per_infno=platform.one_url_per_infno,
         paths=platform.paths,
         connect_timeout_s=platform.connect_timeout_s,
         read_timeout_s=platform.read_timeout_s,

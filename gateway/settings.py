@@ -130,7 +130,7 @@ class Platform(_Part):
     tif_paasid: str = ""
     tif_secret: Secret = SecretStr("")
     infno_in_url: bool | None = Field(
-        None, description="真：地址后加 /<infno>；假：全部发往 url；不设：按签名方式（plain 假，tif 真）"
+        None, description="真：地址后加 /<infno>；假：全部发往 url；不设：tif，或 url 没有路径时为真"
     )
     paths: dict[str, str] = Field(default_factory=dict, description="按交易指定路径（河北）")
     connect_timeout_s: float = Field(5, gt=0, le=60)
@@ -143,6 +143,13 @@ class Platform(_Part):
     client_key: Path | None = None
     receiver_system: str = Field("", description="recer_sys_code；空则取省份文件的值")
     interface_version: str = Field("", description="infver；空则取省份文件的值")
+
+    @property
+    def one_url_per_infno(self) -> bool:
+        """Front machines are called at one path (``.../callService``); a bare host has a path per transaction."""
+        if self.infno_in_url is not None:
+            return self.infno_in_url
+        return self.signing == "tif" or not urlsplit(self.url).path
 
     @field_validator("url")
     @classmethod
