@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,18 +156,17 @@ def house(folder: Path) -> Iterator[House]:
 @contextmanager
 def scripted_house(folder: Path, platform: FakePlatform) -> Iterator[House]:
     """A gateway whose platform answers what the test tells it to."""
-    with (
-        patch.object(app, "build_line", lambda settings: platform),
-        _built(folder, "http://127.0.0.1:9") as gateway,
-    ):
+    with _built(folder, "http://127.0.0.1:9", platform) as gateway:
         yield House(gateway, lambda: len(platform.requests))
 
 
 @contextmanager
-def _built(folder: Path, url: str) -> Iterator[app.Gateway]:
+def _built(folder: Path, url: str, platform: FakePlatform | None = None) -> Iterator[app.Gateway]:
     config = folder / "gateway.toml"
     config.write_text(_CONFIG.format(simulator=url, folder=folder, body_bytes_max=BODY_BYTES_MAX), encoding="utf-8")
-    gateway = app.build(read_settings(config))
+    # patched for the building alone: a fixture may live longer than others that build gateways of their own
+    with patch.object(app, "build_line", lambda _: platform) if platform else nullcontext():
+        gateway = app.build(read_settings(config))
     try:
         yield gateway
     finally:

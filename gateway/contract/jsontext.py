@@ -15,6 +15,8 @@ _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _INT64: Final = range(-(2**63), 2**63)
+_STRINGS: Final = re.compile(r'"(?:[^"\\]|\\.)*"?')
+_BRACKETS: Final = re.compile(r"[^][{}]+")
 DEPTH_MAX: Final = 64
 """Levels of nesting; the deepest table has seven."""
 
@@ -48,6 +50,8 @@ def loads_strict(text: str) -> Any:
     except RecursionError:
         raise Unreadable(TOO_DEEP) from None
     except json.JSONDecodeError as error:
+        if _nesting(text[: error.pos]) > DEPTH_MAX:
+            raise Unreadable(TOO_DEEP) from None
         raise Unreadable(JSON_MALFORMED, f"第 {error.lineno} 行第 {error.colno} 列：{error.msg}") from None
     except ValueError as error:
         raise Unreadable(JSON_MALFORMED, str(error)[:200]) from None
@@ -55,6 +59,12 @@ def loads_strict(text: str) -> Any:
     if _SURROGATE.search(text):
         _check_surrogates(value)
     return value
+
+
+def _nesting(text: str) -> int:
+    """Levels open at the end of broken JSON: how deep the parser itself can go differs between Python versions."""
+    marks = _BRACKETS.sub("", _STRINGS.sub("", text))
+    return sum(1 if mark in "[{" else -1 for mark in marks)
 
 
 def _check_surrogates(value: Any) -> None:
