@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands import call, config, db, demo, faults, journal, mapping, probe, serve, simulator, wsdl
+from gateway.commands import call, config, db, demo, doubts, faults, journal, mapping, probe, serve, simulator, wsdl
 from gateway.commands.terminal import Misused, complain, explain, write_whatever_the_charset
 from gateway.commands.usage import usage_sentence
 
@@ -43,6 +43,7 @@ app.command("demo")(demo.demo)
 app.command("simulator")(simulator.simulator)
 app.command("call")(call.call)
 app.add_typer(journal.app, name="journal")
+app.add_typer(doubts.app, name="doubts")
 app.add_typer(wsdl.app, name="wsdl")
 app.add_typer(mapping.app, name="mapping")
 app.command("probe")(probe.probe)
