@@ -7,7 +7,7 @@ LOCK    := .ci/lock
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check interop test-all fuzz bench lock wheel clean
+.PHONY: help run demo test check interop test-all simulate fuzz bench lock wheel clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -33,6 +33,11 @@ check: $(VENV)/.dev ## ruff, mypy, import floors, drift of the published contrac
 
 interop: $(VENV)/.dev ## SOAP clients of other languages from Debian's packages (as root)
 	sh tests/interop/run.sh $(BIN)/pytest
+
+SEED ?= 1
+N    ?= 20000
+simulate: $(VENV)/.dev ## crashes, lost answers, clock steps ... from a seed: SEED=1 N=20000 JOBS=1 RESUME=file
+	$(BIN)/python -m tests.simulation --seed $(SEED) --n $(N) $(if $(JOBS),--jobs $(JOBS)) $(if $(RESUME),--resume $(RESUME))
 
 fuzz: $(VENV)/.dev ## a longer fuzz run over the ways in
 	YIBAO_FUZZ_EXAMPLES=3000 $(BIN)/pytest tests/hostile -k fuzz --timeout 1800

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from gateway.contract.jsontext import dumps
+from gateway.doubts_desk import DoubtsDesk
 from gateway.exchange.ports import JournalUnavailable
 from gateway.faults import ADDRESS_UNKNOWN
 from gateway.metrics import Metrics
@@ -15,6 +16,8 @@ from gateway.reception import Environ, StartResponse, respond
 
 _JSON: Final = "application/json; charset=utf-8"
 RELOAD: Final = "/-/reload"
+DOUBTS: Final = "/-/doubts/"
+BODY_BYTES_MAX: Final = 1024 * 1024
 CHECKED_FOR_S: Final = 3.0
 """An answer of ``/readyz`` stands this long, so that probes do not become load on the platform."""
 
@@ -26,6 +29,7 @@ class Admin:
         checks: what must hold to be ready, by name.
         told: what is only told (``sign_in`` where the province does not ask for it).
         measure: sets the gauges; may fail when the journal cannot be read.
+        doubts: settles a doubt on a person's word.
         reload: takes up changed mapping files; returns what is wrong with them, empty when they are in force.
     """
 
@@ -36,12 +40,14 @@ class Admin:
         told: Mapping[str, Callable[[], bool]],
         reload: Callable[[], list[str]],
         measure: Callable[[], None],
+        doubts: DoubtsDesk,
     ) -> None:
         self._metrics = metrics
         self._checks = checks
         self._told = told
         self._reload = reload
         self._measure = measure
+        self._doubts = doubts
         self._checked_at = float("-inf")
         self._found: dict[str, bool] = {}
 
@@ -56,6 +62,9 @@ class Admin:
         if path == RELOAD and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
             errors = self._reload()
             return respond(start_response, 200, _JSON, dumps({"reloaded": not errors, "errors": errors}))
+        if str(path).startswith(DOUBTS) and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
+            body = environ["wsgi.input"].read(min(int(environ.get("CONTENT_LENGTH") or 0), BODY_BYTES_MAX))
+            return respond(start_response, 200, _JSON, dumps(self._doubts.resolve(str(path)[len(DOUBTS) :], body)))
         return respond(start_response, 404, _JSON, dumps({"code": ADDRESS_UNKNOWN.code}))
 
     def _metrics_page(self, start_response: StartResponse) -> list[bytes]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -18,9 +21,12 @@ from gateway.contract.interface import Interface
 from gateway.contract.model import Contract
 from gateway.contract.published import operations
 from gateway.dialects import DialectLibrary
+from gateway.doubts_desk import DoubtsDesk
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.msgid import MsgidSequence
 from gateway.exchange.ports import Query, SettlementPlatform, State
+from gateway.exchange.resolver import Policy, Resolver
+from gateway.exchange.resolver_loop import ResolverLoop, WorkList
 from gateway.exchange.sign_in import SignIns
 from gateway.identity import Admission, Clients
 from gateway.json_api import JsonApi
@@ -86,13 +92,16 @@ class Gateway:
     store: Store
     platform: SettlementPlatform
     exchange: Exchange
+    resolver: Resolver
+    loop: ResolverLoop
     mappings: Mappings
     metrics: Metrics
     router: Router
     admin: Admin
 
     def close(self) -> None:
-        """After the last call: the line first, then the store, which finishes its writes."""
+        """After the last call: the resolver, then the line, then the store, which finishes its writes."""
+        self.loop.close()
         self.platform.close()
         self.store.close()
 
@@ -133,19 +142,36 @@ def build(settings: Settings) -> Gateway:
     msgids = MsgidSequence(store.journal, settings.institution.code, clock.now, block=MSGIDS_PER_BLOCK)
     sign_ins = SignIns(store.journal)
     platform = build_line(settings)
+    sender = _sender(settings, files.interface)
+    reached = _dying_at(settings.test_die_at)
     exchange = Exchange(
         interface=lambda: files.interface,
         journal=store.journal,
         platform=platform,
         msgids=msgids,
-        sender=_sender(settings, files.interface),
+        sender=sender,
         clock=clock.now,
         sign_ins=sign_ins,
         observer=metrics,
         node=settings.store.node,
         unknown_fields=settings.contract.unknown_fields,
+        twin_wait_s=settings.limits.twin_wait_s,
+        reached=reached,
     )
     exchange.start()
+    resolver = Resolver(
+        interface=lambda: files.interface,
+        journal=store.journal,
+        platform=platform,
+        msgids=msgids,
+        sender=sender,
+        clock=clock.now,
+        monotonic=time.monotonic,
+        sign_ins=sign_ins,
+        policy=_policy(settings),
+        reached=reached,
+    )
+    work_list = WorkList(store.journal, clock.now)
     reception = Reception(
         exchange,
         Clients(settings.clients, clock.now),
@@ -161,10 +187,32 @@ def build(settings: Settings) -> Gateway:
         checks={"store": store.journal.ready, "platform": partial(platform.reachable, 2.0)},
         told={"sign_in": lambda: bool(sign_ins.number("", clock.now()))},
         reload=files.reload,
-        measure=partial(_measure, metrics, store, msgids),
+        measure=partial(_measure, metrics, store, msgids, work_list),
+        doubts=DoubtsDesk(resolver),
     )
-    router = Router(services, JsonApi(reception), _published_file(root), settings.listen, _titles(files))
-    return Gateway(settings, store, platform, exchange, files, metrics, router, admin)
+    router = Router(services, JsonApi(reception), _published_file(root), settings.listen, _titles(files), exchange.told)
+    loop = ResolverLoop(exchange, resolver, work_list)
+    loop.start()
+    return Gateway(settings, store, platform, exchange, resolver, loop, files, metrics, router, admin)
+
+
+def _policy(settings: Settings) -> Policy:
+    resolve = settings.resolve
+    return Policy(
+        resolve.tries_max, resolve.pause_s, resolve.factor, resolve.pause_s_max, settings.platform.settle_time_s
+    )
+
+
+def _dying_at(place: str) -> Callable[[str, str], None]:
+    """For tests with real processes: end this one at a boundary, as a power cut would."""
+    boundary, _, infno = place.partition(":")
+
+    def reached(name: str, of: str) -> None:
+        if name == boundary and infno in ("", of):
+            # SIGKILL where there is one: no handler runs, nothing is flushed
+            os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+
+    return reached
 
 
 def make_wsgi(settings: Settings) -> Apps:
@@ -176,10 +224,13 @@ def make_wsgi(settings: Settings) -> Apps:
 IN_DOUBT_COUNTED_MAX = 1000
 
 
-def _measure(metrics: Metrics, store: Store, msgids: MsgidSequence) -> None:
+def _measure(metrics: Metrics, store: Store, msgids: MsgidSequence, work_list: WorkList) -> None:
     """Gauges that are read from where the truth is, when somebody asks."""
     in_doubt = store.journal.search(Query(states=(State.IN_DOUBT,), limit=IN_DOUBT_COUNTED_MAX))
     metrics.set_in_doubt(len(in_doubt))
+    escalated = store.journal.search(Query(states=(State.ESCALATED,), limit=IN_DOUBT_COUNTED_MAX))
+    metrics.set_escalated(len(escalated))
+    metrics.set_untold(len(work_list.entries()))
     metrics.set_msgid_ahead(msgids.ahead_s)
 
 

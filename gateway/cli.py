@@ -15,6 +15,7 @@ from gateway.commands import (
     config,
     db,
     demo,
+    doubts,
     faults,
     journal,
     mapping,
@@ -56,6 +57,7 @@ app.command("demo")(demo.demo)
 app.command("simulate")(simulate.simulate)
 app.command("call")(call.call)
 app.add_typer(journal.app, name="journal")
+app.add_typer(doubts.app, name="doubts")
 app.add_typer(wsdl.app, name="wsdl")
 app.add_typer(mapping.app, name="mapping")
 app.command("probe")(probe.probe)

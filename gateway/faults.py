@@ -124,6 +124,21 @@ REQUEST_ID_TAKEN = _fault(
     "no",
 )
 
+VISIT_BUSY = _fault(
+    "GW-1423",
+    "该就诊有交易正在办理",
+    "同一次就诊的另一笔交易还在等待平台答复，一次就诊同时只能办理一笔。",
+    "稍后重试。",
+    "yes",
+)
+VISIT_UNRESOLVED = _fault(
+    "GW-1425",
+    "该就诊有结果未明的交易",
+    "同一次就诊的另一笔交易结果未知，网关正在核实；核实之前不能办理其他交易。",
+    "等待核实结束（可查询该笔结果）后再办理；长时间未结束请联系信息科。",
+    "no",
+)
+
 # GW-20xx: who are you, may you
 CLIENT_UNKNOWN = _fault(
     "GW-2001",
@@ -191,9 +206,26 @@ IN_DOUBT = _fault(
 TWIN_WAITING = _fault(
     "GW-4102",
     "同一请求正在办理",
-    "相同 request_id 的请求仍在等待平台答复。",
-    "稍后以同一 request_id 原样再问。",
+    "相同的请求（同一 request_id，或同一就诊、同一内容）仍在等待平台答复。",
+    "稍后原样再问。",
     "same",
+    blames_caller=False,
+)
+
+NOT_DONE = _fault(
+    "GW-4110",
+    "未成交，可重新办理",
+    "结果未知的交易已核实：平台没有办理，或已由网关冲正。",
+    "可以重新办理。",
+    "yes",
+    blames_caller=False,
+)
+ESCALATED = _fault(
+    "GW-4120",
+    "结果未能核实，已转人工",
+    "网关无法自动查明平台是否办理了这笔交易，已转信息科人工核对。",
+    "不要重新办理；请联系信息科，核对结束后再问。",
+    "no",
     blames_caller=False,
 )
 

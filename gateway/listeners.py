@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("listeners")
 
 ADMIN_PATHS = ("/healthz", "/readyz", "/metrics", "/-/reload")
+ADMIN_PREFIX = "/-/doubts/"
 HEADER_BYTES_MAX = 64 * 1024
 HEADER_READ_S_MAX = 20
 """The request line and all headers must be in by then, however often a byte arrives."""
@@ -144,7 +145,7 @@ class HisSide:
         return self._running
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ.get("PATH_INFO") in self._admin_paths:
+        if self._administration(str(environ.get("PATH_INFO"))):
             return self._apps.admin(environ, start_response)
         fetch_body(environ, self._limits)
         self._add(1)
@@ -153,6 +154,9 @@ class HisSide:
                 return self._apps.exchange(environ, start_response)
         finally:
             self._add(-1)
+
+    def _administration(self, path: str) -> bool:
+        return path in self._admin_paths or (bool(self._admin_paths) and path.startswith(ADMIN_PREFIX))
 
     def _add(self, change: int) -> None:
         with self._count:

@@ -20,7 +20,7 @@ from gateway.contract.model import Contract
 from gateway.contract.tables import Documents, Overlay
 from gateway.documents import Document, Key, collector_paused, read_yaml
 
-_SCHEMAS = ("transaction", "envelope", "codes", "aliases", "directory_files", "safety", "province")
+_SCHEMAS = ("transaction", "envelope", "codes", "aliases", "directory_files", "safety", "proofs", "province")
 _BY_NAME = {"codes/codes.yaml": "codes", "codes/aliases.yaml": "aliases"}
 
 
@@ -68,13 +68,15 @@ def load_all(root: Path | None = None) -> dict[str, Contract]:
 def _load(province: str, folder: Path, read: dict[str, Document]) -> Contract:
     with collector_paused():
         reader = _Reader(folder, read)
+        overlays = reader.read_overlays(province)
         documents = Documents(
             envelope=reader.read("envelope.yaml"),
             codes=reader.read("codes/codes.yaml"),
             aliases=reader.read("codes/aliases.yaml"),
             safety=reader.read("safety.yaml"),
+            proofs=reader.read_proofs(overlays),
             tables=reader.read_tables("transactions"),
-            overlays=reader.read_overlays(province),
+            overlays=overlays,
         )
         raise_together(reader.errors)
         return build_contract(documents, reader.version())
@@ -159,6 +161,12 @@ class _Reader:
             chain.append(overlay)
             name = self._extended(name, overlay)
         return chain[::-1]
+
+    def read_proofs(self, overlays: Sequence[Overlay]) -> list[Document]:
+        """``proofs.yaml`` and those of the provinces that have one, most general first."""
+        folders = [Path(overlay.source.file).parent.as_posix().removeprefix("mappings/") for overlay in overlays]
+        own = [f"{folder}/proofs.yaml" for folder in folders]
+        return [self.read("proofs.yaml"), *(self.read(name) for name in own if (self._folder / name).is_file())]
 
     def _read_overlay(self, name: str) -> Overlay:
         document = self.read(f"provinces/{name}/province.yaml")

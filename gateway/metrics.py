@@ -44,6 +44,8 @@ class Metrics:
         )
         self._faults = Counter("yibao_faults", "Faults answered by the gateway", ["code"], registry=registry)
         self._in_doubt = Gauge("yibao_in_doubt", "Exchanges whose outcome is unknown", registry=registry)
+        self._escalated = Gauge("yibao_escalated", "Doubtful exchanges that a person must settle", registry=registry)
+        self._untold = Gauge("yibao_untold", "Confirmed money whose reply reached nobody", registry=registry)
         self._msgid_ahead = Gauge(
             "yibao_msgid_ahead_seconds", "Logical msgid time ahead of the clock", registry=registry
         )
@@ -66,6 +68,14 @@ class Metrics:
     def set_in_doubt(self, count: int) -> None:
         """How many exchanges are in doubt now, as the journal says."""
         self._in_doubt.set(count)
+
+    def set_escalated(self, count: int) -> None:
+        """How many doubts wait for a person."""
+        self._escalated.set(count)
+
+    def set_untold(self, count: int) -> None:
+        """How long the work list of replies that reached nobody is."""
+        self._untold.set(count)
 
     def set_msgid_ahead(self, seconds: float) -> None:
         """How far the logical time of the last ``msgid`` is ahead of the clock; never below zero."""

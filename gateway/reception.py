@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,30 @@ REASONS = {
     503: "Service Unavailable",
 }
 RETRY_AFTER_S = 1
+LAST_REPLY: ContextVar[Reply | None] = ContextVar("last_reply", default=None)
+"""The reply that the request of this thread got: the router marks whether it went out."""
+
+
+class Receipt:
+    """The body of an answer that tells whether the server took all of it.
+
+    Servers close what they iterate, also when the caller's connection broke in between (PEP 3333). What the operating
+    system has taken over may still be lost on the way; only the caller's repeat tells that.
+    """
+
+    def __init__(self, body: Iterable[bytes], told: Callable[[bool], None]) -> None:
+        self._body = body
+        self._told = told
+        self._whole = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._body
+        self._whole = True
+
+    def close(self) -> None:
+        """Say once how it went."""
+        told, self._told = self._told, lambda _: None
+        told(self._whole)
 
 
 def respond(
@@ -70,9 +95,11 @@ class Reception:
         """Carry the call while the client holds one of its places; without one it is answered GW-4003."""
         try:
             with self.admission.enter(call.client), self.metrics.in_flight():
-                return self.exchange.handle(call)
+                reply = self.exchange.handle(call)
         except Refused as limit:
             return self.turn_away(limit, call)
+        LAST_REPLY.set(reply)
+        return reply
 
     def turn_away(self, fault: GatewayFault, call: Call) -> Reply:
         """Journal a call that never became an exchange, with its bytes as they came."""

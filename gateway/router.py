@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import parse_qs
 
 from gateway.contract.jsontext import dumps
+from gateway.exchange.call import Reply
 from gateway.faults import ADDRESS_UNKNOWN
 from gateway.identity import public_url
 from gateway.index_page import index_page
 from gateway.json_api import PREFIX as JSON_PREFIX
-from gateway.reception import Environ, StartResponse, respond
+from gateway.reception import LAST_REPLY, Environ, Receipt, StartResponse, respond
 from gateway.settings import Listen
 
 WsgiApp = Callable[[Any, Any], Iterable[bytes]]
 SOAP: Final = "/soap/"
 OPENAPI: Final = "/api/v1/openapi.json"
+
+
+class Told(Protocol):
+    """What became of a reply."""
+
+    def __call__(self, reply: Reply, *, written: bool) -> None: ...
 
 
 class Lazily:
@@ -48,6 +55,7 @@ class Router:
     Args:
         services: lanes by the part of the address after ``/soap/``.
         schema: bytes of a published file (``xsd/2401.xsd``, ``openapi.json``), or None.
+        told: hears whether a reply that tells of confirmed money went out (``Exchange.told``).
     """
 
     def __init__(
@@ -57,14 +65,24 @@ class Router:
         schema: Callable[[str], bytes | None],
         listen: Listen,
         titles: Mapping[str, str],
+        told: Told,
     ) -> None:
         self._services = services
         self._json_api = json_api
         self._schema = schema
         self._listen = listen
         self._titles = titles
+        self._told = told
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        LAST_REPLY.set(None)
+        body = self._routed(environ, start_response)
+        reply = LAST_REPLY.get()
+        if reply is None or reply.receipt is None:
+            return body
+        return Receipt(body, lambda whole: self._told(reply, written=whole))
+
+    def _routed(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path = str(environ.get("PATH_INFO") or "/")
         if path.startswith(SOAP):
             return self._soap(path.removeprefix(SOAP).rstrip("/"), environ, start_response)

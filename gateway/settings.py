@@ -136,6 +136,9 @@ class Platform(_Part):
     connect_timeout_s: float = Field(5, gt=0, le=60)
     read_timeout_s: float = Field(60, gt=0, le=600)
     answer_bytes_max: int = Field(64 * 1024 * 1024, ge=1024)
+    settle_time_s: float | None = Field(
+        None, gt=0, description="平台收到请求后最长可能还在执行的秒数；空则取省份文件的值"
+    )
     pool_size: int = Field(64, ge=1)
     idle_s_max: float = Field(4, ge=0, description="空闲超过此秒数的连接不再使用；0 为每次新建")
     ca_file: Path | None = None
@@ -221,6 +224,16 @@ class Limits(_Part):
 
     body_bytes_max: int = Field(16 * 1024 * 1024, ge=1024, description="一个请求的字节上限")
     body_read_s_max: float = Field(30, gt=0, description="读完一个请求的时限")
+    twin_wait_s: float = Field(30, ge=0, le=300, description="同一请求或同一就诊正在办理时，后来的等待多少秒")
+
+
+class Resolve(_Part):
+    """How patiently doubtful exchanges are settled before a person is called."""
+
+    tries_max: int = Field(12, ge=1, le=1000, description="核实多少次仍无结果即转人工")
+    pause_s: float = Field(5, gt=0, le=3600, description="第一次核实之后的间隔")
+    factor: float = Field(2, ge=1, le=10, description="此后每次间隔放大的倍数")
+    pause_s_max: float = Field(600, gt=0, le=86400, description="间隔的上限")
 
 
 class ContractSettings(_Part):
@@ -252,8 +265,14 @@ class Settings(BaseSettings):
     store: Store = Store()
     clients: tuple[ClientSettings, ...] = ()
     limits: Limits = Limits()
+    resolve: Resolve = Resolve()
     contract: ContractSettings = ContractSettings()
     log: Log = Log()
+    test_die_at: str = Field(
+        "",
+        pattern=r"^((before|after)_(intent|send|outcome)(:[0-9A-Z]+)?)?$",
+        description="仅测试：到达该处时进程自尽，如 after_send:2304",
+    )
 
     @model_validator(mode="after")
     def _clients_are_known(self, _: ValidationInfo) -> Self:
@@ -263,6 +282,8 @@ class Settings(BaseSettings):
         if not self.clients:
             raise ValueError("没有配置任何客户端：请在 [[clients]] 中写明 name 与 password、api_key 或 addresses")
         opened = [client.name for client in self.clients if client.open]
+        if self.production and self.test_die_at:
+            raise ValueError("test_die_at 只用于测试，生产环境不能设置")
         if self.production and opened:
             raise ValueError(
                 f"生产环境不允许 open 客户端（{'、'.join(opened)}）：请为其设置 password、api_key 或 addresses"

@@ -120,11 +120,18 @@ output: []
 confidence: high
 doubts: []
 """
+PROOFS = """\
+defaults:
+  repeatable: {then: repeat, at_once: true, reason: 相同行键与内容再传不会成为第二行。}
+never_seen: [未查询到原交易]
+transactions: {}
+"""
 FILES = {
     "envelope.yaml": ENVELOPE,
     "codes/codes.yaml": CODES,
     "codes/aliases.yaml": ALIASES,
     "safety.yaml": SAFETY,
+    "proofs.yaml": PROOFS,
     "provinces/national/province.yaml": NATIONAL,
     "transactions/1101.yaml": QUERY,
     "transactions/2204.yaml": UPLOAD,

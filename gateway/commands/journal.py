@@ -84,7 +84,7 @@ def search(
         msgid=msgid, request_id=request_id, infno=infno, client=client, states=state or [], code=code, since=since,
         until=until,
     )  # fmt: skip
-    with _reading(settings(context, config)) as store:
+    with reading(settings(context, config)) as store:
         found = [shown(row, unmasked=unmasked) for page in pages(store.journal, query, most=limit) for row in page]
     if as_json:
         print_json(found)
@@ -118,7 +118,7 @@ def show(
     """显示一笔交易的全部记录。"""
     from gateway.commands.journal_rows import shown, shown_bodies
 
-    with _reading(settings(context, config)) as store:
+    with reading(settings(context, config)) as store:
         row = store.journal.get(exchange_id)
         if row is None:
             raise Failed(f"日志中没有编号为 {exchange_id} 的交易")
@@ -173,7 +173,7 @@ def export(
         msgid=msgid, request_id=request_id, infno=infno, client=client, states=state or [], code=code, since=since,
         until=until,
     )  # fmt: skip
-    with _reading(settings(context, config)) as store, progress() as bar:
+    with reading(settings(context, config)) as store, progress() as bar:
         task = bar.add_task("导出", total=None)
 
         def advance(count: int, share: float) -> None:
@@ -186,7 +186,7 @@ def export(
 
 
 @contextmanager
-def _reading(given: Settings) -> Iterator[Store]:
+def reading(given: Settings) -> Iterator[Store]:
     """The store of the configuration, opened beside the gateway that writes it."""
     from gateway.store import open_store
 

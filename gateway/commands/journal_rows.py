@@ -24,6 +24,7 @@ _TITLES: Final = {
     "caller_request": "院内请求",
     "platform_request": "发往平台的报文",
     "platform_answer": "平台的答复",
+    "proof_answer": "核实所得的答复",
 }
 Tell = Callable[[int, float], None]
 """Told after each page: rows so far, and the share of the way that is done (0 to 1, 0 when unknown)."""

@@ -12,8 +12,9 @@ from types import MappingProxyType
 from typing import Any
 
 from gateway.contract.errors import MappingError, raise_together
-from gateway.contract.model import CodeList, Contract, EnvelopeField, Field, Side, Transaction
+from gateway.contract.model import CodeList, Contract, EnvelopeField, Field, Transaction
 from gateway.contract.overlay import apply_overlays
+from gateway.contract.proofs import build_proofs, has_field
 from gateway.contract.tables import Builder, Documents, Source, safety_class
 
 
@@ -36,6 +37,7 @@ def build_contract(documents: Documents, version: str) -> Contract:
     changed = apply_overlays(documents, classified, builder)
     raise_together(errors)
     _check_references(documents, changed.transactions, errors)
+    proofs = build_proofs(documents.proofs, changed.transactions, errors)
     raise_together(errors)
     return Contract(
         province=documents.overlays[-1].source.value["province"],
@@ -45,6 +47,7 @@ def build_contract(documents: Documents, version: str) -> Contract:
         request_envelope=tuple(_envelope_field(field) for field in changed.request),
         response_envelope=tuple(_envelope_field(field) for field in changed.response),
         settings=MappingProxyType(changed.settings),
+        proofs=proofs,
     )
 
 
@@ -147,17 +150,6 @@ def _check_references(
             source = sources.get(infno, province)
             errors.append(source.error(("undone_by",), f"undone_by 所指的交易 {transaction.undone_by} 不存在。"))
         for field in transaction.row_key:
-            if not _has_field(transaction.input, field):
+            if not has_field(transaction.input, field):
                 text = f"交易 {infno} 的行键字段 {field} 在输入中不存在。"
                 errors.append(documents.safety.error(("row_keys", infno, "fields"), text))
-
-
-def _has_field(side: Side, path: str) -> bool:
-    *nodes, name = path.split("/")
-    fields, children = side.root, side.nodes
-    for wanted in nodes:
-        node = next((node for node in children if node.name == wanted), None)
-        if node is None:
-            return False
-        fields, children = node.fields, node.children
-    return any(field.name == name for field in fields)

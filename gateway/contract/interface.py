@@ -23,6 +23,7 @@ class Interface:
         self._code_lists = code_lists
         self._inputs: dict[str, Codec] = {}
         self._outputs: dict[str, Codec] = {}
+        self._ends: dict[str, tuple[str, ...]] = {}
 
     def operation(self, infno: str) -> Transaction:
         """The transaction a caller may name. Raises ``Refused`` GW-1005 for an unknown number or a callback."""
@@ -47,6 +48,28 @@ class Interface:
         if codec is None:
             codec = self._outputs[infno] = Codec(self.contract.transactions[infno].output, self.contract.codes)
         return codec
+
+    def ends(self, infno: str) -> tuple[str, ...]:
+        """Transactions of which what is in force about the same visit is no longer so once ``infno`` is confirmed.
+
+        What it undoes; its own undo (a 2405 stops being in force with the next 2402); and, where nothing undoes it,
+        its own predecessors: of two changes of the same particulars (2403) the later counts.
+        """
+        found = self._ends.get(infno)
+        if found is None:
+            found = self._ends[infno] = tuple(self._ended(infno))
+        return found
+
+    def _ended(self, infno: str) -> list[str]:
+        transaction = self.contract.transactions.get(infno)
+        if transaction is None:
+            return []
+        ended = [other.infno for other in self.contract.transactions.values() if other.undone_by == infno]
+        if transaction.undone_by:
+            ended.append(transaction.undone_by)
+        elif not ended and transaction.safety in ("state", "repeatable"):
+            ended.append(infno)
+        return ended
 
     @cached_property
     def success_infcodes(self) -> frozenset[str]:

@@ -114,6 +114,70 @@ class EnvelopeField:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a row of an answer shows about a doubtful exchange (``mappings/proofs.yaml``).
+
+    It holds when a row of ``node`` has every value of ``where`` (or, with ``exists`` False, when none has); with
+    ``each`` it is asked for every row of that node of the doubtful message. Values are sources, see the file.
+    """
+
+    node: str
+    where: Mapping[str, str]
+    proves: Literal["done", "not_done"]
+    exists: bool = True
+    each: str = ""
+    each_where: Mapping[str, str] = field(default_factory=dict)
+    fresh: str = ""
+    """Field of the row whose value no other exchange of this transaction may have brought."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProofQuery:
+    """A query that may tell, and what its answer proves; of ``evidence`` the first that holds counts."""
+
+    infno: str
+    input: Mapping[str, Mapping[str, tuple[str, ...]]]
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProofRule:
+    """How the doubt about one transaction is settled. All queries must say done for it to count as done."""
+
+    then: Literal["reverse", "repeat", "escalate"]
+    """What follows when it is proven not done, or where nothing can be asked."""
+    queries: tuple[ProofQuery, ...] = ()
+    output: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    at_once: bool = False
+    """Repeating it needs no waiting; a refusal still counts only after the settle time."""
+    done_waits: bool = False
+    """The state that proves it may have been there before it: such a proof, too, counts only after the settle time."""
+    done_before: tuple[str, ...] = ()
+    """Texts in a refused repeat that say the first request had been carried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """What proves what."""
+
+    transactions: Mapping[str, ProofRule] = field(default_factory=dict)
+    by_class: Mapping[str, ProofRule] = field(default_factory=dict)
+    never_seen: tuple[str, ...] = ()
+    already_reversed: tuple[str, ...] = ()
+    done_before: tuple[str, ...] = ()
+
+    def of(self, transaction: Transaction) -> ProofRule:
+        """The rule of this transaction, else of its safety class; without any a person decides."""
+        rule = self.transactions.get(transaction.infno) or self.by_class.get(transaction.safety)
+        return rule or ProofRule("escalate")
+
+    def provable(self, transaction: Transaction) -> bool:
+        """Whether there is a way to settle a doubt about it without a person."""
+        rule = self.of(transaction)
+        return rule.then == "repeat" or (rule.then == "reverse" and transaction.reversible_by_2601)
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """The interface of one province, one immutable version."""
 
@@ -126,6 +190,7 @@ class Contract:
     response_envelope: tuple[EnvelopeField, ...]
     settings: Mapping[str, object] = field(default_factory=dict)
     """Provincial facts that are not tables: ``reversible_by_2601``, ``infver``, ``settle_time_s`` ..."""
+    proofs: Proofs = field(default_factory=Proofs)
 
 
 @dataclass(frozen=True, slots=True)

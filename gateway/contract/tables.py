@@ -44,6 +44,8 @@ class Documents:
     codes: Source
     aliases: Source
     safety: Source
+    proofs: Sequence[Source]
+    """``proofs.yaml`` and what the provinces change in it, most general first."""
     tables: Mapping[str, Source]
     overlays: Sequence[Overlay]
 

@@ -67,3 +67,7 @@ class Reply:
     exchange_id: int | None = None
     repeated: bool = False
     """True when a confirmed answer was given again without a call to the platform."""
+    receipt: int | None = None
+    """Exchange whose confirmed money this reply tells of: the façade says whether it went out (``Exchange.told``)."""
+    state: str = ""
+    """State of the exchange, where it was asked for (``Exchange.outcome``)."""

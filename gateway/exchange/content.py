@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
 
@@ -25,6 +26,40 @@ def _normal(value: Any) -> Any:
     if isinstance(value, list):
         return [_normal(item) for item in value]
     return format(value.normalize(), "f") if isinstance(value, Decimal) else value
+
+
+def visit_keys(institution: str, message: Any) -> list[str]:
+    """What the exchange is about, as keys that one exchange at a time may hold (design, "One exchange at a time").
+
+    The ``mdtrt_id`` of each visit in the message; before there is one, institution, person and ``ipt_no`` or
+    ``ipt_otp_no``; empty when the message names no visit.
+    """
+    visits = dict.fromkeys(_values(message, "mdtrt_id"))
+    if visits:
+        return [f"mdtrt_id:{value}" for value in visits]
+    found = business_keys(message)
+    person = next((value for kind, value in found if kind == "psn_no"), "")
+    number = next((value for kind, value in found if kind in ("ipt_no", "ipt_otp_no")), "")
+    return [f"new:{institution}:{person}:{number}"] if person and number else []
+
+
+def _values(value: Any, name: str) -> Iterator[str]:
+    """Every text under ``name``, wherever it stands."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _values(item, name)
+    elif isinstance(value, dict):
+        found = value.get(name)
+        if isinstance(found, str) and found:
+            yield found
+        for item in value.values():
+            if isinstance(item, dict | list):
+                yield from _values(item, name)
+
+
+def content_key(infno: str, content: str) -> str:
+    """The key of an exchange that names no visit: at least its twin does not run beside it."""
+    return f"same:{infno}:{content}"
 
 
 def business_keys(message: Any) -> list[tuple[str, str]]:

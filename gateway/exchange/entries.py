@@ -8,12 +8,13 @@ functions, so that a test against it sees what a database would answer.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from gateway.exchange.ports import Exchange, Intent, Outcome, State
+from gateway.exchange.states import RECORDED, may_move
 
 SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
 """China has kept one fixed offset since 1992; a fixed zone needs no time-zone files on Windows."""
@@ -34,6 +35,8 @@ WIDTH: Mapping[str, int] = {
     "content_hash": 64,
     "opter": 64,
     "node": 32,
+    "business_key": 128,
+    "reply": 16,
     "mapping_version": 64,
     "infcode": 32,
     "inf_refmsgid": 64,
@@ -44,12 +47,10 @@ WIDTH: Mapping[str, int] = {
 }
 """Width of each text column in characters; keys are column names."""
 
-FREE = frozenset({State.REFUSED, State.NOT_SENT, State.DECLINED})
-"""A ``request_id`` whose holder ended so may be used anew: the platform has done nothing."""
-SENT = frozenset({State.CONFIRMED, State.DECLINED, State.NOT_SENT, State.IN_DOUBT})
-"""Where an INTENDED exchange may go."""
-FINAL = SENT | {State.REFUSED}
-"""What may be recorded in one write."""
+VISIT_KINDS = ("mdtrt_id", "psn_no")
+"""By which key an exchange finds what it ends: the first of these that it names."""
+WRITTEN, BROKEN = "written", "broken"
+"""What became of a reply."""
 
 SEARCH_LIMIT_MAX = 1000
 BLOCK_COUNT_MAX = 10_000
@@ -109,7 +110,7 @@ def intended(intent: Intent) -> Exchange:
 
 def recorded(intent: Intent, outcome: Outcome) -> Exchange:
     """The row of an exchange that is written once, in its final state, still without id. Raises ValueError on another state."""
-    if outcome.state not in FINAL:
+    if outcome.state not in RECORDED:
         raise ValueError(f"{outcome.state} is not final")
     row = _received(intent, outcome.state)
     return replace(row, **ended(outcome), keys=key_pairs(intent.keys, outcome.keys))
@@ -126,16 +127,51 @@ def ended(outcome: Outcome) -> dict[str, Any]:
         "warn_msg": plain(outcome.warn_msg),
         "code": short(outcome.code, "code"),
         "elapsed_ms": outcome.elapsed_ms,
+        "next_try_at": None,
+        "reply": "",
     }
 
 
-def check_edge(row: Exchange | None, exchange_id: int, to: State) -> Exchange:
-    """``row`` when it may move to ``to``. Raises ValueError: only ``INTENDED -> CONFIRMED | DECLINED | NOT_SENT | IN_DOUBT``."""
+def resolved(before: Exchange, outcome: Outcome) -> Exchange:
+    """The row after its doubt was settled: how long the platform was waited for stays as it was."""
+    keys = key_pairs(before.keys, outcome.keys)
+    return replace(before, **{**ended(outcome), "elapsed_ms": before.elapsed_ms}, keys=keys)
+
+
+def check_edge(row: Exchange | None, exchange_id: int, to: State, *, of: Collection[State]) -> Exchange:
+    """``row`` when it is in one of the states ``of`` and may move to ``to``. Raises ValueError otherwise."""
     if row is None:
         raise ValueError(f"no exchange {exchange_id}")
-    if row.state is not State.INTENDED or to not in SENT:
+    if row.state not in of or not may_move(row.state, to):
         raise ValueError(f"exchange {exchange_id}: no way from {row.state} to {to}")
     return row
+
+
+def check_reply(reply: str) -> str:
+    """``reply`` when it is one of the two that may be kept. Raises ValueError otherwise."""
+    if reply not in (WRITTEN, BROKEN):
+        raise ValueError(f"a reply is {WRITTEN} or {BROKEN}, not {reply!r}")
+    return reply
+
+
+def busy_keys(intent: Intent) -> tuple[str, ...]:
+    """Every key that the exchange holds while it is open, sorted so that two never wait for each other."""
+    given = intent.busy_keys or ((intent.business_key,) if intent.business_key else ())
+    return tuple(sorted({identity(key, "business_key") for key in given}))
+
+
+def visit_of(row: Exchange) -> tuple[str, frozenset[str]]:
+    """Kind and values of the keys by which ``row`` finds what it ends; kind "" when it names no visit."""
+    for kind in VISIT_KINDS:
+        if values := frozenset(value for name, value in row.keys if name == kind):
+            return kind, values
+    return "", frozenset()
+
+
+def same_settlement(one: Iterable[str], other: Iterable[str]) -> bool:
+    """Whether two sets of ``setl_id`` may mean the same settlement: where one side names none, nothing parts them."""
+    first, second = set(one), set(other)
+    return not first or not second or bool(first & second)
 
 
 def check_block(now: datetime, count: int) -> int:
@@ -176,5 +212,6 @@ def _received(intent: Intent, state: State) -> Exchange:
         code="",
         elapsed_ms=0,
         node=identity(intent.node, "node"),
+        business_key=identity(intent.business_key, "business_key"),
         keys=key_pairs(intent.keys),
     )

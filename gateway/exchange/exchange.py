@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -22,11 +23,13 @@ from gateway.contract.envelope import (
 from gateway.contract.interface import Interface
 from gateway.contract.model import Problem, Transaction
 from gateway.exchange.call import Call, Client, Reply
-from gateway.exchange.content import business_keys, content_hash
+from gateway.exchange.content import business_keys, content_hash, content_key, visit_keys
+from gateway.exchange.effects import REVERSAL, effects
+from gateway.exchange.entries import BROKEN, WRITTEN
+from gateway.exchange.patience import Patience
 from gateway.exchange.ports import (
-    Exchange as Entry,
-)
-from gateway.exchange.ports import (
+    Busy,
+    InForce,
     Intent,
     Journal,
     JournalUnavailable,
@@ -35,16 +38,26 @@ from gateway.exchange.ports import (
     Outcome,
     PlatformAnswer,
     PlatformRequest,
+    Proof,
+    ProofKind,
+    Query,
     Rejected,
     RequestIdTaken,
     SettlementPlatform,
     State,
 )
+from gateway.exchange.ports import (
+    Exchange as Entry,
+)
 from gateway.exchange.sign_in import SIGN_IN, SignIns, with_workstation
+from gateway.exchange.states import FREE, UNRESOLVED
 from gateway.faults import (
     CONTENT_WRONG,
+    ESCALATED,
+    FAULTS,
     FRONT_REJECTED,
     IN_DOUBT,
+    NOT_DONE,
     NOT_REACHED,
     PLATFORM_DECLINED,
     READ_UNANSWERED,
@@ -52,6 +65,8 @@ from gateway.faults import (
     STORE_UNAVAILABLE,
     TRANSACTION_FORBIDDEN,
     TWIN_WAITING,
+    VISIT_BUSY,
+    VISIT_UNRESOLVED,
     Fault,
     GatewayFault,
     Refused,
@@ -63,6 +78,9 @@ log = structlog.get_logger(__name__)
 Clock = Callable[[], datetime]
 """The real clock, aware, Asia/Shanghai."""
 
+TWIN_WAIT_S = 30.0
+LOST_COMMIT_LOOKS = 60
+"""Looks for an intent whose commit got no answer: a database that was cut off may still complete it."""
 READ_TRIES = 2
 """A query changes nothing, so one lost answer is asked for once more by the gateway itself."""
 PROBLEMS_IN_TEXT_MAX = 20
@@ -107,6 +125,8 @@ class _Case:
     received_at: datetime
     warnings: tuple[str, ...]
     version: str
+    visits: tuple[str, ...]
+    """Business keys it takes, its own first; empty for a read."""
 
     @property
     def request_id(self) -> str | None:
@@ -121,6 +141,10 @@ class Exchange:
         sender: facts of the institution for the envelope.
         node: name of this node; what its former process left open becomes IN_DOUBT when it starts.
         unknown_fields: ``warn`` or ``refuse`` for fields that no table has.
+        wait: pauses the calling thread for so many seconds.
+        twin_wait_s: seconds a caller waits for the first answer to the same request, or for the exchange before it.
+        still_mine: asked just before the first byte: whether this node may still send.
+        reached: told the name of each boundary of the way and the infno (tests kill the process there).
     """
 
     def __init__(
@@ -136,6 +160,10 @@ class Exchange:
         observer: Observer,
         node: str = "",
         unknown_fields: str = "warn",
+        wait: Callable[[float], None] = time.sleep,
+        twin_wait_s: float = TWIN_WAIT_S,
+        still_mine: Callable[[], bool] = lambda: True,
+        reached: Callable[[str, str], None] = lambda _, __: None,
     ) -> None:
         self._interface = interface
         self._journal = journal
@@ -147,6 +175,12 @@ class Exchange:
         self._observer = observer
         self._node = node
         self._refuse_unknown = unknown_fields == "refuse"
+        self._wait = wait
+        self._twin_wait_s = twin_wait_s
+        self._still_mine = still_mine
+        self._reached = reached
+        self._unrecorded: dict[int, Outcome] = {}
+        self._perhaps_intended: dict[str, int] = {}
 
     @property
     def interface(self) -> Interface:
@@ -171,12 +205,9 @@ class Exchange:
             transaction = interface.operation(call.infno)
             _may_call(call.client, transaction)
             case = self._checked(call, transaction, interface, received_at)
-            known = self._answered_before(case, interface)
-            if known is not None:
-                return known
             if transaction.safety == "read":
-                return self._ask(case, interface)
-            return self._carry_out(case, interface)
+                return self._answered_before(case, interface) or self._ask(case, interface)
+            return self._once(case, interface)
         except Refused as refusal:
             return self._refused(call, refusal, received_at)
         except Unreadable as refusal:
@@ -224,48 +255,169 @@ class Exchange:
                 warnings.append(f"以下字段不在接口中，未上传：{names}")
         if problems:
             raise ContentWrong(problems)
+        content = content_hash(transaction.infno, message)
         return _Case(
             call=call,
             transaction=transaction,
             message=message,
             head=head,
-            content=content_hash(transaction.infno, message),
+            content=content,
             received_at=received_at,
             warnings=tuple(warnings),
             version=interface.contract.version + (f"+{call.dialect_version}" if call.dialect_version else ""),
+            visits=() if transaction.safety == "read" else self._visits(transaction.infno, message, content),
         )
 
-    def _answered_before(self, case: _Case, interface: Interface) -> Reply | None:
-        """The answer to a repeated ``request_id``, or None when this is a new attempt."""
-        if case.request_id is None:
-            return None
-        holder = self._journal.find_request(case.call.client.name, case.request_id)
-        return self._reply_of_holder(case, holder, interface) if holder else None
+    def _visits(self, infno: str, message: Message, content: str) -> tuple[str, ...]:
+        """The keys of what it is about; a reversal is about what it reverses."""
+        if infno == REVERSAL:
+            omsgid = next((value for kind, value in business_keys(message) if kind == "omsgid"), "")
+            original = self._journal.search(Query(msgid=omsgid, limit=1)) if omsgid else []
+            if original and original[0].business_key:
+                return (original[0].business_key,)
+        keys = visit_keys(self._sender.fixmedins_code, message)
+        return tuple(keys) if keys else (content_key(infno, content),)
 
-    def _reply_of_holder(self, case: _Case, holder: Entry, interface: Interface) -> Reply | None:
-        if holder.state not in (State.CONFIRMED, State.IN_DOUBT, State.INTENDED):
+    # ------------------------------------------------- twins and neighbours
+
+    def _answered_before(self, case: _Case, interface: Interface) -> Reply | None:
+        """The answer to a repeated ``request_id`` of a read, or None when this is a new attempt."""
+        holder = self._holder(case)
+        return self._joined(case, holder, Patience(self._wait, 0), interface) if holder else None
+
+    def _once(self, case: _Case, interface: Interface) -> Reply:
+        """Carry the call out, unless the same is open or in force; one at a time per visit."""
+        patience = Patience(self._wait, self._twin_wait_s)
+        while True:
+            holder = self._holder(case)
+            reply = self._joined(case, holder, patience, interface) if holder else None
+            if reply is not None:
+                return reply
+            intent = self._intent(case, interface)
+            try:
+                entry = self._intend(intent)
+            except (RequestIdTaken, InForce):
+                continue  # a twin was faster
+            except Busy as busy:
+                self._await_turn(busy.holder, patience)
+                continue
+            return self._carry_out(case, intent, entry, interface)
+
+    def _holder(self, case: _Case) -> Entry | None:
+        """The exchange that may already be this one: by the caller's own number, else by visit and content."""
+        if case.request_id is not None:
+            return self._journal.find_request(case.call.client.name, case.request_id)
+        if not case.visits:
             return None
-        if (holder.infno, holder.content_hash) != (case.transaction.infno, case.content):
+        return self._journal.find_effective(case.transaction.infno, case.visits[0], case.content)
+
+    def _joined(self, case: _Case, holder: Entry, patience: Patience, interface: Interface) -> Reply | None:
+        """What the first of these twins was told, or None when this is a new attempt."""
+        same = (holder.infno, holder.content_hash) == (case.transaction.infno, case.content)
+        if holder.state not in FREE and not same:
             raise Refused(
                 REQUEST_ID_TAKEN, f"request_id {case.request_id} 已用于 msgid {holder.msgid} 的 {holder.infno}"
             )
-        if holder.state is State.CONFIRMED:
-            return self._confirmed_again(holder, interface)
-        return _open_reply(holder, IN_DOUBT if holder.state is State.IN_DOUBT else TWIN_WAITING)
+        waiting = holder.state is State.INTENDED
+        if waiting:
+            holder = patience.watch(self._journal, holder, (State.INTENDED, State.IN_DOUBT))
+        if holder.state is State.CONFIRMED and holder.undone_by is not None:
+            return None
+        return self._reply_of(holder, interface) if waiting or holder.state not in FREE else None
 
-    def _confirmed_again(self, holder: Entry, interface: Interface) -> Reply:
+    def _await_turn(self, holder: Entry, patience: Patience) -> None:
+        """Wait until another exchange about the same visit is closed. Raises ``Refused`` GW-1423, GW-1425."""
+        holder = patience.watch(self._journal, holder, (State.INTENDED,))
+        where = f"{holder.infno}，msgid {holder.msgid}"
+        if holder.state is State.INTENDED:
+            raise Refused(VISIT_BUSY, where)
+        if holder.state in UNRESOLVED:
+            raise Refused(VISIT_UNRESOLVED, where)
+
+    def _reply_of(self, entry: Entry, interface: Interface) -> Reply:
+        """What a caller is told of an exchange as it stands, without sending anything."""
+        if entry.state in (State.CONFIRMED, State.DECLINED):
+            return self._answered_again(entry, interface)
+        if entry.state in _TOLD:
+            return _open_reply(entry, _TOLD[entry.state])
+        return Reply(
+            infcode="-1",
+            msgid=entry.msgid or "",
+            err_msg=entry.err_msg,
+            code=entry.code,
+            retry=FAULTS[entry.code].retry if entry.code in FAULTS else "",
+            exchange_id=entry.id,
+        )
+
+    def _answered_again(self, holder: Entry, interface: Interface) -> Reply:
         bodies = self._journal.bodies(holder.id)
-        answer = read_answer((bodies and bodies.platform_answer) or b"", interface.success_infcodes)
+        proven = bodies and bodies.proof_answer
+        answer = read_answer(proven or (bodies and bodies.platform_answer) or b"", interface.success_infcodes)
         return Reply(
             infcode=answer.infcode,
             msgid=holder.msgid or "",
             inf_refmsgid=answer.inf_refmsgid,
             err_msg=answer.err_msg,
-            warn_msg=answer.warn_msg,
+            warn_msg="；".join(dict.fromkeys(filter(None, (answer.warn_msg, holder.warn_msg if proven else "")))),
+            code=holder.code,
+            retry="" if answer.success else PLATFORM_DECLINED.retry,
             output=answer.output,
             exchange_id=holder.id,
             repeated=True,
+            receipt=_receipt(holder),
         )
+
+    # ------------------------------------------------ asked without sending
+
+    def outcome(self, client: Client, *, request_id: str = "", mdtrt_id: str = "", infno: str = "") -> Reply | None:
+        """What became of an exchange, without sending anything (contract, ``Outcome``).
+
+        Args:
+            client: who asks; with ``request_id`` only the client's own.
+            request_id: the caller's own number.
+            mdtrt_id: else the newest exchange of ``infno`` about this visit.
+
+        Returns:
+            The reply a repeat would get, with ``state``; None when the journal knows of no such exchange.
+
+        Raises:
+            Unreadable: GW-2003, the client may not call this transaction.
+            JournalUnavailable: the journal cannot be read.
+        """
+        entry = self._asked_for(client, request_id, mdtrt_id, infno)
+        if entry is None:
+            return None
+        interface = self._interface()
+        reply = self._reply_of(entry, interface)
+        if entry.undone_by is not None:
+            undone = self._journal.get(entry.undone_by)
+            text = f"该笔此后已由 {undone.infno if undone else ''}（编号 {entry.undone_by}）撤销，不再有效"
+            reply = replace(reply, warn_msg="；".join(filter(None, (reply.warn_msg, text))))
+        return replace(reply, state=entry.state.value)
+
+    def _asked_for(self, client: Client, request_id: str, mdtrt_id: str, infno: str) -> Entry | None:
+        if request_id:
+            return self._journal.find_request(client.name, request_id)
+        if not client.may_call(infno):
+            raise Unreadable(TRANSACTION_FORBIDDEN, f"客户端 {client.name} 未获授权查询 {infno}")
+        states = [state for state in State if state not in (State.REFUSED, State.RECEIVED)]
+        query = Query(keys=[("mdtrt_id", mdtrt_id)], infno=infno, states=states, limit=1)
+        return next(iter(self._journal.search(query)), None)
+
+    def told(self, reply: Reply, *, written: bool) -> None:
+        """Keep whether a reply went out whole: confirmed money that nobody heard of is on a work list.
+
+        Args:
+            written: the last byte was handed to the caller's connection.
+        """
+        if reply.receipt is None:
+            return
+        if not written:
+            log.error("reply_broken", exchange=reply.receipt, msgid=reply.msgid)
+        try:
+            self._journal.mark_reply(reply.receipt, WRITTEN if written else BROKEN)
+        except JournalUnavailable:
+            log.exception("reply_not_marked", exchange=reply.receipt, msgid=reply.msgid)
 
     # ------------------------------------------------------ send and settle
 
@@ -292,19 +444,31 @@ class Exchange:
         answer = self._platform.send(request)
         return read_answer(answer.body, interface.success_infcodes), answer
 
-    def _carry_out(self, case: _Case, interface: Interface) -> Reply:
-        """Anything that changes something: durable before the first byte leaves, settled after the last one came."""
-        intent = self._intent(case, interface)
+    def _intend(self, intent: Intent) -> Entry:
+        """Durable before the first byte leaves."""
+        self._reached("before_intent", intent.infno)
         try:
             entry = self._journal.intend(intent)
-        except RequestIdTaken as taken:
-            return self._reply_of_holder(case, taken.holder, interface) or _open_reply(taken.holder, TWIN_WAITING)
+        except JournalUnavailable:
+            # the answer to the commit may have been lost, not the commit
+            self._perhaps_intended[intent.msgid or ""] = LOST_COMMIT_LOOKS
+            raise
+        self._reached("after_intent", intent.infno)
+        return entry
+
+    def _carry_out(self, case: _Case, intent: Intent, entry: Entry, interface: Interface) -> Reply:
+        """Send what is durable, once; settled after the last byte came."""
         started = self._clock()
         answer: PlatformAnswer | None = None
+        self._reached("before_send", entry.infno)
+        if not self._still_mine():
+            log.error("not_mine_any_more", msgid=entry.msgid, infno=entry.infno)
+            return _open_reply(entry, IN_DOUBT)
         try:
             answer = self._platform.send(_request(case, intent))
+            self._reached("after_send", entry.infno)
             result = read_answer(answer.body, interface.success_infcodes)
-            _trustworthy(result, case.transaction)
+            trustworthy(result, case.transaction)
         except NotSent as error:
             return self._unsent(intent, _unsent_fault(error), error, entry)
         except (NoAnswer, Garbage) as error:
@@ -312,12 +476,64 @@ class Exchange:
         except Exception as error:  # the platform may have acted: whatever broke here, the outcome is unknown
             log.exception("send_failed", msgid=entry.msgid, infno=entry.infno)
             return self._in_doubt(entry, answer, error, started)
+        outcome = self._outcome(result, answer, started)
+        closed = self._finished(entry, replace(outcome, **effects(interface, entry)))
+        return self._told(case, closed, result) if closed else _open_reply(entry, IN_DOUBT)
+
+    def _finished(self, entry: Entry, outcome: Outcome) -> Entry | None:
+        """The closed row; None when the store would not take the outcome, or others have declared the exchange doubtful."""
+        self._reached("before_outcome", entry.infno)
         try:
-            entry = self._journal.finish(entry.id, self._outcome(result, answer, started))
+            closed = self._journal.finish(entry.id, outcome)
+        except ValueError:
+            self._came_late(entry.id, outcome)
+            return None
         except Exception:  # the platform has acted: until the journal can say so the outcome is unknown
             log.exception("outcome_not_recorded", msgid=entry.msgid, infno=entry.infno)
-            return _open_reply(entry, IN_DOUBT)
-        return self._told(case, entry, result)
+            self._unrecorded[entry.id] = outcome
+            return None
+        self._reached("after_outcome", entry.infno)
+        return closed
+
+    def _came_late(self, exchange_id: int, outcome: Outcome) -> None:
+        """An answer to what is doubtful by now is evidence for the resolver, and of nothing else."""
+        entry = self._journal.get(exchange_id)
+        if entry is None or entry.state is outcome.state or outcome.platform_answer is None:
+            return
+        log.warning("late_answer", msgid=entry.msgid, infno=entry.infno, state=entry.state.value)
+        text = f"迟到的答复，此时状态为 {entry.state.value}"
+        proof = Proof(ProofKind.LATE_ANSWER, outcome.finished_at, text, entry.infno, entry.msgid or "")
+        self._journal.add_proof(exchange_id, replace(proof, answer=outcome.platform_answer))
+
+    def settle_unrecorded(self) -> int:
+        """Bring into the journal what it refused while it was unavailable; how many outcomes are still left.
+
+        Outcomes that came while nothing could be written, and intents whose commit got no answer: those were never
+        sent. Called now and then for as long as the process lives.
+        """
+        try:
+            for exchange_id, outcome in list(self._unrecorded.items()):
+                try:
+                    self._journal.finish(exchange_id, outcome)
+                except ValueError:
+                    self._came_late(exchange_id, outcome)
+                del self._unrecorded[exchange_id]
+            for msgid, looks in list(self._perhaps_intended.items()):
+                self._perhaps_intended[msgid] = looks - 1
+                if self._withdraw(msgid) or looks <= 1:
+                    del self._perhaps_intended[msgid]
+        except JournalUnavailable:
+            log.warning("journal_still_unavailable", outcomes=len(self._unrecorded))
+        return len(self._unrecorded)
+
+    def _withdraw(self, msgid: str) -> bool:
+        """Close an intent that was written although nobody heard so; whether it was there."""
+        text = f"{STORE_UNAVAILABLE.title}：意向已写入而未得确认，没有发送"
+        for entry in self._journal.search(Query(msgid=msgid, states=(State.INTENDED,))):
+            unsent = Outcome(State.NOT_SENT, self._clock(), infcode="-1", err_msg=text, code=STORE_UNAVAILABLE.code)
+            self._journal.finish(entry.id, unsent)
+            return True
+        return False
 
     def _intent(self, case: _Case, interface: Interface) -> Intent:
         """What will be made durable: the very msgid and bytes that will leave."""
@@ -349,6 +565,9 @@ class Exchange:
             keys=business_keys(case.message),
             opter=opter,
             node=self._node,
+            business_key=case.visits[0] if case.visits else "",
+            busy_keys=case.visits,
+            once=case.request_id is None,
         )
 
     def _outcome(self, result: Answer, answer: PlatformAnswer, started: datetime) -> Outcome:
@@ -382,6 +601,7 @@ class Exchange:
             retry="" if result.success else PLATFORM_DECLINED.retry,
             output=result.output,
             exchange_id=entry.id,
+            receipt=_receipt(entry),
         )
 
     def _unsent(self, intent: Intent, fault: Fault, error: Exception, entry: Entry | None = None) -> Reply:
@@ -389,7 +609,9 @@ class Exchange:
         text = f"{fault.title}：{error}" if str(error) else fault.title
         outcome = Outcome(State.NOT_SENT, self._clock(), infcode="-1", err_msg=text, code=fault.code)
         log.warning("not_sent", msgid=intent.msgid, infno=intent.infno, code=fault.code, reason=str(error))
-        closed = self._journal.finish(entry.id, outcome) if entry else self._journal.record(intent, outcome)
+        closed = self._finished(entry, outcome) if entry else self._journal.record(intent, outcome)
+        if closed is None:
+            return _open_reply(entry, TWIN_WAITING) if entry else _reply_of_fault(fault, text, None)
         self._observed(closed)
         return _reply_of_fault(fault, text, closed)
 
@@ -404,10 +626,7 @@ class Exchange:
             elapsed_ms=_milliseconds(started, finished),
         )
         log.error("in_doubt", msgid=entry.msgid, infno=entry.infno, reason=str(error))
-        try:
-            entry = self._journal.finish(entry.id, outcome)
-        except Exception:  # the row stays INTENDED; what the caller hears is the same
-            log.exception("doubt_not_recorded", msgid=entry.msgid, infno=entry.infno)
+        entry = self._finished(entry, outcome) or entry
         self._observed(entry)
         return _open_reply(entry, IN_DOUBT)
 
@@ -447,6 +666,20 @@ class Exchange:
                  code=entry.code, seconds=round(seconds, 3))  # fmt: skip
 
 
+_TOLD: Mapping[State, Fault] = {
+    State.INTENDED: TWIN_WAITING,
+    State.IN_DOUBT: IN_DOUBT,
+    State.ESCALATED: ESCALATED,
+    State.NOT_DONE: NOT_DONE,
+    State.REVERSED: NOT_DONE,
+}
+"""What a caller is told of a state that has no answer of the platform."""
+
+
+def _receipt(entry: Entry) -> int | None:
+    return entry.id if entry.in_force and entry.safety == "money" else None
+
+
 def _unsent_fault(error: NotSent) -> Fault:
     return FRONT_REJECTED if isinstance(error, Rejected) else NOT_REACHED
 
@@ -458,10 +691,11 @@ def _may_call(client: Client, transaction: Transaction) -> None:
         )
 
 
-def _trustworthy(result: Answer, transaction: Transaction) -> None:
+def trustworthy(result: Answer, transaction: Transaction) -> None:
     """A success without the output it must have proves nothing (envelope.yaml doubts: infcode 0 with an err_msg).
 
-    Without any output at all, or with an ``err_msg`` and a required node missing, the outcome is unknown.
+    Raises:
+        Garbage: no output at all, or an ``err_msg`` and a required node missing: the outcome is unknown.
     """
     required = [node.name for node in transaction.output.nodes if any(spec.required for spec in node.fields)]
     if not result.success or not required:

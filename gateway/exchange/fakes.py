@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from gateway.exchange import entries
 from gateway.exchange.ports import (
     Bodies,
+    Busy,
     Exchange,
+    InForce,
     Intent,
     JournalUnavailable,
     MsgidBlock,
     Outcome,
+    Proof,
     Query,
     RequestIdTaken,
     State,
 )
+from gateway.exchange.states import FREE, OPEN, UNRESOLVED
 
 
 class MemoryJournal:
@@ -30,6 +34,8 @@ class MemoryJournal:
         self._rows: dict[int, Exchange] = {}
         self._bodies: dict[int, Bodies] = {}
         self._requests: dict[tuple[str, str], int] = {}
+        self._busy: dict[str, int] = {}
+        self._proofs: dict[int, list[Proof]] = {}
         self._next_slot: dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -39,22 +45,103 @@ class MemoryJournal:
             return self._holder(entries.identity(client, "client"), entries.identity(request_id, "request_id"))
 
     def intend(self, intent: Intent) -> Exchange:
-        row = entries.intended(intent)
+        row, keys = entries.intended(intent), entries.busy_keys(intent)
         with self._lock:
             self._check()
             holder = self._holder(row.client, row.request_id)
-            if holder is not None and holder.state not in entries.FREE:
+            if holder is not None and not _gives_way(holder):
                 raise RequestIdTaken(holder)
-            return self._insert(row, intent, None, takes_request=True)
+            same = self._effective(row.infno, row.business_key, row.content_hash) if intent.once else None
+            if same is not None:
+                raise InForce(same)
+            for key in keys:
+                if key in self._busy:
+                    raise Busy(self._rows[self._busy[key]])
+            written = self._insert(row, intent, None, takes_request=True)
+            self._busy |= dict.fromkeys(keys, written.id)
+            return written
+
+    def find_effective(self, infno: str, business_key: str, content_hash: str) -> Exchange | None:
+        with self._lock:
+            self._check()
+            return self._effective(
+                entries.short(infno, "infno"), entries.identity(business_key, "business_key"), content_hash
+            )
+
+    def find_busy(self, business_key: str) -> Exchange | None:
+        with self._lock:
+            self._check()
+            holder = self._busy.get(entries.identity(business_key, "business_key"))
+            return None if holder is None else self._rows[holder]
 
     def finish(self, exchange_id: int, outcome: Outcome) -> Exchange:
         with self._lock:
             self._check()
-            before = entries.check_edge(self._rows.get(exchange_id), exchange_id, outcome.state)
+            row = self._rows.get(exchange_id)
+            before = entries.check_edge(row, exchange_id, outcome.state, of=(State.INTENDED,))
             after = replace(before, **entries.ended(outcome), keys=entries.key_pairs(before.keys, outcome.keys))
-            self._rows[exchange_id] = after
+            self._close(after, outcome)
             self._bodies[exchange_id] = replace(self._bodies[exchange_id], platform_answer=outcome.platform_answer)
             return after
+
+    def resolve(self, exchange_id: int, outcome: Outcome, proofs: Sequence[Proof] = ()) -> Exchange:
+        with self._lock:
+            self._check()
+            row = self._rows.get(exchange_id)
+            after = entries.resolved(entries.check_edge(row, exchange_id, outcome.state, of=UNRESOLVED), outcome)
+            self._close(after, outcome)
+            if outcome.proof_answer is not None:
+                self._bodies[exchange_id] = replace(self._bodies[exchange_id], proof_answer=outcome.proof_answer)
+            self._proofs.setdefault(exchange_id, []).extend(proofs)
+            return after
+
+    def add_proof(self, exchange_id: int, proof: Proof) -> None:
+        with self._lock:
+            self._check()
+            if exchange_id not in self._rows:
+                raise ValueError(f"no exchange {exchange_id}")
+            self._proofs.setdefault(exchange_id, []).append(proof)
+
+    def proofs(self, exchange_id: int) -> list[Proof]:
+        with self._lock:
+            self._check()
+            return list(self._proofs.get(exchange_id, ()))
+
+    def doubts(self, due: datetime, limit: int = 100) -> list[Exchange]:
+        entries.check_limit(limit)
+        with self._lock:
+            self._check()
+            found = [row for row in self._rows.values() if row.state is State.IN_DOUBT]
+        return [row for row in found if row.next_try_at is None or row.next_try_at <= due][:limit]
+
+    def postpone(self, exchange_id: int, tries: int, next_try_at: datetime) -> bool:
+        with self._lock:
+            self._check()
+            row = self._rows.get(exchange_id)
+            if row is None or row.state is not State.IN_DOUBT or row.tries != tries:
+                return False
+            later = entries.from_ms(entries.to_ms(next_try_at))
+            self._rows[exchange_id] = replace(row, tries=tries + 1, next_try_at=later)
+            return True
+
+    def mark_reply(self, exchange_id: int, reply: str) -> None:
+        entries.check_reply(reply)
+        with self._lock:
+            self._check()
+            row = self._rows.get(exchange_id)
+            if row is not None and row.state is State.CONFIRMED and row.reply != entries.WRITTEN:
+                self._rows[exchange_id] = replace(row, reply=reply)
+
+    def untold(self, since: datetime, before: datetime, limit: int = 100) -> list[Exchange]:
+        entries.check_limit(limit)
+        with self._lock:
+            self._check()
+            found = [row for row in self._rows.values() if row.received_at >= since and row.safety == "money"]
+        return [
+            row
+            for row in found
+            if row.in_force and row.reply != entries.WRITTEN and row.finished_at and row.finished_at < before
+        ][:limit]
 
     def doubt_abandoned(self, node: str, outcome: Outcome) -> int:
         with self._lock:
@@ -69,7 +156,7 @@ class MemoryJournal:
         with self._lock:
             self._check()
             holder = self._holder(row.client, row.request_id)
-            free = holder is None or holder.state in entries.FREE
+            free = holder is None or _gives_way(holder)
             return self._insert(row, intent, outcome.platform_answer, takes_request=free)
 
     def get(self, exchange_id: int) -> Exchange | None:
@@ -113,6 +200,32 @@ class MemoryJournal:
         exchange_id = self._requests.get((client, request_id or ""))
         return None if exchange_id is None else self._rows[exchange_id]
 
+    def _effective(self, infno: str, business_key: str, content_hash: str) -> Exchange | None:
+        wanted = (infno, business_key, content_hash)
+        same = [row for row in self._rows.values() if (row.infno, row.business_key, row.content_hash) == wanted]
+        return next((row for row in reversed(same) if row.state in OPEN or row.in_force), None)
+
+    def _close(self, row: Exchange, outcome: Outcome) -> None:
+        """Keep the row, free its keys when it is closed, end what its confirmation ends."""
+        self._rows[row.id] = row
+        if row.state not in OPEN:
+            self._busy = {key: holder for key, holder in self._busy.items() if holder != row.id}
+        if row.state is State.CONFIRMED:
+            self._end_others(row, outcome)
+
+    def _end_others(self, row: Exchange, outcome: Outcome) -> None:
+        for other in list(self._rows.values()):
+            if other.in_force and other.id < row.id and other.infno in outcome.ends and _same_visit(row, other):
+                self._rows[other.id] = replace(other, undone_by=row.id)
+        if not outcome.ends_msgid:
+            return
+        for other in list(self._rows.values()):
+            if other.in_force and other.msgid == entries.identity(outcome.ends_msgid, "msgid"):
+                for ended in list(self._rows.values()):
+                    if ended.undone_by == other.id:
+                        self._rows[ended.id] = replace(ended, undone_by=None)
+                self._rows[other.id] = replace(other, undone_by=row.id)
+
     def _insert(self, row: Exchange, intent: Intent, answer: bytes | None, *, takes_request: bool) -> Exchange:
         if row.msgid and any(row.msgid == other.msgid for other in self._rows.values()):
             raise JournalUnavailable(f"msgid {row.msgid} is already in the journal")
@@ -123,6 +236,17 @@ class MemoryJournal:
         if row.request_id and takes_request:
             self._requests[row.client, row.request_id] = written.id
         return written
+
+
+def _gives_way(holder: Exchange) -> bool:
+    return holder.state in FREE or (holder.state is State.CONFIRMED and holder.undone_by is not None)
+
+
+def _same_visit(row: Exchange, other: Exchange) -> bool:
+    kind, values = entries.visit_of(row)
+    shared = not kind or any((kind, value) in other.keys for value in values)
+    settlements = [[value for name, value in one.keys if name == "setl_id"] for one in (row, other)]
+    return shared and row.institution == other.institution and entries.same_settlement(*settlements)
 
 
 def _matches(row: Exchange, query: Query) -> bool:

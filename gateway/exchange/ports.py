@@ -13,10 +13,7 @@ from typing import Protocol
 
 
 class State(enum.StrEnum):
-    """States of an exchange (design.md). Only these edges exist:
-
-    ``RECEIVED -> REFUSED | INTENDED``, ``INTENDED -> CONFIRMED | DECLINED | NOT_SENT | IN_DOUBT``.
-    """
+    """States of an exchange (design, "Exchange states"). The edges are the table in ``gateway/exchange/states.py``."""
 
     RECEIVED = "RECEIVED"
     REFUSED = "REFUSED"
@@ -25,6 +22,9 @@ class State(enum.StrEnum):
     DECLINED = "DECLINED"
     NOT_SENT = "NOT_SENT"
     IN_DOUBT = "IN_DOUBT"
+    NOT_DONE = "NOT_DONE"
+    REVERSED = "REVERSED"
+    ESCALATED = "ESCALATED"
 
 
 # ---------------------------------------------------------------- platform
@@ -119,6 +119,12 @@ class Intent:
     province: str = ""
     node: str = ""
     """Whose process holds it while it is INTENDED."""
+    business_key: str = ""
+    """The visit it is about (``gateway/exchange/content.py``); one exchange at a time may hold it."""
+    busy_keys: Sequence[str] = ()
+    """Every key it holds until it is closed; empty: ``business_key`` alone, or none."""
+    once: bool = False
+    """Refuse it while an exchange of the same transaction, business key and content is open or in force."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +142,12 @@ class Outcome:
     keys: Sequence[tuple[str, str]] = ()
     elapsed_ms: int = 0
     """Time spent waiting for the platform."""
+    proof_answer: bytes | None = None
+    """The answer as proof gave it: that of an identical repeat, or an envelope rebuilt from a query."""
+    ends: Sequence[str] = ()
+    """Only with CONFIRMED: transactions of which every exchange in force about the same visit is no longer so."""
+    ends_msgid: str | None = None
+    """Only with CONFIRMED: the exchange sent under this msgid is no longer in force (2601)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +176,21 @@ class Exchange:
     code: str
     elapsed_ms: int
     node: str = ""
+    business_key: str = ""
+    undone_by: int | None = None
+    """Id of the exchange that ended it: CONFIRMED, but no longer in force."""
+    tries: int = 0
+    """Steps of the resolver so far."""
+    next_try_at: datetime | None = None
+    """When the resolver comes back; None while IN_DOUBT: at once."""
+    reply: str = ""
+    """``written`` or ``broken``; empty while nobody was told."""
     keys: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def in_force(self) -> bool:
+        """Confirmed and not undone since: its answer may be given again."""
+        return self.state is State.CONFIRMED and self.undone_by is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +201,35 @@ class Bodies:
     caller_charset: str
     platform_request: bytes | None
     platform_answer: bytes | None
+    proof_answer: bytes | None = None
+
+
+class ProofKind(enum.StrEnum):
+    """What a line of evidence is."""
+
+    QUERY = "query"
+    REVERSE = "reverse"
+    REPEAT = "repeat"
+    LATE_ANSWER = "late_answer"
+    OPERATOR = "operator"
+    DECISION = "decision"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One line of evidence about a doubtful exchange; never changed, never removed.
+
+    ``REVERSE`` and ``REPEAT`` are written once before they are sent (without ``answer``) and once more when answered.
+    """
+
+    kind: ProofKind
+    at: datetime
+    detail: str
+    """What was seen or decided, in Chinese."""
+    infno: str = ""
+    msgid: str = ""
+    request: bytes | None = None
+    answer: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +261,22 @@ class RequestIdTaken(Exception):
         super().__init__(f"request_id held by exchange {holder.id} ({holder.state})")
 
 
+class InForce(Exception):
+    """The same transaction, business key and content is open or in force (``Intent.once``); ``holder`` is that exchange."""
+
+    def __init__(self, holder: Exchange) -> None:
+        self.holder = holder
+        super().__init__(f"exchange {holder.id} ({holder.state}) is the same")
+
+
+class Busy(Exception):
+    """Another exchange about the same visit is open; ``holder`` is that exchange."""
+
+    def __init__(self, holder: Exchange) -> None:
+        self.holder = holder
+        super().__init__(f"business key held by exchange {holder.id} ({holder.state})")
+
+
 class JournalUnavailable(Exception):
     """The journal could not be read or written; nothing was recorded by this call."""
 
@@ -217,17 +288,64 @@ class Journal(Protocol):
         """The exchange that last held this client's ``request_id``."""
         ...
 
+    def find_effective(self, infno: str, business_key: str, content_hash: str) -> Exchange | None:
+        """The newest exchange of this transaction, key and content that is open or in force."""
+        ...
+
+    def find_busy(self, business_key: str) -> Exchange | None:
+        """The open exchange that holds this key."""
+        ...
+
     def intend(self, intent: Intent) -> Exchange:
-        """Write an INTENDED row with its bytes; takes ``(client, request_id)`` in the same commit.
+        """Write an INTENDED row with its bytes; takes ``(client, request_id)`` and the busy keys in the same commit.
 
         Raises:
-            RequestIdTaken: the id is held by an exchange in INTENDED, IN_DOUBT or CONFIRMED.
+            RequestIdTaken: the id is held by an exchange that is open or in force.
+            Busy: a key is held by an open exchange.
+            InForce: ``intent.once``, and the same is open or in force.
             JournalUnavailable: nothing was written.
         """
         ...
 
     def finish(self, exchange_id: int, outcome: Outcome) -> Exchange:
-        """Move INTENDED to ``outcome.state`` (compare-and-set). Raises ValueError on an illegal edge."""
+        """Move INTENDED to ``outcome.state`` (compare-and-set). Raises ValueError on an illegal edge.
+
+        In the same commit the busy keys are freed unless the new state is IN_DOUBT, and on CONFIRMED what
+        ``outcome.ends`` and ``outcome.ends_msgid`` name is marked ``undone_by`` this exchange: those that share an
+        ``mdtrt_id`` with it (else a ``psn_no``, else all of the institution) and, where both name a ``setl_id``, one
+        of those too. What an exchange of ``ends_msgid`` had ended is in force again.
+        """
+        ...
+
+    def resolve(self, exchange_id: int, outcome: Outcome, proofs: Sequence[Proof] = ()) -> Exchange:
+        """Move IN_DOUBT or ESCALATED to ``outcome.state`` with its evidence, like :meth:`finish` otherwise.
+
+        ``reply`` becomes empty: whoever asked has not heard of the new state. Raises ValueError on an illegal edge.
+        """
+        ...
+
+    def add_proof(self, exchange_id: int, proof: Proof) -> None:
+        """Add a line of evidence. Raises ValueError when there is no such exchange."""
+        ...
+
+    def proofs(self, exchange_id: int) -> list[Proof]:
+        """The evidence in the order it came."""
+        ...
+
+    def doubts(self, due: datetime, limit: int = 100) -> list[Exchange]:
+        """Exchanges IN_DOUBT whose next try is due, oldest first."""
+        ...
+
+    def postpone(self, exchange_id: int, tries: int, next_try_at: datetime) -> bool:
+        """Claim or delay a doubt: sets ``tries + 1`` and the time if it is IN_DOUBT with ``tries``; whether it was."""
+        ...
+
+    def mark_reply(self, exchange_id: int, reply: str) -> None:
+        """Keep whether the reply was ``written`` or ``broken``; a written one stays written."""
+        ...
+
+    def untold(self, since: datetime, before: datetime, limit: int = 100) -> list[Exchange]:
+        """CONFIRMED money in force, received since ``since`` and finished before ``before``, whose reply is not known to be written."""
         ...
 
     def doubt_abandoned(self, node: str, outcome: Outcome) -> int:

@@ -8,27 +8,32 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection, Row, Select
 
 from gateway.exchange import entries
 from gateway.exchange.ports import (
     Bodies,
+    Busy,
     Exchange,
+    InForce,
     Intent,
     JournalUnavailable,
     MsgidBlock,
     Outcome,
+    Proof,
+    ProofKind,
     Query,
     RequestIdTaken,
     State,
 )
+from gateway.exchange.states import FREE, OPEN, UNRESOLVED
 from gateway.store import statements as sql
 from gateway.store._backend import Backend
 from gateway.store.tables import exchange
 
 _COLUMNS = tuple(column.name for column in exchange.columns if column.name != "id")
-_TIMES = ("received_at", "finished_at")
-_NONE_AS_IT_IS = frozenset({"msgid", "request_id", "finished_at"})
+_TIMES = ("received_at", "finished_at", "next_try_at")
+_NONE_AS_IT_IS = frozenset({"msgid", "request_id", "finished_at", "next_try_at", "undone_by"})
 PACK_LEVEL = 3
 """zlib: on fee rows as small as the default level within a tenth, at half its time."""
 
@@ -43,21 +48,32 @@ class SqlJournal:
         held = {"client": entries.identity(client, "client"), "request_id": entries.identity(request_id, "request_id")}
         return self._backend.read(lambda connection: _one(connection.execute(sql.FIND_REQUEST, held).all()))
 
+    def find_effective(self, infno: str, business_key: str, content_hash: str) -> Exchange | None:
+        wanted = _same(entries.short(infno, "infno"), entries.identity(business_key, "business_key"), content_hash)
+        return self._backend.read(lambda connection: _found(connection, sql.EFFECTIVE, wanted))
+
+    def find_busy(self, business_key: str) -> Exchange | None:
+        keys = [entries.identity(business_key, "business_key")]
+        return self._backend.read(lambda connection: _found(connection, sql.BUSY_HOLDER, {"keys": keys}))
+
     def intend(self, intent: Intent) -> Exchange:
-        row = entries.intended(intent)
+        row, keys = entries.intended(intent), entries.busy_keys(intent)
         bodies = [
             _packed("caller_request", intent.caller_request, intent.caller_charset),
             _packed("platform_request", intent.platform_request),
         ]
 
         def job(connection: Connection) -> Exchange:
-            held_by = None
-            if row.request_id:
-                held_by = _holder(connection, row)
-                if held_by is not None and held_by.state not in entries.FREE:
-                    raise RequestIdTaken(held_by)
+            held_by = _free_holder(connection, row)
+            _must_not_be_in_force(connection, row, once=intent.once)
+            if keys and (holder := _found(connection, sql.BUSY_HOLDER, {"keys": list(keys)})):
+                raise Busy(holder)
             written = _insert(connection, row, bodies)
             _take_request(connection, written, held_by)
+            for key in keys:
+                connection.execute(sql.INSERT_BUSY, {"business_key": key, "exchange_id": written.id})
+            # with the key in hand: the same may have come and gone on another node since the first look
+            _must_not_be_in_force(connection, written, once=intent.once)
             return written
 
         return self._backend.write(job)
@@ -66,15 +82,64 @@ class SqlJournal:
         body = _packed("platform_answer", outcome.platform_answer)
 
         def job(connection: Connection) -> Exchange:
-            before = entries.check_edge(_get(connection, exchange_id), exchange_id, outcome.state)
+            row = _get(connection, exchange_id)
+            before = entries.check_edge(row, exchange_id, outcome.state, of=(State.INTENDED,))
             keys = entries.key_pairs(before.keys, outcome.keys)
             after = replace(before, **entries.ended(outcome), keys=keys)
-            _move(connection, before, after)
+            _close(connection, before, after, outcome)
             _insert_bodies(connection, exchange_id, [body])
-            _insert_keys(connection, exchange_id, sorted(set(keys) - set(before.keys)))
             return after
 
         return self._backend.write(job)
+
+    def resolve(self, exchange_id: int, outcome: Outcome, proofs: Sequence[Proof] = ()) -> Exchange:
+        body = _packed("proof_answer", outcome.proof_answer)
+        evidence = [_proof_row(proof) for proof in proofs]
+
+        def job(connection: Connection) -> Exchange:
+            before = entries.check_edge(_get(connection, exchange_id), exchange_id, outcome.state, of=UNRESOLVED)
+            after = entries.resolved(before, outcome)
+            _close(connection, before, after, outcome)
+            _insert_bodies(connection, exchange_id, [body])
+            _insert_proofs(connection, exchange_id, evidence)
+            return after
+
+        return self._backend.write(job)
+
+    def add_proof(self, exchange_id: int, proof: Proof) -> None:
+        evidence = [_proof_row(proof)]
+
+        def job(connection: Connection) -> None:
+            if _get(connection, exchange_id) is None:
+                raise ValueError(f"no exchange {exchange_id}")
+            _insert_proofs(connection, exchange_id, evidence)
+
+        self._backend.write(job)
+
+    def proofs(self, exchange_id: int) -> list[Proof]:
+        which = {"exchange_id": exchange_id}
+        found: Sequence[Any] = self._backend.read(lambda connection: connection.execute(sql.PROOFS, which).all())
+        return [_proof(row) for row in found]
+
+    def doubts(self, due: datetime, limit: int = 100) -> list[Exchange]:
+        return self._page(sql.DOUBTS, {"due": entries.to_ms(due), "count": entries.check_limit(limit)})
+
+    def postpone(self, exchange_id: int, tries: int, next_try_at: datetime) -> bool:
+        values = {
+            "exchange_id": exchange_id,
+            "tries_before": tries,
+            "new_tries": tries + 1,
+            "new_next_try_at": entries.to_ms(next_try_at),
+        }
+        return self._backend.write(lambda connection: connection.execute(sql.POSTPONE, values).rowcount) == 1
+
+    def mark_reply(self, exchange_id: int, reply: str) -> None:
+        values = {"exchange_id": exchange_id, "new_reply": entries.check_reply(reply)}
+        self._backend.write(lambda connection: connection.execute(sql.MARK_REPLY, values).rowcount)
+
+    def untold(self, since: datetime, before: datetime, limit: int = 100) -> list[Exchange]:
+        bounds = {"since": entries.to_ms(since), "before": entries.to_ms(before)}
+        return self._page(sql.UNTOLD, {**bounds, "count": entries.check_limit(limit)})
 
     def doubt_abandoned(self, node: str, outcome: Outcome) -> int:
         changed = {f"new_{name}": _column(value) for name, value in entries.ended(outcome).items()}
@@ -95,7 +160,7 @@ class SqlJournal:
             written = _insert(connection, row, bodies)
             if row.request_id:
                 held_by = _holder(connection, row)
-                if held_by is None or held_by.state in entries.FREE:
+                if held_by is None or _gives_way(held_by):
                     _take_request(connection, written, held_by)
             return written
 
@@ -110,10 +175,11 @@ class SqlJournal:
         return _bodies(exchange_id, found) if found else None
 
     def search(self, query: Query) -> list[Exchange]:
-        statement = sql.search(query)
+        return self._page(sql.search(query), {})
 
+    def _page(self, statement: Select[Any], values: Mapping[str, Any]) -> list[Exchange]:
         def job(connection: Connection) -> list[Exchange]:
-            page = connection.execute(statement).all()
+            page = connection.execute(statement, values).all()
             keys: dict[int, list[tuple[str, str]]] = {row.id: [] for row in page}
             for key in connection.execute(sql.KEYS_OF, {"ids": list(keys)}) if page else ():
                 keys[key.exchange_id].append((key.kind, key.value))
@@ -157,6 +223,105 @@ def _holder(connection: Connection, row: Exchange) -> Exchange | None:
     return None if exchange_id is None else _get(connection, exchange_id)
 
 
+def _gives_way(holder: Exchange) -> bool:
+    """Whether the ``request_id`` of ``holder`` may be used anew."""
+    return holder.state in FREE or (holder.state is State.CONFIRMED and holder.undone_by is not None)
+
+
+def _free_holder(connection: Connection, row: Exchange) -> Exchange | None:
+    held_by = _holder(connection, row) if row.request_id else None
+    if held_by is not None and not _gives_way(held_by):
+        raise RequestIdTaken(held_by)
+    return held_by
+
+
+def _same(infno: str, business_key: str, content_hash: str, not_id: int = 0) -> dict[str, Any]:
+    return {"infno": infno, "business_key": business_key, "content_hash": content_hash, "not_id": not_id}
+
+
+def _must_not_be_in_force(connection: Connection, row: Exchange, *, once: bool) -> None:
+    if not once:
+        return
+    wanted = _same(row.infno, row.business_key, row.content_hash, row.id)
+    if holder := _found(connection, sql.EFFECTIVE, wanted):
+        raise InForce(holder)
+
+
+def _found(connection: Connection, statement: Select[Any], values: Mapping[str, Any]) -> Exchange | None:
+    """The exchange whose id ``statement`` finds."""
+    exchange_id = connection.execute(statement, values).scalar()
+    return None if exchange_id is None else _get(connection, exchange_id)
+
+
+def _close(connection: Connection, before: Exchange, after: Exchange, outcome: Outcome) -> None:
+    """Move the row, free its keys when it is closed, end what its confirmation ends."""
+    _move(connection, before, after)
+    _insert_keys(connection, after.id, sorted(set(after.keys) - set(before.keys)))
+    if after.state not in OPEN:
+        connection.execute(sql.FREE_BUSY, {"held_by": after.id})
+    if after.state is State.CONFIRMED:
+        _end_others(connection, after, outcome)
+
+
+def _end_others(connection: Connection, row: Exchange, outcome: Outcome) -> None:
+    ids = _ended_ids(connection, row, outcome.ends) if outcome.ends else []
+    if outcome.ends_msgid:
+        of = {"of_msgid": entries.identity(outcome.ends_msgid, "msgid")}
+        for exchange_id in connection.execute(sql.ENDED_MSGID, of).scalars().all():
+            connection.execute(sql.REDO, {"was_undone_by": exchange_id})
+            ids.append(exchange_id)
+    if ids:
+        connection.execute(sql.UNDO, {"ids": ids, "new_undone_by": row.id})
+
+
+def _ended_ids(connection: Connection, row: Exchange, infnos: Sequence[str]) -> list[int]:
+    kind, values = entries.visit_of(row)
+    wanted: dict[str, Any] = {"infnos": list(infnos), "institution": row.institution or None, "ended_by": row.id}
+    statement = sql.ENDED_ALL
+    if kind:
+        statement, wanted = sql.ENDED_BY_KEY, {**wanted, "key_kind": kind, "key_values": sorted(values)}
+    ids = list(connection.execute(statement, wanted).scalars().all())
+    if not ids:
+        return ids
+    settlements: dict[int, set[str]] = {exchange_id: set() for exchange_id in [*ids, row.id]}
+    for key in connection.execute(sql.KEYS_OF, {"ids": list(settlements)}):
+        if key.kind == "setl_id":
+            settlements[key.exchange_id].add(key.value)
+    return [found for found in ids if entries.same_settlement(settlements[row.id], settlements[found])]
+
+
+def _proof_row(proof: Proof) -> dict[str, Any]:
+    """A row of ``proof`` still without exchange and number; packed in the caller's thread."""
+    return {
+        "at": entries.to_ms(proof.at),
+        "kind": proof.kind.value,
+        "detail": entries.plain(proof.detail) or None,
+        "infno": entries.short(proof.infno, "infno") or None,
+        "msgid": entries.identity_or_none(proof.msgid, "msgid"),
+        "request": None if proof.request is None else zlib.compress(proof.request, PACK_LEVEL),
+        "answer": None if proof.answer is None else zlib.compress(proof.answer, PACK_LEVEL),
+    }
+
+
+def _insert_proofs(connection: Connection, exchange_id: int, evidence: Sequence[dict[str, Any]]) -> None:
+    if evidence:
+        last: int = connection.execute(sql.LAST_SEQ, {"exchange_id": exchange_id}).scalar_one()
+        rows = [{**row, "exchange_id": exchange_id, "seq": last + n} for n, row in enumerate(evidence, 1)]
+        connection.execute(sql.INSERT_PROOF, rows)
+
+
+def _proof(row: Any) -> Proof:
+    return Proof(
+        kind=ProofKind(row.kind),
+        at=entries.from_ms(row.at),
+        detail=row.detail or "",
+        infno=row.infno or "",
+        msgid=row.msgid or "",
+        request=None if row.request is None else zlib.decompress(row.request),
+        answer=None if row.answer is None else zlib.decompress(row.answer),
+    )
+
+
 def _take_request(connection: Connection, row: Exchange, held_by: Exchange | None) -> None:
     """Make ``row`` the holder of its request_id after ``held_by``. The primary key or the compare-and-set decides races."""
     if row.request_id is None:
@@ -197,10 +362,7 @@ def _insert_keys(connection: Connection, exchange_id: int, keys: Sequence[tuple[
 
 
 def _move(connection: Connection, before: Exchange, after: Exchange) -> None:
-    changed: dict[str, Any] = {
-        f"new_{name}": _column(getattr(after, name))
-        for name in ("state", "finished_at", "infcode", "inf_refmsgid", "err_msg", "warn_msg", "code", "elapsed_ms")
-    }
+    changed: dict[str, Any] = {f"new_{name}": _column(getattr(after, name)) for name in sql.OUTCOME_COLUMNS}
     where = {"exchange_id": before.id, "state_before": before.state.value}
     if connection.execute(sql.FINISH, {**changed, **where}).rowcount != 1:
         raise ValueError(f"exchange {before.id} was finished by another at the same moment")
@@ -239,7 +401,7 @@ def _value(name: str, stored: Any) -> Any:
     if name == "state":
         return State(stored)
     if stored is None:
-        return None if name in _NONE_AS_IT_IS else ""
+        return None if name in _NONE_AS_IT_IS else 0 if name == "tries" else ""
     return entries.from_ms(stored) if name in _TIMES else stored
 
 
@@ -263,6 +425,7 @@ def _bodies(exchange_id: int, found: Sequence[Any]) -> Bodies:
         caller_charset=(caller.charset or "") if caller is not None else "",
         platform_request=_unpacked(exchange_id, by_kind.get("platform_request")),
         platform_answer=_unpacked(exchange_id, by_kind.get("platform_answer")),
+        proof_answer=_unpacked(exchange_id, by_kind.get("proof_answer")),
     )
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, insert, select, update
+from sqlalchemy import Select, and_, bindparam, delete, func, insert, or_, select, update
 
 from gateway.exchange import entries
 from gateway.exchange.ports import Query, State
-from gateway.store.tables import exchange, exchange_body, exchange_key, msgid_high, request_key
+from gateway.exchange.states import OPEN, SENT
+from gateway.store.tables import busy, exchange, exchange_body, exchange_key, msgid_high, proof, request_key
 
 _KEYS = exchange.outerjoin(exchange_key, exchange_key.c.exchange_id == exchange.c.id)
 
@@ -21,6 +22,22 @@ INSERT_BODY = insert(exchange_body)
 INSERT_KEY = insert(exchange_key)
 INSERT_REQUEST_KEY = insert(request_key)
 INSERT_HIGH = insert(msgid_high)
+INSERT_BUSY = insert(busy)
+INSERT_PROOF = insert(proof)
+
+OUTCOME_COLUMNS = (
+    "state",
+    "finished_at",
+    "infcode",
+    "inf_refmsgid",
+    "err_msg",
+    "warn_msg",
+    "code",
+    "elapsed_ms",
+    "next_try_at",
+    "reply",
+)
+"""What the end of an exchange changes in its row."""
 
 # one row per key of the exchange, so that the row and its keys cost one statement
 GET = (
@@ -65,10 +82,7 @@ PASS_REQUEST_KEY = (
     )
     .values(exchange_id=bindparam("taken_by"))
 )
-_outcome: dict[str, Any] = {
-    name: bindparam(f"new_{name}")
-    for name in ("state", "finished_at", "infcode", "inf_refmsgid", "err_msg", "warn_msg", "code", "elapsed_ms")
-}
+_outcome: dict[str, Any] = {name: bindparam(f"new_{name}") for name in OUTCOME_COLUMNS}
 FINISH = (
     update(exchange)
     .where(exchange.c.id == bindparam("exchange_id"), exchange.c.state == bindparam("state_before"))
@@ -78,6 +92,79 @@ DOUBT_ABANDONED = (
     update(exchange)
     .where(exchange.c.node == bindparam("of_node"), exchange.c.state == bindparam("state_before"))
     .values(_outcome)
+)
+
+_OPEN = [state.value for state in OPEN]
+_IN_FORCE = and_(exchange.c.state == State.CONFIRMED.value, exchange.c.undone_by.is_(None))
+EFFECTIVE = (
+    select(exchange.c.id)
+    .where(
+        exchange.c.infno == bindparam("infno"),
+        exchange.c.business_key == bindparam("business_key"),
+        exchange.c.content_hash == bindparam("content_hash"),
+        exchange.c.id != bindparam("not_id"),
+        or_(exchange.c.state.in_(_OPEN), _IN_FORCE),
+    )
+    .order_by(exchange.c.id.desc())
+    .limit(1)
+)
+BUSY_HOLDER = select(busy.c.exchange_id).where(busy.c.business_key.in_(bindparam("keys", expanding=True))).limit(1)
+FREE_BUSY = delete(busy).where(busy.c.exchange_id == bindparam("held_by"))
+
+# what a confirmed exchange ends: of these transactions, about the same visit
+_ENDED = select(exchange.c.id).where(
+    exchange.c.infno.in_(bindparam("infnos", expanding=True)),
+    exchange.c.institution == bindparam("institution"),
+    exchange.c.id < bindparam("ended_by"),
+    _IN_FORCE,
+)
+ENDED_ALL = _ENDED
+ENDED_BY_KEY = _ENDED.where(
+    exchange.c.id.in_(
+        select(exchange_key.c.exchange_id).where(
+            exchange_key.c.kind == bindparam("key_kind"),
+            exchange_key.c.value.in_(bindparam("key_values", expanding=True)),
+        )
+    )
+)
+ENDED_MSGID = select(exchange.c.id).where(exchange.c.msgid == bindparam("of_msgid"), _IN_FORCE)
+UNDO = (
+    update(exchange)
+    .where(exchange.c.id.in_(bindparam("ids", expanding=True)))
+    .values(undone_by=bindparam("new_undone_by"))
+)
+REDO = update(exchange).where(exchange.c.undone_by == bindparam("was_undone_by")).values(undone_by=None)
+
+LAST_SEQ = select(func.coalesce(func.max(proof.c.seq), 0)).where(proof.c.exchange_id == bindparam("exchange_id"))
+PROOFS = select(proof).where(proof.c.exchange_id == bindparam("exchange_id")).order_by(proof.c.seq)
+DOUBTS = (
+    select(exchange)
+    .where(exchange.c.state == State.IN_DOUBT.value)
+    .where(or_(exchange.c.next_try_at.is_(None), exchange.c.next_try_at <= bindparam("due")))
+    .order_by(exchange.c.id)
+    .limit(bindparam("count"))
+)
+POSTPONE = (
+    update(exchange)
+    .where(
+        exchange.c.id == bindparam("exchange_id"),
+        exchange.c.state == State.IN_DOUBT.value,
+        func.coalesce(exchange.c.tries, 0) == bindparam("tries_before"),
+    )
+    .values(tries=bindparam("new_tries"), next_try_at=bindparam("new_next_try_at"))
+)
+_NOT_WRITTEN = or_(exchange.c.reply.is_(None), exchange.c.reply != entries.WRITTEN)
+MARK_REPLY = (
+    update(exchange)
+    .where(exchange.c.id == bindparam("exchange_id"), exchange.c.state == State.CONFIRMED.value, _NOT_WRITTEN)
+    .values(reply=bindparam("new_reply"))
+)
+UNTOLD = (
+    select(exchange)
+    .where(exchange.c.received_at >= bindparam("since"), exchange.c.finished_at < bindparam("before"))
+    .where(exchange.c.safety == "money", _IN_FORCE, _NOT_WRITTEN)
+    .order_by(exchange.c.id)
+    .limit(bindparam("count"))
 )
 
 LOCK_HIGH = select(msgid_high.c.next_slot).where(msgid_high.c.institution == bindparam("institution")).with_for_update()
@@ -97,7 +184,11 @@ SENT_WITHOUT_BYTES = (
             (exchange_body.c.exchange_id == exchange.c.id) & (exchange_body.c.kind == "platform_request"),
         )
     )
-    .where(exchange.c.state.in_([state.value for state in entries.SENT - {State.NOT_SENT}]))
+    .where(
+        exchange.c.state.in_(
+            [state.value for state in (SENT | OPEN | {State.NOT_DONE, State.REVERSED}) - {State.NOT_SENT}]
+        )
+    )
     .where(exchange_body.c.exchange_id.is_(None))
 )
 

@@ -60,6 +60,11 @@ exchange = Table(
     _text("code"),
     Column("elapsed_ms", Integer, nullable=False),
     _text("node"),
+    _text("business_key"),
+    Column("undone_by", RowId),
+    Column("tries", Integer),
+    Column("next_try_at", BigInteger),
+    _text("reply"),
     CheckConstraint(f"state IN ({', '.join(repr(state.value) for state in State)})", name="ck_exchange_state"),
 )
 # SQL Server counts two NULLs as equal in a unique index unless they are left out of it
@@ -70,6 +75,8 @@ Index("ix_exchange_infno", exchange.c.infno, exchange.c.id)
 Index("ix_exchange_client", exchange.c.client, exchange.c.id)
 Index("ix_exchange_code", exchange.c.code, exchange.c.id)
 Index("ix_exchange_request", exchange.c.request_id, exchange.c.id)
+Index("ix_exchange_effective", exchange.c.infno, exchange.c.business_key, exchange.c.content_hash, exchange.c.id)
+Index("ix_exchange_undone", exchange.c.undone_by)
 
 exchange_body = Table(
     "exchange_body",
@@ -99,6 +106,30 @@ request_key = Table(
     _text("request_id", nullable=False),
     Column("exchange_id", RowId, ForeignKey("exchange.id", name="fk_request_key"), nullable=False),
     PrimaryKeyConstraint("client", "request_id", name="pk_request_key"),
+)
+
+busy = Table(
+    "busy",
+    metadata,
+    _text("business_key", nullable=False),
+    Column("exchange_id", RowId, ForeignKey("exchange.id", name="fk_busy"), nullable=False),
+    PrimaryKeyConstraint("business_key", name="pk_busy"),
+    Index("ix_busy_exchange", "exchange_id"),
+)
+
+proof = Table(
+    "proof",
+    metadata,
+    Column("exchange_id", RowId, ForeignKey("exchange.id", name="fk_proof"), nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    _text("kind", nullable=False),
+    Column("detail", UnicodeText),
+    _text("infno"),
+    _text("msgid"),
+    Column("request", LargeBinary),
+    Column("answer", LargeBinary),
+    PrimaryKeyConstraint("exchange_id", "seq", name="pk_proof"),
 )
 
 msgid_high = Table(

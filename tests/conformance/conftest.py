@@ -37,5 +37,5 @@ def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]
         url, store = request.getfixturevalue("pg_store")
         # a new database for each test would take ten times as long
         with psycopg.connect(url) as connection:
-            connection.execute("TRUNCATE exchange, exchange_body, exchange_key, request_key, msgid_high")
+            connection.execute("TRUNCATE exchange, exchange_body, exchange_key, request_key, busy, proof, msgid_high")
         yield store.journal

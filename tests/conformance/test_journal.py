@@ -13,7 +13,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.exchange.entries import SHANGHAI
-from gateway.exchange.ports import Exchange, Intent, Journal, JournalUnavailable, Query, RequestIdTaken, State
+from gateway.exchange.ports import (
+    Busy,
+    Exchange,
+    InForce,
+    Intent,
+    Journal,
+    JournalUnavailable,
+    Proof,
+    ProofKind,
+    Query,
+    RequestIdTaken,
+    State,
+)
+from gateway.exchange.states import EDGES, OPEN
+from gateway.exchange.states import FREE as FREE_STATES
 from tests.store.samples import INSTITUTION, LATER, NOW, intent, outcome, refusal
 
 FREE = [State.REFUSED, State.NOT_SENT, State.DECLINED]
@@ -384,6 +398,238 @@ def test_what_a_dead_process_left_open_is_in_doubt(journal: Journal) -> None:
     assert journal.doubt_abandoned("a", outcome(State.IN_DOUBT)) == 0
 
 
+# ---------------------------------------------------------------- doubts
+
+KEY = "mdtrt_id:M1"
+
+
+def brought_to(journal: Journal, state: State, **changes: object) -> Exchange:
+    """A money exchange about M1 that has gone all the way to ``state``."""
+    row = journal.intend(intent(**({"business_key": KEY, "once": True} | changes)))
+    if state is State.INTENDED:
+        return row
+    if state in EDGES[State.INTENDED]:
+        return journal.finish(row.id, outcome(state))
+    journal.finish(row.id, outcome(State.IN_DOUBT))
+    return journal.resolve(row.id, outcome(state))
+
+
+MOVED = [state for state in State if state not in (State.RECEIVED, State.REFUSED)]
+
+
+@pytest.mark.parametrize("after", list(State))
+@pytest.mark.parametrize("before", MOVED)
+def test_resolve_walks_the_table_and_nothing_else(journal: Journal, before: State, after: State) -> None:
+    row = brought_to(journal, before)
+    note = Proof(ProofKind.DECISION, LATER, "因为", "2304")
+    if before in (State.IN_DOUBT, State.ESCALATED) and after in EDGES[before]:
+        moved = journal.resolve(row.id, outcome(after, proof_answer=b"proof", code="GW-4110"), [note])
+        assert (moved.state, moved.code, moved.elapsed_ms) == (after, "GW-4110", row.elapsed_ms)
+        assert journal.get(row.id) == moved
+        bodies = journal.bodies(row.id)
+        assert bodies is not None
+        assert (bodies.platform_answer, bodies.proof_answer) == (b'{"infcode":0}', b"proof")
+        assert journal.proofs(row.id) == [note]
+    else:
+        with pytest.raises(ValueError, match=f"no way from {before} to {after}"):
+            journal.resolve(row.id, outcome(after), [note])
+        assert journal.get(row.id) == row
+        assert journal.proofs(row.id) == []
+
+
+@pytest.mark.parametrize("state", MOVED)
+def test_a_visit_is_busy_while_its_exchange_is_open(journal: Journal, state: State) -> None:
+    holder = brought_to(journal, state)
+    other = intent(infno="2402", business_key=KEY, content_hash="d" * 64)
+    if state in OPEN:
+        assert journal.find_busy(KEY) == holder
+        with pytest.raises(Busy) as caught:
+            journal.intend(other)
+        assert caught.value.holder == holder
+        assert len(journal.search(Query())) == 1
+    else:
+        assert journal.find_busy(KEY) is None
+        assert journal.find_busy(KEY) is None
+        assert journal.find_busy("mdtrt_id:M2") is None
+        row = journal.intend(other)
+        assert journal.find_busy(KEY) == row
+
+
+def test_every_visit_of_a_message_is_busy(journal: Journal) -> None:
+    row = journal.intend(intent(business_key=KEY, busy_keys=[KEY, "mdtrt_id:M2", KEY]))
+    with pytest.raises(Busy):
+        journal.intend(intent(business_key="mdtrt_id:M2"))
+    journal.finish(row.id, outcome())
+    assert journal.intend(intent(business_key="mdtrt_id:M2"))
+
+
+@pytest.mark.parametrize("state", MOVED)
+def test_the_same_without_a_request_id_is_found_while_it_is_open_or_in_force(journal: Journal, state: State) -> None:
+    holder = brought_to(journal, state)
+    found = journal.find_effective("2304", KEY, "c" * 64)
+    if state in FREE_STATES:
+        assert found is None
+        assert journal.intend(intent(business_key=KEY, once=True))
+        return
+    assert found == holder
+    assert journal.find_effective("2305", KEY, "c" * 64) is None
+    assert journal.find_effective("2304", "mdtrt_id:M2", "c" * 64) is None
+    assert journal.find_effective("2304", KEY, "d" * 64) is None
+    with pytest.raises(InForce) as caught:
+        journal.intend(intent(business_key=KEY, once=True))
+    assert caught.value.holder == holder
+
+
+@pytest.mark.parametrize("state", [State.NOT_DONE, State.REVERSED, State.ESCALATED])
+def test_request_ids_after_a_doubt(journal: Journal, state: State) -> None:
+    holder = brought_to(journal, state, request_id="R1")
+    if state is State.ESCALATED:
+        with pytest.raises(RequestIdTaken):
+            journal.intend(intent(request_id="R1"))
+        assert journal.find_request("his", "R1") == holder
+    else:
+        assert journal.intend(intent(request_id="R1"))
+
+
+def confirmed(
+    journal: Journal, infno: str, *keys: tuple[str, str], ends: tuple[str, ...] = (), **changes: object
+) -> Exchange:
+    row = journal.intend(intent(infno=infno, keys=keys[:1], **changes))
+    return journal.finish(row.id, outcome(keys=keys[1:], ends=ends))
+
+
+def undone_by(journal: Journal, row: Exchange) -> int | None:
+    found = journal.get(row.id)
+    assert found is not None
+    return found.undone_by
+
+
+def test_what_an_undo_ends(journal: Journal) -> None:
+    admitted = confirmed(journal, "2401", ("psn_no", "P1"), ("mdtrt_id", "M1"), request_id="R1")
+    other_stay = confirmed(journal, "2401", ("psn_no", "P1"), ("mdtrt_id", "M2"))
+    other_kind = confirmed(journal, "2403", ("mdtrt_id", "M1"))
+    elsewhere = confirmed(journal, "2401", ("mdtrt_id", "M1"), institution="H44080300019")
+    undo = confirmed(journal, "2404", ("mdtrt_id", "M1"), ends=("2401",))
+    assert undone_by(journal, admitted) == undo.id
+    assert [undone_by(journal, row) for row in (other_stay, other_kind, elsewhere, undo)] == [None] * 4
+    assert journal.intend(intent(request_id="R1")).request_id == "R1"
+
+
+def test_a_settlement_is_ended_by_its_own_revocation_only(journal: Journal) -> None:
+    visit = ("mdtrt_id", "M1")
+    first, second = (confirmed(journal, "2207", visit, ("setl_id", number)) for number in ("S1", "S2"))
+    undo = confirmed(journal, "2208", visit, ("setl_id", "S1"), ("setl_id", "S9"), ends=("2207",))
+    assert (undone_by(journal, first), undone_by(journal, second)) == (undo.id, None)
+
+
+def test_without_a_visit_the_person_counts_and_without_a_person_all(journal: Journal) -> None:
+    one, other = (confirmed(journal, "2503", ("psn_no", person)) for person in ("P1", "P2"))
+    undo = confirmed(journal, "2504", ("psn_no", "P1"), ends=("2503",))
+    assert (undone_by(journal, one), undone_by(journal, other)) == (undo.id, None)
+    everything = confirmed(journal, "2504", ends=("2503",))
+    assert (undone_by(journal, one), undone_by(journal, other)) == (undo.id, everything.id)
+
+
+def test_only_a_confirmation_ends_anything(journal: Journal) -> None:
+    first = confirmed(journal, "2402", ("mdtrt_id", "M1"))
+    declined = journal.intend(intent(infno="2405", keys=[("mdtrt_id", "M1")]))
+    journal.finish(declined.id, outcome(State.DECLINED, ends=("2402",)))
+    doubt = journal.intend(intent(infno="2405", keys=[("mdtrt_id", "M1")]))
+    journal.finish(doubt.id, outcome(State.IN_DOUBT, ends=("2402",)))
+    assert undone_by(journal, first) is None
+    journal.resolve(doubt.id, outcome(ends=("2402",)))
+    assert undone_by(journal, first) == doubt.id
+
+
+def test_a_reversal_ends_by_msgid_and_what_that_had_ended_is_in_force_again(journal: Journal) -> None:
+    settled = confirmed(journal, "2304", ("mdtrt_id", "M1"))
+    revoked = confirmed(journal, "2305", ("mdtrt_id", "M1"), ends=("2304",))
+    row = journal.intend(intent(infno="2601"))
+    reversal = journal.finish(row.id, outcome(ends_msgid=revoked.msgid))
+    assert (undone_by(journal, settled), undone_by(journal, revoked)) == (None, reversal.id)
+
+
+def test_evidence_keeps_its_order_and_bytes(journal: Journal) -> None:
+    row = brought_to(journal, State.IN_DOUBT)
+    proofs = [
+        Proof(kind, LATER + timedelta(seconds=n), f"第{n}次\0", "2601", "m" * 30, bytes([n]) * n, None if n else b"")
+        for n, kind in enumerate(ProofKind)
+    ]
+    for proof in proofs:
+        journal.add_proof(row.id, proof)
+    kept = journal.proofs(row.id)
+    assert [(one.kind, one.at, one.request, one.answer) for one in kept] == [
+        (one.kind, one.at, one.request, one.answer) for one in proofs
+    ]
+    with pytest.raises(ValueError, match="no exchange 4711"):
+        journal.add_proof(4711, proofs[0])
+    assert journal.proofs(4711) == []
+
+
+def test_doubts_come_back_when_they_are_due_and_one_claims_them(journal: Journal) -> None:
+    first, second = (brought_to(journal, State.IN_DOUBT, business_key=f"k{n}", once=False) for n in range(2))
+    brought_to(journal, State.ESCALATED, business_key="k9", once=False)
+    assert [row.id for row in journal.doubts(NOW)] == [first.id, second.id]
+    assert [row.id for row in journal.doubts(NOW, limit=1)] == [first.id]
+    later = NOW + timedelta(minutes=5)
+    assert journal.postpone(first.id, 0, later)
+    assert not journal.postpone(first.id, 0, later)
+    assert [row.id for row in journal.doubts(NOW)] == [second.id]
+    [again, _] = journal.doubts(later)
+    assert (again.id, again.tries, again.next_try_at) == (first.id, 1, later)
+    journal.resolve(first.id, outcome(State.NOT_DONE))
+    assert not journal.postpone(first.id, 1, later)
+    assert not journal.postpone(4711, 0, later)
+
+
+def test_of_many_only_one_claims_a_doubt(journal: Journal) -> None:
+    row = brought_to(journal, State.IN_DOUBT)
+    claims = _at_once([lambda: journal.postpone(row.id, 0, LATER)] * 8, ValueError)
+    assert sorted(claims) == [False] * 7 + [True]  # type: ignore[type-var]
+
+
+def test_of_many_about_one_visit_only_one_is_intended(journal: Journal) -> None:
+    attempts = [intent(business_key=KEY, content_hash=f"{n:064}") for n in range(8)]
+    results = _at_once([_intending(journal, attempt) for attempt in attempts], Busy)
+    winners = [result for result in results if isinstance(result, Exchange)]
+    assert len(winners) == 1
+    assert all(result.holder == winners[0] for result in results if isinstance(result, Busy))
+
+
+@pytest.mark.parametrize("closed_between", [False, True])
+def test_of_many_twins_only_one_is_intended(journal: Journal, closed_between: bool) -> None:
+    def attempt() -> object:
+        row = journal.intend(intent(business_key=KEY, once=True))
+        return journal.finish(row.id, outcome()) if closed_between else row
+
+    results = _at_once([attempt] * 8, (Busy, InForce))
+    assert sum(isinstance(result, Exchange) for result in results) == 1
+
+
+def test_replies_that_reached_nobody(journal: Journal) -> None:
+    money = brought_to(journal, State.CONFIRMED)
+    brought_to(journal, State.DECLINED, business_key="k2")
+    brought_to(journal, State.CONFIRMED, business_key="k3", safety="state")
+    after = LATER + timedelta(seconds=1)
+    assert [row.id for row in journal.untold(NOW, after)] == [money.id]
+    assert journal.untold(NOW + timedelta(seconds=1), after) == []
+    assert journal.untold(NOW, LATER) == []
+    journal.mark_reply(money.id, "broken")
+    assert [row.reply for row in journal.untold(NOW, after)] == ["broken"]
+    journal.mark_reply(money.id, "written")
+    journal.mark_reply(money.id, "broken")
+    assert journal.untold(NOW, after) == []
+    with pytest.raises(ValueError, match="a reply is written or broken"):
+        journal.mark_reply(money.id, "perhaps")
+
+
+def test_a_proven_confirmation_has_not_been_told_yet(journal: Journal) -> None:
+    row = brought_to(journal, State.IN_DOUBT)
+    journal.mark_reply(row.id, "written")
+    journal.resolve(row.id, outcome())
+    assert [found.id for found in journal.untold(NOW, LATER + timedelta(seconds=1))] == [row.id]
+
+
 # ---------------------------------------------------------------- numbers
 
 
@@ -422,7 +668,7 @@ def _intending(journal: Journal, attempt: Intent) -> Callable[[], object]:
     return lambda: journal.intend(attempt)
 
 
-def _at_once(jobs: list[Callable[[], object]], expected: type[Exception]) -> list[object]:
+def _at_once(jobs: list[Callable[[], object]], expected: type[Exception] | tuple[type[Exception], ...]) -> list[object]:
     """What each job returned or raised, all begun at the same moment."""
     barrier = Barrier(len(jobs), timeout=30)
 

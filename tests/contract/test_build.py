@@ -317,3 +317,53 @@ def test_settings_name_known_transactions(tree: MappingTree, setting: str) -> No
     tree.overlay(f"settings:\n  {setting}\n")
     error = tree.error("here")
     assert (error.line, error.text) == (6, "交易 9999 不存在。")
+
+
+# ------------------------------------------------------------------- proofs
+
+RULE = """\
+transactions:
+  "2204":
+    then: repeat
+    reason: 用来试验检查是否指出文件与行。
+    queries:
+      - infno: "1101"
+        input: {data: {psn_no: ["message:feedetail/feedetl_sn"]}}
+        evidence:
+          - {node: baseinfo, where: {psn_name: "constant:张三"}, proves: done}
+    output: {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "text"),
+    [
+        ('"2204":', '"9999":', 3, "交易 9999 不存在"),
+        ('infno: "1101"', 'infno: "2205"', 6, "不是查询"),
+        ("data: {psn_no", "data: {psn_nr", 7, "交易 1101 的输入中没有 data/psn_nr"),
+        ("feedetail/feedetl_sn", "feedetail/sn", 7, "交易 2204 的输入中没有 feedetail/sn"),
+        ("message:feedetail/feedetl_sn", "journal:8888:data/x", 7, "交易 8888 不存在"),
+        ("{psn_name:", "{name:", 9, "交易 1101 的输出中没有 baseinfo/name"),
+        ("constant:张三", "row:psn_name", 9, "只能与 each 同写"),
+        ("constant:张三", "whatever:x", 9, "写法不对"),
+        ("then: repeat", "then: retry", 3, "不在允许的取值中"),
+    ],
+)
+def test_a_wrong_proof_names_its_line(tree: MappingTree, old: str, new: str, line: int, text: str) -> None:
+    tree.write("proofs.yaml", RULE.replace("    output: {}\n", "").replace(old, new))
+    error = tree.error()
+    assert error.file == "mappings/proofs.yaml"
+    assert text in error.text
+    assert abs(error.line - line) <= 1
+
+
+def test_a_province_changes_proofs(tree: MappingTree) -> None:
+    national = tree.load().proofs
+    assert (national.by_class["repeatable"].then, national.never_seen) == ("repeat", ("未查询到原交易",))
+    tree.overlay("")
+    tree.write("provinces/here/proofs.yaml", RULE.replace("    output: {}\n", "") + "never_seen: [没有原交易]\n")
+    here = tree.load("here").proofs
+    assert (here.transactions["2204"].queries[0].infno, here.never_seen) == ("1101", ("没有原交易",))
+    assert here.by_class == national.by_class
+    assert tree.load().proofs == national
+    assert tree.load("here").version != tree.load().version

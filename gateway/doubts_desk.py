@@ -1,0 +1,41 @@
+"""What the operator's command asks of the process that owns the journal: settle a doubt on a person's word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.contract.jsontext import loads_strict
+from gateway.exchange.ports import JournalUnavailable, State
+from gateway.exchange.resolver import Resolver
+from gateway.faults import Unreadable
+
+MOVES = {"confirmed": State.CONFIRMED, "not-done": State.NOT_DONE, "reversed": State.REVERSED}
+"""What a person may say of an ESCALATED exchange, as the command writes it."""
+
+
+class DoubtsDesk:
+    """Answers ``POST /-/doubts/<id>`` with ``{"as", "operator", "reason", "output"?}``."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+
+    def resolve(self, exchange_id: str, body: bytes) -> dict[str, Any]:
+        """``{"resolved": true, "state"}``, or ``{"resolved": false, "error"}`` in a sentence for staff."""
+        try:
+            wish = loads_strict(body.decode("utf-8"))
+            state = MOVES[wish["as"]]
+            operator, reason, output = str(wish["operator"]), str(wish["reason"]), wish.get("output")
+            if output is not None and not isinstance(output, dict):
+                return _refused("output 应为 JSON 对象")
+            entry = self._resolver.by_operator(int(exchange_id), state, operator, reason, output)
+        except (KeyError, TypeError, AttributeError, Unreadable, UnicodeDecodeError):
+            return _refused(f"须写明 as（{'、'.join(MOVES)}）、operator、reason")
+        except ValueError as error:
+            return _refused(str(error))
+        except JournalUnavailable:
+            return _refused("网关存储不可用，没有改动")
+        return {"resolved": True, "state": entry.state.value, "id": entry.id}
+
+
+def _refused(text: str) -> dict[str, Any]:
+    return {"resolved": False, "error": text}

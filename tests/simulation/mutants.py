@@ -1,0 +1,151 @@
+"""``python -m tests.simulation.mutants``: takes one safeguard away at a time and expects the simulation to notice.
+
+A simulation that finds nothing may be blind. Each mutant is the production code without one of the ideas it rests on;
+if a mutant survives, the simulation has lost its eye for that idea.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from unittest.mock import patch
+
+from gateway.exchange import entries
+from gateway.exchange.exchange import Exchange
+from gateway.exchange.ports import Intent
+from gateway.store.journal import SqlJournal
+from tests.simulation import runner
+from tests.simulation.runner import Failure
+from tests.simulation.weather import Weather, only
+
+SECONDS_MAX = 30.0
+SEED = 77
+
+
+@contextmanager
+def no_write_ahead() -> Iterator[None]:
+    """The intent is made durable only when the outcome is written, as a journal kept afterwards would."""
+    held: dict[int, Intent] = {}
+    intend, finish = SqlJournal.intend, SqlJournal.finish
+
+    def later(self: SqlJournal, intent: Intent) -> Any:
+        number = -1 - len(held)
+        held[number] = intent
+        return replace(entries.intended(intent), id=number)
+
+    def now(self: SqlJournal, exchange_id: int, outcome: Any) -> Any:
+        return finish(self, intend(self, held[exchange_id]).id if exchange_id in held else exchange_id, outcome)
+
+    with patch.object(SqlJournal, "intend", later), patch.object(SqlJournal, "finish", now):
+        yield
+
+
+def no_busy_row() -> AbstractContextManager[Any]:
+    """Exchanges about one visit run side by side."""
+    return patch.object(entries, "busy_keys", lambda intent: ())
+
+
+def no_settle_time() -> AbstractContextManager[Any]:
+    """A negative answer counts at once."""
+    from tests.simulation import world
+
+    return patch.object(world, "SETTLE_TIME_S", 0.0)
+
+
+@contextmanager
+def no_dedup_key() -> Iterator[None]:
+    """Every request is a new one."""
+    intend = SqlJournal.intend
+
+    def forgetful(self: SqlJournal, intent: Intent) -> Any:
+        return intend(self, replace(intent, request_id=None, once=False))
+
+    with patch.object(Exchange, "_holder", lambda self, case: None), patch.object(SqlJournal, "intend", forgetful):
+        yield
+
+
+@contextmanager
+def undone_answers_again() -> Iterator[None]:
+    """What was undone stays in force: the confirmed answer of a revoked settlement is given again."""
+    from gateway.store import journal
+
+    with patch.object(journal, "_end_others", lambda connection, row, outcome: None):
+        yield
+
+
+@contextmanager
+def blind_retry() -> Iterator[None]:
+    """A request without an answer is sent again at once under a new msgid, as the public code of today does."""
+    intended = Exchange._in_doubt
+
+    def not_sent(self: Exchange, entry: Any, answer: Any, error: Exception, started: Any) -> Any:
+        from gateway.exchange.ports import Outcome, State
+
+        self._journal.finish(entry.id, Outcome(State.NOT_SENT, self._clock(), code="GW-4001"))
+        del answer, error, started
+        return intended.__globals__["_reply_of_fault"](intended.__globals__["NOT_REACHED"], "", entry)
+
+    with patch.object(Exchange, "_in_doubt", not_sent):
+        yield
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A safeguard taken away, and the weather in which it is needed (None: whatever the seeds bring)."""
+
+    mutate: Callable[[], AbstractContextManager[Any]]
+    weather: Weather | None = None
+
+
+LATE: Final = Weather(line=0.3, weights=only("late-request", "lose-reply"), fence_closes=False)
+LOSSY: Final = Weather(line=0.2, weights=only("lose-request", "lose-reply", "reset", "reset-after"), twin=0.2)
+MUTANTS: Final[Mapping[str, Mutant]] = {
+    "write-ahead": Mutant(no_write_ahead),
+    "busy-row": Mutant(no_busy_row),
+    "settle-time": Mutant(no_settle_time, LATE),
+    "dedup-key": Mutant(no_dedup_key),
+    "undone-by": Mutant(undone_answers_again),
+    "blind-retry": Mutant(blind_retry, LOSSY),
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one mutant."""
+
+    name: str
+    failure: Failure | None
+    worlds: int
+    seconds: float
+
+    def __str__(self) -> str:
+        found = self.failure.error.splitlines()[0] if self.failure else "SURVIVED"
+        return f"{self.name:12} {self.seconds:5.1f} s, world {self.worlds:3}: {found}"
+
+
+def hunt(name: str, seconds_max: float = SECONDS_MAX) -> Verdict:
+    """Run worlds on the mutated code until one fails or the time is over."""
+    started = time.monotonic()
+    mutant = MUTANTS[name]
+    with mutant.mutate():
+        summary = runner.run(SEED, sys.maxsize, seconds_max=seconds_max, weather=mutant.weather)
+    return Verdict(name, summary.failure, summary.worlds, time.monotonic() - started)
+
+
+def main() -> int:
+    """Every mutant in turn."""
+    survived = 0
+    for name in MUTANTS:
+        verdict = hunt(name)
+        survived += verdict.failure is None
+        sys.stdout.write(f"{verdict}\n")
+        sys.stdout.flush()
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

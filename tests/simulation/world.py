@@ -1,0 +1,600 @@
+"""One simulated world: a store, a platform, some nodes, a hospital, and everything that goes wrong between them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import traceback
+from collections import Counter
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+import structlog
+
+from gateway import mappings
+from gateway.contract.envelope import Sender
+from gateway.contract.interface import Interface
+from gateway.contract.xml import local, parse_text
+from gateway.exchange.call import Call, Client, Reply
+from gateway.exchange.decide import Act, Decision
+from gateway.exchange.exchange import Exchange, refusal_reply
+from gateway.exchange.msgid import MsgidSequence
+from gateway.exchange.ports import Exchange as Row
+from gateway.exchange.ports import JournalUnavailable, PlatformRequest, Query, State
+from gateway.exchange.resolver import Policy, Resolver
+from gateway.exchange.resolver_loop import ResolverLoop, WorkList
+from gateway.exchange.sign_in import SignIns
+from gateway.faults import Unreadable
+from gateway.simulator import Simulator
+from gateway.simulator.ledger import Ledger
+from gateway.simulator.wire import Response
+from gateway.store._sqlite import SqliteBackend
+from gateway.store.journal import SqlJournal
+from tests.simulation.checks import SAME_EFFECT, SETTLES, START, Violation, check_end
+from tests.simulation.hospital import Desk
+from tests.simulation.line import LATEST_S, SETTLE_TIME_S, NodeLine, Platform
+from tests.simulation.schedule import Box, Killed, Owner, Schedule, Task
+from tests.simulation.storage import Files, NodeBackend, TurnTaking
+from tests.simulation.weather import CALM, LINE_OF, Weather, draw
+from tests.simulation.witness import Seen, Witness
+
+INSTITUTION = "H44080000001"
+NODES = 3
+DESKS = 6
+RESOLVE_EVERY_S = 20.0
+OPERATOR_EVERY_S = 600.0
+PAUSE_CHANCE = 0.4
+"""How often others get a turn before or after a call of the store; each turn costs the simulation two thread switches."""
+QUIET_S_MAX = 48 * 3600.0
+"""Virtual time that the resolver gets after the last fault."""
+ONE_AT_A_TIME = ("mdtrt_id", "ipt_no", "ipt_otp_no")
+SENDER = Sender(INSTITUTION, "演示医院", "440800", "440800", "MBS_LOCAL", "V1.0")
+
+
+class Unmeasured:
+    """``Observer`` of the exchange."""
+
+    def count_exchange(self, infno: str, outcome: str, client: str, seconds: float) -> None:
+        """Not looked at."""
+
+    def observe_platform(self, infno: str, seconds: float) -> None:
+        """Not looked at."""
+
+    def count_fault(self, code: str) -> None:
+        """Not looked at."""
+
+
+@cache
+def interface() -> Interface:
+    """The national interface, read once."""
+    return Interface(mappings.load("national"))
+
+
+@cache
+def _simulator() -> tuple[Simulator, list[World]]:
+    """One simulator for all worlds, since reading its tables costs more than a world; ``reset`` empties it."""
+    worlds: list[World] = []
+    return Simulator(
+        mappings.data_root() / "mappings", seed=1, clock=lambda: worlds[-1].platform_time() if worlds else START
+    ), worlds
+
+
+class ToldResolver(Resolver):
+    """The resolver, and each of its steps told to the world."""
+
+    def __init__(self, node: Node, **parts: Any) -> None:
+        super().__init__(**parts)
+        self._node = node
+
+    def step(self, exchange_id: int) -> Decision:
+        decision = super().step(exchange_id)
+        self._node.world.decided(self._node, exchange_id, decision)
+        return decision
+
+
+class Node:
+    """One gateway process, dead or alive. Its memory is ``exchange`` and what belongs to it; all else is in the store."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world = world
+        self.name = name
+        self.clock_ahead_s = 0.0
+        self.owner = Owner(name)
+        self.owner.alive = False
+        self.exchange: Exchange | None = None
+        self.resolver: Resolver | None = None
+        self.boxes: dict[Box, None] = {}
+
+    def clock(self) -> datetime:
+        return START + timedelta(seconds=self.world.schedule.now_s + self.clock_ahead_s)
+
+    def check_alive(self) -> None:
+        """Raises Killed in a task of a process that has died; it does nothing more."""
+        task = self.world.schedule.current
+        if task is not None and task.doomed:
+            raise Killed
+
+    def boot(self) -> None:
+        """A new process: everything is built anew, as ``gateway.app`` does, and starts with what the store holds."""
+        self.owner = Owner(self.name)
+        self.world.schedule.spawn(f"{self.name} boots", self._boot, self.owner)
+
+    def _boot(self) -> None:
+        world = self.world
+        journal: Any = TurnTaking(SqlJournal(NodeBackend(world.backend, self)), self)
+        line = NodeLine(world.platform, self)
+        msgids = MsgidSequence(journal, INSTITUTION, self.clock, block=20)
+        sign_ins = SignIns(journal)
+        self.resolver = ToldResolver(
+            self,
+            interface=interface,
+            journal=journal,
+            platform=line,
+            msgids=msgids,
+            sender=SENDER,
+            clock=self.clock,
+            monotonic=lambda: world.schedule.now_s,
+            sign_ins=sign_ins,
+            policy=Policy(settle_time_s=SETTLE_TIME_S),
+        )
+        exchange = Exchange(
+            interface=interface,
+            journal=journal,
+            platform=line,
+            msgids=msgids,
+            sender=SENDER,
+            clock=self.clock,
+            sign_ins=sign_ins,
+            observer=Unmeasured(),
+            node=self.name,
+            wait=world.schedule.sleep,
+        )
+        while True:
+            try:
+                exchange.start()
+                break
+            except JournalUnavailable:
+                world.schedule.sleep(1.0)
+        self.exchange = exchange
+        world.tell(self.name, "up")
+        world.schedule.spawn(f"{self.name} resolver", self._resolve, self.owner)
+
+    def _resolve(self) -> None:
+        """What the thread of ``ResolverLoop`` does, in virtual time; a turn without anything open is left out."""
+        world = self.world
+        assert self.exchange is not None
+        assert self.resolver is not None
+        work_list = WorkList(self.exchange._journal, self.clock)
+        loop = ResolverLoop(self.exchange, self.resolver, work_list)
+        while True:
+            world.schedule.sleep(RESOLVE_EVERY_S)
+            if world.witness.open_count(escalated=False):
+                loop.turn()
+
+    def crash(self, why: str) -> None:
+        """SIGKILL: nothing of the process happens any more, and whoever waits for it loses the connection."""
+        if not self.owner.alive:
+            return
+        world = self.world
+        world.tell(self.name, f"dies {why}")
+        world.crashes += 1
+        self.exchange = None
+        world.schedule.kill(self.owner)
+        for box in list(self.boxes):
+            box.put("connection reset")
+        self.boxes.clear()
+        world.schedule.at(world.rng.uniform(0.5, 60.0), self.boot)
+
+    def decide_by_hand(self, seen: Seen) -> None:
+        """``yibao doubts resolve`` on this node, told the truth."""
+        ledger, resolver = self.world.ledger, self.resolver
+        assert resolver is not None
+        reversal = ledger.reversals.get(seen.msgid)
+        if seen.msgid not in ledger.executed:
+            state = State.NOT_DONE
+        else:
+            state = State.REVERSED if reversal is not None and not reversal.refusal else State.CONFIRMED
+
+        def decide() -> None:
+            self.world.tell(self.name, f"a person decides {seen.infno} {seen.msgid[-8:]}: {state}")
+            with suppress(JournalUnavailable, ValueError):
+                resolver.by_operator(seen.id, state, "王值班", "已在平台核对")
+
+        self.world.schedule.spawn(f"{self.name} operator", decide, self.owner)
+
+    def serve(self, infno: str, text: str, client: Client, box: Box) -> Task:
+        """Carry one request of the HIS; the reply goes to ``box`` if somebody still waits there."""
+        self.boxes[box] = None
+        return self.world.schedule.spawn(
+            f"{self.name} {infno}", lambda: self._serve(infno, text, client, box), self.owner
+        )
+
+    def _serve(self, infno: str, text: str, client: Client, box: Box) -> None:
+        exchange, world = self.exchange, self.world
+        if exchange is None:
+            box.put("connection refused")
+            return
+        world.calls += 1
+        head, message = _read(infno, text)
+        try:
+            reply = exchange.handle(Call(client, infno, message, text.encode(), "string", head))
+        except Unreadable as refusal:
+            reply = refusal_reply(refusal)
+        self.check_alive()
+        world.answered(self, infno, reply)
+        del self.boxes[box]
+        exchange.told(reply, written=box.put(reply))
+
+    def outcome(self, client: Client, asked: dict[str, str], box: Box) -> None:
+        """``Outcome`` on this node; the box gets a Reply, or nothing when the store would not tell."""
+        exchange = self.exchange
+        assert exchange is not None
+
+        def ask() -> None:
+            with suppress(JournalUnavailable):
+                box.put(exchange.outcome(client, **asked))
+            box.put(None)
+
+        self.boxes[box] = None
+        self.world.schedule.spawn(f"{self.name} outcome", ask, self.owner)
+
+
+def _read(infno: str, text: str) -> tuple[dict[str, str], Any]:
+    """The way of the string service: XML to the national message."""
+    root = parse_text(text)
+    parts = {local(child.tag): child for child in root}
+    head = {local(child.tag): child.text or "" for child in parts["head"]}
+    if infno not in interface().contract.transactions:
+        return head, {}
+    return head, interface().input(infno).read_xml(parts["input"])
+
+
+@dataclass
+class Result:
+    """What one world came to."""
+
+    seed: str
+    calls: int = 0
+    virtual_s: float = 0.0
+    states: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    escalated: Counter[str] = field(default_factory=Counter)
+    story_hash: str = ""
+
+    @property
+    def exchanges(self) -> int:
+        """Rows of the journal."""
+        return sum(self.states.values())
+
+
+class World:
+    """Everything of one seed.
+
+    Args:
+        seed: the whole run follows from it.
+        backend: an empty store.
+        path: its file, for the witness.
+        calls_max: calls of the HIS after which nothing new is begun and nothing goes wrong any more.
+        weather: None draws it from the seed.
+    """
+
+    def __init__(
+        self, seed: str, backend: SqliteBackend, path: Path, calls_max: int, weather: Weather | None = None
+    ) -> None:
+        self.seed = seed
+        self.rng = Random(seed)
+        self.schedule = Schedule()
+        self.backend = backend
+        self.journal = SqlJournal(backend)
+        self.witness = Witness(path)
+        self.weather = weather or draw(self.rng)
+        self.calls = 0
+        self.calls_max = calls_max
+        self.crashes = 0
+        self.abandoned = 0
+        self.store_is_down = False
+        self.told_done: set[str] = set()
+        self.told_not_done: list[tuple[str, str, str, str]] = []
+        self.escalated: Counter[str] = Counter()
+        self.story: list[tuple[float, str, str]] = []
+        self.faults: Counter[str] = Counter()
+        simulator, worlds = _simulator()
+        worlds[:] = [self]
+        simulator.reset(self.rng.randrange(10**9))
+        self.platform = Platform(self, simulator)
+        self.nodes = [Node(self, f"n{number + 1}") for number in range(NODES)]
+        self.desks = [Desk(self, number + 1) for number in range(DESKS)]
+
+    # ---------------------------------------------------------------- run
+
+    def run(self) -> Result:
+        """To the end. Raises Violation, or whatever the code under test raises that it must not."""
+        for node in self.nodes:
+            node.boot()
+        desks = [self.schedule.spawn(desk.name, desk.work, delay_s=1.0) for desk in self.desks]
+        for every_s, event in (
+            (OPERATOR_EVERY_S, self._operator_comes),
+            (self.weather.crash_every_s, self._crash_some),
+            (self.weather.store_down_every_s, self._store_down),
+            (self.weather.platform_down_every_s, self._platform_down),
+            (self.weather.clock_step_every_s, self._clock_step),
+        ):
+            if every_s:
+                self._every(every_s, event)
+        try:
+            self.schedule.run(lambda: all(task.ended for task in desks))
+            self._calm_down()
+            self.schedule.run(self._settled_or_late)
+            states = check_end(self)
+        finally:
+            self.schedule.close()
+            self.witness.close()
+        return Result(
+            self.seed,
+            self.calls,
+            self.schedule.now_s,
+            states,
+            self.faults + Counter(self.platform.faults),
+            self.escalated,
+        )
+
+    @property
+    def enough(self) -> bool:
+        """Whether the HIS begins nothing new; then nothing new goes wrong either."""
+        if self.calls >= self.calls_max:
+            self._calm_down()
+            return True
+        return False
+
+    def _calm_down(self) -> None:
+        if self.weather is not CALM:
+            self.tell("world", "nothing goes wrong from here on")
+            self.weather = CALM
+            self._deadline_s = self.schedule.now_s + QUIET_S_MAX
+
+    def _settled_or_late(self) -> bool:
+        if self.schedule.now_s > self._deadline_s:
+            return True
+        quiet = not self.platform.flying and all(node.owner.alive for node in self.nodes)
+        return quiet and not self.witness.open_count(escalated=False)
+
+    def _every(self, mean_s: float, event: Any) -> None:
+        def happen() -> None:
+            if self.weather is CALM and event != self._operator_comes:
+                return
+            event()
+            self.schedule.at(self.rng.expovariate(1 / mean_s), happen)
+
+        self.schedule.at(self.rng.expovariate(1 / mean_s), happen)
+
+    # ------------------------------------------------------- what goes wrong
+
+    def chance(self, probability: float) -> bool:
+        return probability > 0 and self.rng.random() < probability
+
+    def pause(self) -> None:
+        """Somebody else's turn, for a moment; outside of tasks there is nobody to wait."""
+        if self.schedule.current is not None and self.rng.random() < PAUSE_CHANCE:
+            self.schedule.sleep(self.rng.uniform(0.0, 0.05))
+
+    def fate_of_send(self) -> str:
+        if self.chance(self.weather.line):
+            return self.rng.choices(LINE_OF, self.weather.weights)[0]
+        return "well"
+
+    def fate_of_write(self, node: Node) -> str:
+        weather = self.weather
+        if self.store_is_down or self.chance(weather.store_fails):
+            return "fails"
+        if self.schedule.current is not None and self.chance(weather.crash_at_write):
+            fate = self.rng.choice(("crash-before", "crash-inside", "crash-after"))
+        elif self.chance(weather.lost_acknowledgement):
+            fate = "acknowledgement-lost"
+        else:
+            return "well"
+        self.faults[fate] += 1
+        return fate
+
+    def _crash_some(self) -> None:
+        self.faults["crash"] += 1
+        self.rng.choice(self.nodes).crash("of SIGKILL")
+
+    def _store_down(self) -> None:
+        self.faults["store-down"] += 1
+        self.store_is_down = True
+        self.tell("store", "down")
+        self.schedule.at(self.rng.uniform(0.1, 20.0), self._store_up)
+
+    def _store_up(self) -> None:
+        self.store_is_down = False
+
+    def _platform_down(self) -> None:
+        if not self.platform.down:
+            self.faults["platform-restart"] += 1
+            self.platform.restart(self.rng.uniform(1.0, 30.0))
+
+    def _operator_comes(self) -> None:
+        """A named person looks at the platform's own screens and says what is true."""
+        for seen in self.witness.escalated():
+            node = next((one for one in self.nodes if one.owner.alive and one.resolver), None)
+            if node is not None:
+                node.decide_by_hand(seen)
+
+    def _clock_step(self) -> None:
+        node = self.rng.choice(self.nodes)
+        node.clock_ahead_s = self.rng.uniform(-1.0, 1.0) * self.weather.clock_step_s_max
+        self.faults["clock-step"] += 1
+        self.tell(node.name, f"its clock is now {node.clock_ahead_s:+.0f} s off")
+
+    # ---------------------------------------------------------------- facts
+
+    def platform_time(self) -> datetime:
+        return START + timedelta(seconds=self.schedule.now_s)
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.platform.simulator._ledger
+
+    def some_node(self) -> Node | None:
+        """Where the balancer sends the next request; None where the process is just not there."""
+        node = self.rng.choice(self.nodes)
+        return node if node.owner.alive and node.exchange is not None else None
+
+    @staticmethod
+    def mutates(infno: str) -> bool:
+        known = interface().contract.transactions.get(infno)
+        return known is not None and known.safety != "read"
+
+    def message_of(self, row: Row) -> Any:
+        bodies = self.journal.bodies(row.id)
+        assert bodies is not None
+        assert bodies.platform_request is not None
+        return json.loads(bodies.platform_request)["input"]
+
+    def tell(self, who: str, what: str) -> None:
+        """One line of the story."""
+        self.story.append((self.schedule.now_s, who, what))
+
+    # --------------------------------------------------- checks on the way
+
+    def sent(self, node: Node, request: PlatformRequest, kind: str) -> None:
+        """Just before the first byte leaves: is it durable, is it alone, are these bytes those of this msgid?"""
+        self.tell(node.name, f"sends {request.infno} {request.msgid[-8:]}" + (f" ({kind})" if kind != "well" else ""))
+        before = self.platform.bytes_of.setdefault(request.msgid, request.body)
+        if before != request.body:
+            self.schedule.fail(Violation(f"msgid {request.msgid} is used for other bytes"))
+        if not self.mutates(request.infno):
+            return
+        message = json.loads(request.body)["input"]
+        holder = self._durable(request, message)
+        keys = {(kind, value) for kind in ONE_AT_A_TIME for value in _leaves(message, kind)}
+        others = [one for one in self.witness.open_about(keys) if one.id != holder.id and one.infno != "2601"]
+        if others:
+            told = "、".join(f"{one.id} {one.infno} is {one.state}" for one in others)
+            self.schedule.fail(Violation(f"{request.infno} {request.msgid} leaves while {told}"))
+
+    def _durable(self, request: PlatformRequest, message: Any) -> Seen:
+        """The exchange on whose behalf these bytes leave, from the store."""
+        found = self.witness.by_msgid(request.msgid)
+        if found is None:
+            return self._reversing(request)
+        if self.witness.request_bytes(found.id) != request.body:
+            self.schedule.fail(Violation(f"{request.infno} {request.msgid}: other bytes leave than the journal holds"))
+        if found.state == "CONFIRMED":
+            # two resolvers at once: the platform tells the same msgid from a second request
+            self.faults["repeated after confirmation"] += 1
+        elif found.state not in ("INTENDED", "IN_DOUBT"):
+            self.schedule.fail(Violation(f"{request.infno} {request.msgid} leaves although it is {found.state}"))
+        if request.infno != "2601":
+            return found
+        return self.witness.by_msgid(message["data"]["omsgid"]) or found
+
+    def _reversing(self, request: PlatformRequest) -> Seen:
+        """The doubt that the gateway itself reverses: the 2601 is kept as evidence before it leaves."""
+        found = self.witness.reversing(request.msgid)
+        if found is None:
+            self.schedule.fail(Violation(f"{request.infno} {request.msgid} leaves and the journal does not know it"))
+        doubtful, kept = found
+        if kept != request.body:
+            self.schedule.fail(Violation(f"{request.infno} {request.msgid}: other bytes leave than the journal holds"))
+        return doubtful
+
+    def executed(self, request: PlatformRequest, response: Response) -> None:
+        """Right after the platform has acted."""
+        if request.infno in SETTLES and response.status == 200:
+            for episode in self.ledger.episodes.values():
+                if len(episode.settled) > 1:
+                    raise Violation(f"{episode.mdtrt_id} has {len(episode.settled)} settlements in force")
+
+    def answered(self, node: Node, infno: str, reply: Reply) -> None:
+        """A reply is ready, whether or not anybody gets it."""
+        note = f"{reply.infcode} {reply.code} {'again ' if reply.repeated else ''}{reply.err_msg[:60]}"
+        self.tell(node.name, f"answers {infno} {reply.msgid[-8:]}: {note}")
+
+    def told(self, who: str, infno: str, reply: Reply) -> None:
+        """A reply has reached the HIS."""
+        if not self.mutates(infno) or not reply.msgid:
+            return
+        if reply.infcode != "0":
+            if reply.code not in ("GW-4101", "GW-4102", "GW-4120", "GW-1423", "GW-1425"):
+                self.told_not_done.append((who, infno, reply.msgid, reply.code))
+            return
+        self.told_done.add(reply.msgid)
+        if infno not in ("2601", *SAME_EFFECT) and reply.msgid not in self.ledger.executed:
+            raise Violation(f"{who} was told that {infno} {reply.msgid} is done, the platform has not done it")
+
+    def decided(self, node: Node, exchange_id: int, decision: Decision) -> None:
+        """The resolver has taken a step. A person is called only where the data says that nothing can prove it."""
+        row = self.witness.by_id(exchange_id)
+        self.tell(node.name, f"about {row.infno} {row.msgid[-8:]}: {decision.act} {decision.reason}")
+        if decision.act is Act.ESCALATE:
+            transaction = interface().contract.transactions[row.infno]
+            if interface().contract.proofs.of(transaction).then != "escalate":
+                self.schedule.fail(Violation(f"{row.infno} {row.msgid} is left to a person: {decision.reason}"))
+            self.escalated[row.infno] += 1
+
+    def has_escalated(self, mdtrt_id: str) -> bool:
+        return bool(self.journal.search(Query(keys=[("mdtrt_id", mdtrt_id)], states=(State.ESCALATED,), limit=1)))
+
+
+def _leaves(message: Any, name: str) -> Iterator[str]:
+    if isinstance(message, list):
+        for item in message:
+            yield from _leaves(item, name)
+    elif isinstance(message, dict):
+        for key, value in message.items():
+            if key == name and isinstance(value, str) and value:
+                yield value
+            else:
+                yield from _leaves(value, name)
+
+
+BROKEN: Final = {"resolver_failed", "send_failed"}
+"""What the gateway logs when it has caught an error that it did not expect: a bug, however well it was survived."""
+
+
+@contextmanager
+def listening(caught: list[str]) -> Iterator[None]:
+    """No log lines, since thousands of expected warnings would hide the one story that matters; bugs go to ``caught``."""
+
+    def hear(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Any:
+        if event.get("event") in BROKEN:
+            caught.append(f"{event['event']}: {traceback.format_exc()}")
+        raise structlog.DropEvent
+
+    before = structlog.get_config()
+    structlog.configure(processors=[hear], cache_logger_on_first_use=False)
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+def run_world(seed: str, files: Files, calls_max: int, weather: Weather | None = None) -> Result:
+    """Build and run one world. A failure carries the world's story in ``__notes__``."""
+    caught: list[str] = []
+    with listening(caught), files.backend() as (backend, path):
+        world = World(seed, backend, path, calls_max, weather)
+        try:
+            result = world.run()
+            if caught:
+                raise Violation(f"{len(caught)} errors that nobody expected, the first: {caught[0]}")
+        except BaseException as error:
+            error.add_note(f"world {seed}, weather {world.weather}\n" + "\n".join(told(world)))
+            raise
+    result.story_hash = hashlib.sha256("\n".join(told(world)).encode()).hexdigest()
+    return result
+
+
+def told(world: World) -> list[str]:
+    """The story as lines."""
+    return [f"{at:10.3f}  {who:9} {what}" for at, who, what in world.story]
+
+
+assert LATEST_S < SETTLE_TIME_S
