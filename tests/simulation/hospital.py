@@ -407,9 +407,9 @@ class Desk:
             if final and len(final) == len(replies):
                 self._let_them_end()
                 reply = self._one_answer(infno, final, complete)
-                if self.rng.random() < 0.1 and reply.infcode == "0":
+                if self.rng.random() < 0.1 and reply.infcode == "0" and world.mutates(infno):
                     self._ask_outcome(belief, infno, head.get("request_id", ""), reply)
-                    if head and world.mutates(infno) and not belief.together:
+                    if head and not belief.together:
                         self._reuse_id(head["request_id"])
                 return reply
             if not replies and belief.mdtrt_id and not belief.together and world.chance(world.weather.gives_up):
