@@ -98,6 +98,7 @@ def test_a_transaction_that_is_not_allowed_is_a_403(gateway: House) -> None:
 
 def test_head_values_may_be_numbers(gateway: House, platform: FakePlatform) -> None:
     platform.script("2404", {})
-    assert json_answer(post(gateway, "2404", CANCEL, {"opter_type": 2, "opter": 17}))["infcode"] == 0
+    other = {"data": {**CANCEL["data"], "mdtrt_id": "44080000000000000017"}}
+    assert json_answer(post(gateway, "2404", other, {"opter_type": 2, "opter": 17}))["infcode"] == 0
     sent = json.loads(platform.requests[-1].body)
     assert (sent["opter_type"], sent["opter"]) == ("2", "17")

@@ -91,6 +91,7 @@ class Bench:
             observer=self.observed,
             node="node-1",
             unknown_fields=unknown_fields,
+            twin_wait_s=0.05,
         )
 
     def _clock(self) -> datetime:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -30,9 +32,15 @@ def platform() -> FakePlatform:
 
 
 @pytest.fixture(scope="module")
-def gateway(platform: FakePlatform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with scripted_house(tmp_path_factory.mktemp("goldens"), platform) as running:
-        yield running
+def houses(platform: FakePlatform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], House]]:
+    """One gateway per way in: the same message by another way would be answered from the journal."""
+    with ExitStack() as stack:
+        yield functools.cache(lambda way: stack.enter_context(scripted_house(tmp_path_factory.mktemp(way), platform)))
+
+
+@pytest.fixture
+def gateway(houses: Callable[[str], House], request: pytest.FixtureRequest) -> House:
+    return houses(request.function.__name__)
 
 
 def read(infno: str, name: str) -> str:
