@@ -15,11 +15,12 @@ import structlog
 from adapters.settlement.build import build_platform
 from gateway import clock, mappings, wsdl_files
 from gateway.admin import Admin
+from gateway.contract import hospital
 from gateway.contract.envelope import Sender
 from gateway.contract.errors import MappingError
 from gateway.contract.interface import Interface
 from gateway.contract.model import Contract
-from gateway.contract.published import operations
+from gateway.contract.published import NAMESPACE, operations
 from gateway.dialects import DialectLibrary
 from gateway.doubts_desk import DoubtsDesk
 from gateway.exchange.exchange import Exchange
@@ -35,8 +36,14 @@ from gateway.metrics import Metrics
 from gateway.reception import Reception
 from gateway.router import Lazily, Router, WsgiApp
 from gateway.settings import Settings
+from gateway.soap.hospital import Hospital, HospitalService
 from gateway.soap.lane import Lane
-from gateway.soap.operations import build_application, build_legacy_application, build_string_application
+from gateway.soap.operations import (
+    build_application,
+    build_legacy_application,
+    build_service,
+    build_string_application,
+)
 from gateway.soap.services import LegacyService, StringService, TypedService
 from gateway.store import Store, open_store
 
@@ -190,7 +197,14 @@ def build(settings: Settings) -> Gateway:
         measure=partial(_measure, metrics, store, msgids, work_list),
         doubts=DoubtsDesk(resolver),
     )
-    router = Router(services, JsonApi(reception), _published_file(root), settings.listen, _titles(files), exchange.told)
+    router = Router(
+        services,
+        JsonApi(reception, Hospital(reception)),
+        _published_file(root),
+        settings.listen,
+        _titles(files),
+        exchange.told,
+    )
     loop = ResolverLoop(exchange, resolver, work_list)
     loop.start()
     return Gateway(settings, store, platform, exchange, resolver, loop, files, metrics, router, admin)
@@ -259,6 +273,8 @@ def _services(reception: Reception, files: Mappings, root: Path) -> Lazily:
     def build_lane(name: str) -> WsgiApp:
         if name == "exchange":
             return _string_lane(reception, root)
+        if name == hospital.GROUP:
+            return _hospital_lane(reception, root)
         if name.startswith("legacy/"):
             return _legacy_lane(name.removeprefix("legacy/"), reception, files, root)
         return _typed_lane(name, reception, files, root)
@@ -269,6 +285,13 @@ def _services(reception: Reception, files: Mappings, root: Path) -> Lazily:
 def _string_lane(reception: Reception, root: Path) -> Lane:
     wsdl = wsdl_files.published(root, "exchange.wsdl")
     return Lane(build_string_application, StringService(reception), reception, lambda: wsdl, "/soap/exchange")
+
+
+def _hospital_lane(reception: Reception, root: Path) -> Lane:
+    wsdl = wsdl_files.published(root, f"{hospital.GROUP}.wsdl")
+    build_app = partial(build_service, hospital.GROUP, NAMESPACE, hospital.OPERATIONS)
+    service = HospitalService(Hospital(reception), reception)
+    return Lane(build_app, service, reception, lambda: wsdl, f"/soap/{hospital.GROUP}")
 
 
 def _typed_lane(group: str, reception: Reception, files: Mappings, root: Path) -> Lane:
@@ -301,7 +324,7 @@ def _published_file(root: Path) -> Callable[[str], bytes | None]:
 
 def _titles(files: Mappings) -> dict[str, str]:
     """What the index page says beside each address."""
-    titles = {"exchange": "字符串服务 Call(infno, request)"}
+    titles = {"exchange": "字符串服务 Call(infno, request)", hospital.GROUP: "院内服务：Outcome 查询交易结果"}
     for group, found in files.interface.groups.items():
         shown = "、".join(f"{transaction.infno} {transaction.name}" for transaction in found[:4])
         titles[group] = shown + (" 等" if len(found) > 4 else "")

@@ -124,6 +124,13 @@ REQUEST_ID_TAKEN = _fault(
     "no",
 )
 
+EXCHANGE_UNKNOWN = _fault(
+    "GW-1404",
+    "没有这笔交易的记录",
+    "交易日志中没有该 request_id，或该就诊没有这个交易。",
+    "核对 request_id（只能查本客户端的），或 mdtrt_id 与 infno。",
+    "no",
+)
 VISIT_BUSY = _fault(
     "GW-1423",
     "该就诊有交易正在办理",

@@ -101,6 +101,12 @@ class Reception:
         LAST_REPLY.set(reply)
         return reply
 
+    def outcome(self, client: Client, *, request_id: str, mdtrt_id: str, infno: str) -> Reply | None:
+        """What became of an exchange; the answer counts as told like any other."""
+        reply = self.exchange.outcome(client, request_id=request_id, mdtrt_id=mdtrt_id, infno=infno)
+        LAST_REPLY.set(reply)
+        return reply
+
     def turn_away(self, fault: GatewayFault, call: Call) -> Reply:
         """Journal a call that never became an exchange, with its bytes as they came."""
         return self.exchange.refuse(call, fault)

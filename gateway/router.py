@@ -12,6 +12,7 @@ from gateway.exchange.call import Reply
 from gateway.faults import ADDRESS_UNKNOWN
 from gateway.identity import public_url
 from gateway.index_page import index_page
+from gateway.json_api import HOSPITAL
 from gateway.json_api import PREFIX as JSON_PREFIX
 from gateway.reception import LAST_REPLY, Environ, Receipt, StartResponse, respond
 from gateway.settings import Listen
@@ -86,7 +87,7 @@ class Router:
         path = str(environ.get("PATH_INFO") or "/")
         if path.startswith(SOAP):
             return self._soap(path.removeprefix(SOAP).rstrip("/"), environ, start_response)
-        if path.startswith(JSON_PREFIX):
+        if path.startswith((JSON_PREFIX, HOSPITAL)):
             return self._json_api(environ, start_response)
         if path == OPENAPI:
             return self._file("openapi.json", "application/json; charset=utf-8", start_response)

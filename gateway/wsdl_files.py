@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape
 from lxml import etree
 
 from gateway import mappings
+from gateway.contract import hospital
 from gateway.contract.model import Contract
 from gateway.contract.openapi import openapi
 from gateway.contract.published import groups, operations
@@ -54,6 +55,7 @@ def generate(root: Path) -> dict[str, bytes]:
     found = contracts(root)
     files = {f"{group}.wsdl": typed_wsdl(found, group) for group in groups(found)}
     files["exchange.wsdl"] = exchange_wsdl()
+    files[f"{hospital.GROUP}.wsdl"] = hospital.hospital_wsdl()
     files |= {f"xsd/{operation.infno}.xsd": string_schema(operation) for operation in operations(found)}
     files["openapi.json"] = openapi(found)
     return files

@@ -37,7 +37,15 @@ def test_the_national_contract_comes_first() -> None:
 def test_build_writes_once_and_check_names_what_differs(root: Path) -> None:
     written = wsdl_files.build(root)
     assert written == [
-        *("inpatient.wsdl", "person.wsdl", "exchange.wsdl", "xsd/1101.xsd", "xsd/2401.xsd", "openapi.json")
+        *(
+            "inpatient.wsdl",
+            "person.wsdl",
+            "exchange.wsdl",
+            "hospital.wsdl",
+            "xsd/1101.xsd",
+            "xsd/2401.xsd",
+            "openapi.json",
+        )
     ]
     assert wsdl_files.build(root) == wsdl_files.check(root) == []
     (root / "wsdl" / "exchange.wsdl").write_bytes(exchange_wsdl() + b"\n")

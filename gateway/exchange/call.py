@@ -71,3 +71,5 @@ class Reply:
     """Exchange whose confirmed money this reply tells of: the façade says whether it went out (``Exchange.told``)."""
     state: str = ""
     """State of the exchange, where it was asked for (``Exchange.outcome``)."""
+    infno: str = ""
+    """Its transaction, where it was asked for."""

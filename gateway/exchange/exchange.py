@@ -393,7 +393,7 @@ class Exchange:
             undone = self._journal.get(entry.undone_by)
             text = f"该笔此后已由 {undone.infno if undone else ''}（编号 {entry.undone_by}）撤销，不再有效"
             reply = replace(reply, warn_msg="；".join(filter(None, (reply.warn_msg, text))))
-        return replace(reply, state=entry.state.value)
+        return replace(reply, state=entry.state.value, infno=entry.infno)
 
     def _asked_for(self, client: Client, request_id: str, mdtrt_id: str, infno: str) -> Entry | None:
         if request_id:
