@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
+
 from tests.pg import pg_server, pg_url
 
 __all__ = ["pg_server", "pg_url"]
+
+# how long an example takes says more about the machine than about the code; pytest-timeout bounds a hang
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")

@@ -90,7 +90,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     platform_port, port = free_ports(2)
     config = write_config(folder, platform=f"http://127.0.0.1:{platform_port}", port=port)
     escalated = escalate(folder, 4)
-    simulated = ("simulator", "--port", platform_port, "--seed", 7, "--config", config)
+    simulated = ("simulate", "--port", platform_port, "--seed", 7, "--config", config)
     with (
         running(folder / "simulator.err", *simulated),
         running(folder / "serve.err", "serve", "--config", config),

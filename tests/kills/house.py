@@ -146,7 +146,7 @@ def house(folder: Path) -> Iterator[House]:
     quick = "[resolve]\npause_s = 0.2\n\n"
     opened = mark + rest.replace('password = "口令-Passw0rd"', "open = true")
     config.write_text(head + quick + opened, encoding="utf-8")
-    with running(folder / "simulator.err", "simulator", "--port", platform_port, "--seed", 7):
+    with running(folder / "simulator.err", "simulate", "--port", platform_port, "--seed", 7):
         yield House(config, port, platform_port, folder)
 
 
