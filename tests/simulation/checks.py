@@ -80,10 +80,8 @@ def check_end(world: World) -> Counter[str]:
 def _check_row(world: World, row: Exchange) -> None:
     """One exchange against the ledger."""
     ledger = world.ledger
-    if row.state in (State.INTENDED, State.IN_DOUBT):
+    if row.state in OPEN:
         raise Violation(f"{_named(row)} is {row.state} at the end")
-    if row.state is State.ESCALATED:
-        return
     assert row.msgid is not None
     if row.infno == "2601":
         _check_reversal(world, row)
@@ -113,8 +111,6 @@ def _check_reversal(world: World, row: Exchange) -> None:
 def _check_episodes(world: World, by_msgid: dict[str, Exchange]) -> None:
     for settlement in world.ledger.settlements.values():
         row = by_msgid[settlement.msgid]
-        if row.state is State.ESCALATED:
-            continue
         if (settlement.state == "settled") != row.in_force:
             raise Violation(
                 f"{_named(row)}: settlement {settlement.setl_id} is {settlement.state}, "
@@ -140,7 +136,7 @@ def _check_presence(world: World, by_msgid: dict[str, Exchange]) -> None:
             if gone == row.in_force:
                 raise Violation(f"{_named(row)}: gone={gone} at the platform, in force={row.in_force} in the journal")
     for episode in world.ledger.episodes.values():
-        if episode.kind == "stay" and not world.has_escalated(episode.mdtrt_id):
+        if episode.kind == "stay":
             actual = episode.state == "discharged"
             if actual != (episode.mdtrt_id in discharged):
                 raise Violation(f"{episode.mdtrt_id} is {episode.state}, the journal says discharged={not actual}")

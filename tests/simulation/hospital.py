@@ -446,7 +446,9 @@ class Desk:
         """``Outcome`` says the same as the answer; nothing is sent for it."""
         asked = {"request_id": request_id} if request_id else {"mdtrt_id": belief.mdtrt_id, "infno": infno}
         node = self.world.some_node()
-        known = request_id or (belief.mdtrt_id and infno not in ("2601", "2401", "2201"))
+        # without the request_id the newest of its kind is told, which need not be one whose answer was given again
+        newest = belief.mdtrt_id and infno not in ("2601", "2401", "2201") and not reply.repeated
+        known = request_id or newest
         if belief.together or node is None or not known:
             return
         box = Box(self.world.schedule)

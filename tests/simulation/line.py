@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gateway.exchange.ports import NoAnswer, NotSent, PlatformAnswer, PlatformRequest
@@ -139,7 +139,7 @@ class NodeLine:
     def send(self, request: PlatformRequest) -> PlatformAnswer:
         node, world = self._node, self._node.world
         node.check_alive()
-        world.pause()
+        world.pause(node)
         if world.chance(world.weather.crash_at_send):
             node.crash(f"before sending {request.infno} {request.msgid[-8:]}")
             raise Killed
@@ -172,8 +172,6 @@ class NodeLine:
 
 
 def _refused(request: Request) -> Request:
-    from dataclasses import replace
-
     return replace(request, fault=Fault(request.infno, "refuse"))
 
 

@@ -15,10 +15,14 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from gateway.exchange import entries
-from gateway.exchange.exchange import Exchange
-from gateway.exchange.ports import Intent
+from gateway.exchange.call import Reply
+from gateway.exchange.exchange import Exchange, refusal_reply
+from gateway.exchange.ports import Exchange as Row
+from gateway.exchange.ports import Intent, Outcome, State
+from gateway.faults import NOT_REACHED, Refused
+from gateway.store import journal
 from gateway.store.journal import SqlJournal
-from tests.simulation import runner
+from tests.simulation import runner, world
 from tests.simulation.runner import Failure
 from tests.simulation.weather import Weather, only
 
@@ -51,8 +55,6 @@ def no_busy_row() -> AbstractContextManager[Any]:
 
 def no_settle_time() -> AbstractContextManager[Any]:
     """A negative answer counts at once."""
-    from tests.simulation import world
-
     return patch.object(world, "SETTLE_TIME_S", 0.0)
 
 
@@ -68,29 +70,19 @@ def no_dedup_key() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def undone_answers_again() -> Iterator[None]:
+def undone_answers_again() -> AbstractContextManager[Any]:
     """What was undone stays in force: the confirmed answer of a revoked settlement is given again."""
-    from gateway.store import journal
-
-    with patch.object(journal, "_end_others", lambda connection, row, outcome: None):
-        yield
+    return patch.object(journal, "_end_others", lambda connection, row, outcome: None)
 
 
-@contextmanager
-def blind_retry() -> Iterator[None]:
-    """A request without an answer is sent again at once under a new msgid, as the public code of today does."""
-    intended = Exchange._in_doubt
+def blind_retry() -> AbstractContextManager[Any]:
+    """A request without an answer counts as not sent, so that the next attempt gets a new msgid."""
 
-    def not_sent(self: Exchange, entry: Any, answer: Any, error: Exception, started: Any) -> Any:
-        from gateway.exchange.ports import Outcome, State
+    def not_sent(self: Exchange, entry: Row, answer: object, error: Exception, started: object) -> Reply:
+        self._journal.finish(entry.id, Outcome(State.NOT_SENT, self._clock(), code=NOT_REACHED.code))
+        return refusal_reply(Refused(NOT_REACHED), entry)
 
-        self._journal.finish(entry.id, Outcome(State.NOT_SENT, self._clock(), code="GW-4001"))
-        del answer, error, started
-        return intended.__globals__["_reply_of_fault"](intended.__globals__["NOT_REACHED"], "", entry)
-
-    with patch.object(Exchange, "_in_doubt", not_sent):
-        yield
+    return patch.object(Exchange, "_in_doubt", not_sent)
 
 
 @dataclass(frozen=True)

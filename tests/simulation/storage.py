@@ -121,13 +121,13 @@ class TurnTaking:
         method = getattr(self._journal, name)
         if name in QUIET or not callable(method):
             return method
-        pause, node = self._node.world.pause, self._node
+        world, node = self._node.world, self._node
 
         def call(*args: Any, **named: Any) -> Any:
-            pause()
+            world.pause(node)
             result = method(*args, **named)
             node.check_alive()
-            pause()
+            world.pause(node)
             return result
 
         # found by the instance from now on

@@ -44,6 +44,8 @@ class Weather:
     store_fails: float = 0.0
     """A single call of the store fails, nothing is written."""
     crash_every_s: float = 0.0
+    stopped_every_s: float = 0.0
+    """SIGSTOP and, a while later, SIGCONT."""
     store_down_every_s: float = 0.0
     platform_down_every_s: float = 0.0
     clock_step_every_s: float = 0.0
@@ -58,6 +60,8 @@ class Weather:
 
     Where it does not, nothing but the settle time protects from a late request.
     """
+    reversible: bool = True
+    """Whether the province lets anything be reversed by 2601; where it does not, a person has the last word about money."""
     gives_up: float = 0.0
     """The HIS never asks again about a call whose answer it did not get."""
 
@@ -88,6 +92,7 @@ def draw(rng: Random) -> Weather:
         lost_acknowledgement=some(0.01),
         store_fails=some(0.02),
         crash_every_s=every(200),
+        stopped_every_s=every(300),
         store_down_every_s=every(300),
         platform_down_every_s=every(300),
         clock_step_every_s=every(200),
@@ -96,5 +101,6 @@ def draw(rng: Random) -> Weather:
         twin=some(0.2),
         without_request_id=rng.choice((0.0, 0.5, 1.0)),
         fence_closes=rng.random() < 0.5,
+        reversible=rng.random() < 0.85,
         gives_up=some(0.05),
     )

@@ -8,7 +8,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -26,7 +26,7 @@ from gateway.exchange.decide import Act, Decision
 from gateway.exchange.exchange import Exchange, refusal_reply
 from gateway.exchange.msgid import MsgidSequence
 from gateway.exchange.ports import Exchange as Row
-from gateway.exchange.ports import JournalUnavailable, PlatformRequest, Query, State
+from gateway.exchange.ports import JournalUnavailable, PlatformRequest, State
 from gateway.exchange.resolver import Policy, Resolver
 from gateway.exchange.resolver_loop import ResolverLoop, WorkList
 from gateway.exchange.sign_in import SignIns
@@ -49,6 +49,7 @@ NODES = 3
 DESKS = 6
 RESOLVE_EVERY_S = 20.0
 OPERATOR_EVERY_S = 600.0
+STOPPED_S_MAX = 120.0
 PAUSE_CHANCE = 0.4
 """How often others get a turn before or after a call of the store; each turn costs the simulation two thread switches."""
 QUIET_S_MAX = 48 * 3600.0
@@ -71,9 +72,13 @@ class Unmeasured:
 
 
 @cache
-def interface() -> Interface:
-    """The national interface, read once."""
-    return Interface(mappings.load("national"))
+def interface(*, reversible: bool = True) -> Interface:
+    """The national interface, read once; or that of a province where 2601 reverses nothing."""
+    if reversible:
+        return Interface(mappings.load("national"))
+    contract = interface().contract
+    known = {infno: replace(one, reversible_by_2601=False) for infno, one in contract.transactions.items()}
+    return Interface(replace(contract, transactions=known))
 
 
 @cache
@@ -105,6 +110,8 @@ class Node:
         self.world = world
         self.name = name
         self.clock_ahead_s = 0.0
+        self.stopped_until_s = 0.0
+        """SIGSTOP: nothing of it happens before; whoever waits for it goes on waiting."""
         self.owner = Owner(name)
         self.owner.alive = False
         self.exchange: Exchange | None = None
@@ -133,7 +140,7 @@ class Node:
         sign_ins = SignIns(journal)
         self.resolver = ToldResolver(
             self,
-            interface=interface,
+            interface=lambda: world.interface,
             journal=journal,
             platform=line,
             msgids=msgids,
@@ -144,7 +151,7 @@ class Node:
             policy=Policy(settle_time_s=SETTLE_TIME_S),
         )
         exchange = Exchange(
-            interface=interface,
+            interface=lambda: world.interface,
             journal=journal,
             platform=line,
             msgids=msgids,
@@ -200,11 +207,12 @@ class Node:
             state = State.NOT_DONE
         else:
             state = State.REVERSED if reversal is not None and not reversal.refusal else State.CONFIRMED
+        output = self.world.output_of(seen) if state is State.CONFIRMED else None
 
         def decide() -> None:
             self.world.tell(self.name, f"a person decides {seen.infno} {seen.msgid[-8:]}: {state}")
             with suppress(JournalUnavailable, ValueError):
-                resolver.by_operator(seen.id, state, "王值班", "已在平台核对")
+                resolver.by_operator(seen.id, state, "王值班", "已在平台核对", output)
 
         self.world.schedule.spawn(f"{self.name} operator", decide, self.owner)
 
@@ -294,6 +302,7 @@ class World:
         self.journal = SqlJournal(backend)
         self.witness = Witness(path)
         self.weather = weather or draw(self.rng)
+        self.interface = interface(reversible=self.weather.reversible)
         self.calls = 0
         self.calls_max = calls_max
         self.crashes = 0
@@ -321,6 +330,7 @@ class World:
         for every_s, event in (
             (OPERATOR_EVERY_S, self._operator_comes),
             (self.weather.crash_every_s, self._crash_some),
+            (self.weather.stopped_every_s, self._stop_some),
             (self.weather.store_down_every_s, self._store_down),
             (self.weather.platform_down_every_s, self._platform_down),
             (self.weather.clock_step_every_s, self._clock_step),
@@ -362,7 +372,7 @@ class World:
         if self.schedule.now_s > self._deadline_s:
             return True
         quiet = not self.platform.flying and all(node.owner.alive for node in self.nodes)
-        return quiet and not self.witness.open_count(escalated=False)
+        return quiet and not self.witness.open_count(escalated=True)
 
     def _every(self, mean_s: float, event: Any) -> None:
         def happen() -> None:
@@ -378,9 +388,13 @@ class World:
     def chance(self, probability: float) -> bool:
         return probability > 0 and self.rng.random() < probability
 
-    def pause(self) -> None:
-        """Somebody else's turn, for a moment; outside of tasks there is nobody to wait."""
-        if self.schedule.current is not None and self.rng.random() < PAUSE_CHANCE:
+    def pause(self, node: Node) -> None:
+        """Somebody else's turn, for a moment or for as long as the node is stopped; outside of tasks nobody waits."""
+        if self.schedule.current is None:
+            return
+        if node.stopped_until_s > self.schedule.now_s:
+            self.schedule.sleep(node.stopped_until_s - self.schedule.now_s)
+        elif self.rng.random() < PAUSE_CHANCE:
             self.schedule.sleep(self.rng.uniform(0.0, 0.05))
 
     def fate_of_send(self) -> str:
@@ -404,6 +418,13 @@ class World:
     def _crash_some(self) -> None:
         self.faults["crash"] += 1
         self.rng.choice(self.nodes).crash("of SIGKILL")
+
+    def _stop_some(self) -> None:
+        """SIGSTOP, and SIGCONT before the settle time is over: that is how long the others wait for what it may still send."""
+        self.faults["stopped"] += 1
+        node, seconds = self.rng.choice(self.nodes), self.rng.uniform(1.0, STOPPED_S_MAX)
+        node.stopped_until_s = self.schedule.now_s + seconds
+        self.tell(node.name, f"is stopped for {seconds:.0f} s")
 
     def _store_down(self) -> None:
         self.faults["store-down"] += 1
@@ -451,7 +472,19 @@ class World:
         known = interface().contract.transactions.get(infno)
         return known is not None and known.safety != "read"
 
-    def message_of(self, row: Row) -> Any:
+    def output_of(self, seen: Seen) -> Any:
+        """What a person reads off the platform's screen about something it has done."""
+        for settlement in self.ledger.settlements.values():
+            if settlement.msgid == seen.msgid:
+                return {"setlinfo": {"setl_id": settlement.setl_id, "mdtrt_id": settlement.episode.mdtrt_id}}
+        message = self.message_of(seen)
+        if seen.infno == "2401":
+            number = message["mdtrtinfo"]["ipt_no"]
+            newest = [one for one in self.ledger.episodes.values() if one.kind == "stay" and one.number == number][-1]
+            return {"result": {"mdtrt_id": newest.mdtrt_id}}
+        return None
+
+    def message_of(self, row: Row | Seen) -> Any:
         bodies = self.journal.bodies(row.id)
         assert bodies is not None
         assert bodies.platform_request is not None
@@ -534,13 +567,11 @@ class World:
         row = self.witness.by_id(exchange_id)
         self.tell(node.name, f"about {row.infno} {row.msgid[-8:]}: {decision.act} {decision.reason}")
         if decision.act is Act.ESCALATE:
-            transaction = interface().contract.transactions[row.infno]
-            if interface().contract.proofs.of(transaction).then != "escalate":
+            transaction = self.interface.contract.transactions[row.infno]
+            then = self.interface.contract.proofs.of(transaction).then
+            if then == "repeat" or (then == "reverse" and transaction.reversible_by_2601):
                 self.schedule.fail(Violation(f"{row.infno} {row.msgid} is left to a person: {decision.reason}"))
             self.escalated[row.infno] += 1
-
-    def has_escalated(self, mdtrt_id: str) -> bool:
-        return bool(self.journal.search(Query(keys=[("mdtrt_id", mdtrt_id)], states=(State.ESCALATED,), limit=1)))
 
 
 def _leaves(message: Any, name: str) -> Iterator[str]:
