@@ -168,7 +168,8 @@ class PlatformGate:
             if not turn.has_place:
                 signal.wait(wait_s)
             if not turn.has_place:
-                raise self._turned_away(TurnLost(CLIENT_LIMIT, f"等了 {wait_s:.0f} 秒仍未轮到"), client, self._held_s)
+                text = f"等了 {wait_s:.0f} 秒仍未轮到，通道被占满"
+                raise self._turned_away(TurnLost(CLIENT_LIMIT, text), client, self._held_s)
             since = self._monotonic()
             yield
             self._held_s += (self._monotonic() - since - self._held_s) / HELD_OVER
@@ -177,7 +178,8 @@ class PlatformGate:
                 self._turns.leave(turn)
 
     def _blocked(self, client: str, wait_s: float) -> Refused:
-        return self._turned_away(Refused(BREAKER_OPEN), client, wait_s)
+        text = f"约 {math.ceil(wait_s)} 秒后再试"
+        return self._turned_away(Refused(BREAKER_OPEN, text), client, wait_s)
 
     def _turned_away(self, refusal: Refused, client: str, after_s: float) -> Refused:
         self._limited(client, refusal.fault.code)

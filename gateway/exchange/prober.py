@@ -14,6 +14,9 @@ from gateway.exchange.gate import PROBE, PlatformGate
 
 log = structlog.get_logger(__name__)
 
+OPERATOR = {"opter": "gateway", "opter_name": "网关", "opter_type": "2"}
+"""A self-service terminal: nobody sits at it. A province that does not know it refuses, which is an answer too."""
+
 
 class Prober:
     """Sends the query that the province's data names (``settings.probe``), as an ordinary exchange of the journal.
@@ -27,7 +30,7 @@ class Prober:
     def __init__(self, exchange: Exchange, gate: PlatformGate, wait_s: float) -> None:
         self._exchange = exchange
         self._gate = gate
-        self._client = Client(PROBE, call_s_max=wait_s)
+        self._client = Client(PROBE, workstation=OPERATOR, call_s_max=wait_s)
 
     def turn(self) -> bool:
         """Probe if that is due; whether it was. A province without ``probe`` waits for the hospital's next read."""
