@@ -19,6 +19,7 @@ from gateway.store._migrate import head, migrate, revision
 from gateway.store._postgres import PostgresBackend
 from gateway.store._sqlite import SqliteBackend
 from gateway.store.journal import SqlJournal
+from gateway.store.nodes import SqlNodes
 
 __all__ = ["Store", "StoreError", "open_store"]
 
@@ -26,11 +27,12 @@ POOL_SIZE = 8
 
 
 class Store:
-    """An open store. ``journal`` is shared by all threads of the process; not to be carried over a fork."""
+    """An open store. ``journal`` and ``nodes`` are shared by all threads of the process; not to be carried over a fork."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.journal = SqlJournal(backend)
+        self.nodes = SqlNodes(backend)
 
     def upgrade(self) -> None:
         """Bring the tables up to date, all steps or none. Raises :class:`StoreError`; several nodes may call it at once."""

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from gateway.exchange.entries import WIDTH
-from gateway.exchange.ports import State
+from gateway.exchange.ports import NodeState, State
 
 metadata = MetaData()
 
@@ -65,6 +65,7 @@ exchange = Table(
     Column("tries", Integer),
     Column("next_try_at", BigInteger),
     _text("reply"),
+    Column("epoch", BigInteger),
     CheckConstraint(f"state IN ({', '.join(repr(state.value) for state in State)})", name="ck_exchange_state"),
 )
 # SQL Server counts two NULLs as equal in a unique index unless they are left out of it
@@ -138,4 +139,22 @@ msgid_high = Table(
     _text("institution", nullable=False),
     Column("next_slot", BigInteger, nullable=False),
     PrimaryKeyConstraint("institution", name="pk_msgid_high"),
+)
+
+node = Table(
+    "node",
+    metadata,
+    Column("name", Unicode(WIDTH["node"]), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("beat", BigInteger, nullable=False),
+    _text("state", nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("heartbeat_at", BigInteger, nullable=False),
+    _text("address"),
+    _text("place"),
+    Column("pid", BigInteger, nullable=False),
+    _text("version"),
+    Column("silence_ms", BigInteger, nullable=False),
+    CheckConstraint(f"state IN ({', '.join(repr(state.value) for state in NodeState)})", name="ck_node_state"),
+    PrimaryKeyConstraint("name", name="pk_node"),
 )
