@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Executable, Select, and_, bindparam, delete, func, insert, or_, select, update
 
 from gateway.exchange import entries
 from gateway.exchange.ports import Query, State
@@ -191,6 +191,9 @@ SENT_WITHOUT_BYTES = (
     )
     .where(exchange_body.c.exchange_id.is_(None))
 )
+
+CONSTANT = frozenset(value for value in tuple(globals().values()) if isinstance(value, Executable))
+"""Every statement above: each is rendered once (``_connection.py``)."""
 
 
 def search(query: Query) -> Select[Any]:
