@@ -61,7 +61,10 @@ class MemoryStays:
                 for told, one in self._events
                 if (told.ipt_no, one.event_id, one.kind) == (ipt_no, event.event_id, event.kind)
             ]
-            if same and same[-1] == (ref, replace(event, received_at=same[-1][1].received_at, serial=same[-1][1].serial)):
+            if same and same[-1] == (
+                ref,
+                replace(event, received_at=same[-1][1].received_at, serial=same[-1][1].serial),
+            ):
                 return "same"
             self._events.append((ref, replace(event, serial=len(self._events) + 1)))
             self.raise_versions(names_of(ref))

@@ -35,9 +35,7 @@ VERSIONS = select(stay_version.c.stay_key, stay_version.c.version).where(
 )
 LOCK_VERSION = select(stay_version.c.version).where(stay_version.c.stay_key == bindparam("name")).with_for_update()
 RAISE_VERSION = (
-    update(stay_version)
-    .where(stay_version.c.stay_key == bindparam("name"))
-    .values(version=stay_version.c.version + 1)
+    update(stay_version).where(stay_version.c.stay_key == bindparam("name")).values(version=stay_version.c.version + 1)
 )
 
 # which 住院号 and mdtrt_id belong together, as far as one of the two or a settlement is known

@@ -347,5 +347,3 @@ def unpacked(body: bytes) -> dict[str, Any]:
     except (zlib.error, Unreadable) as error:
         raise JournalUnavailable("the facts of a stay are damaged") from error
     return found
-
-
