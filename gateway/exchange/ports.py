@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from gateway.stays.ports import StayFact, StayRecords
+
 
 class State(enum.StrEnum):
     """States of an exchange (design, "Exchange states"). The edges are the table in ``gateway/exchange/states.py``."""
@@ -141,6 +143,12 @@ class Intent:
     """Every key it holds until it is closed; empty: ``business_key`` alone, or none."""
     once: bool = False
     """Refuse it while an exchange of the same transaction, business key and content is open or in force."""
+    stay: Sequence[StayFact] = ()
+    """What it will tell of inpatient stays once it is confirmed."""
+    stay_versions: Mapping[str, int] = field(default_factory=dict)
+    """Versions of the stay that the rules judged it by; when one is another by now the intent is refused."""
+    evidence: Sequence[Proof] = ()
+    """What the rules compared and amended; kept in the same commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +172,8 @@ class Outcome:
     """Only with CONFIRMED: transactions of which every exchange in force about the same visit is no longer so."""
     ends_msgid: str | None = None
     """Only with CONFIRMED: the exchange sent under this msgid is no longer in force (2601)."""
+    stay: Sequence[StayFact] = ()
+    """Only with CONFIRMED: what it tells of stays now that the answer is known; empty: as the intent said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +242,7 @@ class ProofKind(enum.StrEnum):
     DECISION = "decision"
     UNSENT = "unsent"
     """The sender itself says that nothing left: it found out too late to close the exchange as NOT_SENT."""
+    RULES = "rules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +314,11 @@ class JournalUnavailable(Exception):
 class Journal(Protocol):
     """The durable record. Every method returns only after its effect is durable."""
 
+    @property
+    def stays(self) -> StayRecords:
+        """What is kept about stays, in the same commits."""
+        ...
+
     def find_request(self, client: str, request_id: str) -> Exchange | None:
         """The exchange that last held this client's ``request_id``."""
         ...
@@ -322,6 +338,7 @@ class Journal(Protocol):
             RequestIdTaken: the id is held by an exchange that is open or in force.
             Busy: a key is held by an open exchange.
             InForce: ``intent.once``, and the same is open or in force.
+            StayChanged: a stay is at another version than ``intent.stay_versions`` says.
             JournalUnavailable: nothing was written.
         """
         ...
