@@ -145,15 +145,17 @@ class Breaker:
         self._flying[flight] = None
         return flight
 
-    def heard(self, flight: Flight, now: float, *, answered: bool) -> None:
+    def heard(self, flight: Flight, now: float, *, answered: bool | None) -> None:
         """A request is over.
 
         Args:
             flight: from :meth:`sent`.
             now: when its result came.
-            answered: false when it was not reached or gave no whole answer.
+            answered: false when it was not reached or gave no whole answer; None when that says nothing about it.
         """
         del self._flying[flight]
+        if answered is None:
+            return
         good = answered and now - flight.sent <= self._policy.slow_s
         if not flight.counted:
             self._result(flight, now, good=good)

@@ -18,7 +18,15 @@ import structlog
 
 from gateway.exchange.breaker import Breaker, Condition, Flight, Permit
 from gateway.exchange.limits import FairQueue, Shares
-from gateway.exchange.ports import NotSent, PlatformAnswer, PlatformRequest, Rejected, SettlementPlatform
+from gateway.exchange.ports import (
+    NoAnswer,
+    NotMine,
+    NotSent,
+    PlatformAnswer,
+    PlatformRequest,
+    Rejected,
+    SettlementPlatform,
+)
 from gateway.faults import BREAKER_OPEN, CLIENT_LIMIT, PLATFORM_CLOSED, Refused
 from gateway.hours import Closing, closed_until
 
@@ -209,7 +217,7 @@ class PlatformGate:
         with self._lock:
             return self._breaker.sent(safety, self._monotonic())
 
-    def heard(self, flight: Flight, *, answered: bool) -> None:
+    def heard(self, flight: Flight, *, answered: bool | None) -> None:
         """How it went."""
         with self._watching():
             self._breaker.heard(flight, self._monotonic(), answered=answered)
@@ -247,12 +255,12 @@ class WatchedPlatform:
         if opens is not None:
             raise NotSent(f"平台停止服务至 {opens:%Y-%m-%d %H:%M}")
         flight = self._gate.sent(self._safety_of(request.infno))
-        answered = False
+        answered: bool | None = None
         try:
             answer = self._platform.send(request)
             answered = True
-        except Rejected:
-            answered = True
+        except (NotSent, NoAnswer) as error:
+            answered = None if isinstance(error, NotMine) else isinstance(error, Rejected)
             raise
         finally:
             self._gate.heard(flight, answered=answered)

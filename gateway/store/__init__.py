@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError
 
+from gateway import clock
 from gateway.exchange.ports import JournalUnavailable
 from gateway.store import statements as sql
 from gateway.store._backend import Backend, StoreError
@@ -19,6 +20,8 @@ from gateway.store._migrate import head, migrate, revision
 from gateway.store._postgres import PostgresBackend
 from gateway.store._sqlite import SqliteBackend
 from gateway.store.journal import SqlJournal
+from gateway.store.nodes import SqlNodes
+from gateway.store.operator_log import OperatorLog
 
 __all__ = ["Store", "StoreError", "open_store"]
 
@@ -26,11 +29,13 @@ POOL_SIZE = 8
 
 
 class Store:
-    """An open store. ``journal`` is shared by all threads of the process; not to be carried over a fork."""
+    """An open store. Its parts are shared by all threads of the process; not to be carried over a fork."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.journal = SqlJournal(backend)
+        self.nodes = SqlNodes(backend)
+        self.operator_log = OperatorLog(backend, clock.now)
 
     def upgrade(self) -> None:
         """Bring the tables up to date, all steps or none. Raises :class:`StoreError`; several nodes may call it at once."""

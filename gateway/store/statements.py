@@ -8,12 +8,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Executable, Select, and_, bindparam, delete, exists, func, insert, or_, select, update
 
 from gateway.exchange import entries
-from gateway.exchange.ports import Query, State
+from gateway.exchange.ports import NodeState, Query, State
 from gateway.exchange.states import OPEN, SENT
-from gateway.store.tables import busy, exchange, exchange_body, exchange_key, msgid_high, proof, request_key
+from gateway.store.tables import (
+    busy,
+    exchange,
+    exchange_body,
+    exchange_key,
+    msgid_high,
+    node,
+    operator_log,
+    operator_log_head,
+    proof,
+    request_key,
+)
 
 _KEYS = exchange.outerjoin(exchange_key, exchange_key.c.exchange_id == exchange.c.id)
 
@@ -88,11 +99,50 @@ FINISH = (
     .where(exchange.c.id == bindparam("exchange_id"), exchange.c.state == bindparam("state_before"))
     .values(_outcome)
 )
-DOUBT_ABANDONED = (
-    update(exchange)
-    .where(exchange.c.node == bindparam("of_node"), exchange.c.state == bindparam("state_before"))
-    .values(_outcome)
+# what a process left open that is no more
+_INTENDED = exchange.c.state == State.INTENDED.value
+_DOUBT = update(exchange).values(_outcome)
+DOUBT_ALL = _DOUBT.where(_INTENDED)
+DOUBT_LEFT = _DOUBT.where(
+    _INTENDED, exchange.c.node == bindparam("of_node"), func.coalesce(exchange.c.epoch, 0) < bindparam("before_epoch")
 )
+# rows without an epoch are those of a version that knew none
+_ORPHAN = and_(
+    _INTENDED,
+    exchange.c.epoch > 0,
+    ~exists().where(
+        node.c.name == exchange.c.node, node.c.epoch == exchange.c.epoch, node.c.state == NodeState.RUNNING.value
+    ),
+)
+ORPHANS = select(exchange.c.id).where(_ORPHAN).limit(1)
+DOUBT_ORPHANS = _DOUBT.where(_ORPHAN)
+
+NODES = select(node).order_by(node.c.name)
+NODES_OPEN = select(exchange.c.node, func.count().label("rows_counted")).where(_INTENDED).group_by(exchange.c.node)
+INSERT_NODE = insert(node)
+_node_columns: dict[str, Any] = {
+    column.name: bindparam(f"new_{column.name}") for column in node.columns if column.name != "name"
+}
+CLAIM_NODE = (
+    update(node)
+    .where(
+        node.c.name == bindparam("of_name"),
+        node.c.epoch == bindparam("of_epoch"),
+        node.c.beat == bindparam("of_beat"),
+    )
+    .values(_node_columns)
+)
+_IS_REGISTERED = and_(
+    node.c.name == bindparam("of_name"),
+    node.c.epoch == bindparam("of_epoch"),
+    node.c.state == NodeState.RUNNING.value,
+)
+BEAT = update(node).where(_IS_REGISTERED).values(beat=node.c.beat + 1, heartbeat_at=bindparam("new_heartbeat_at"))
+HOLDS = select(node.c.epoch).where(_IS_REGISTERED)
+_END = update(node).values(epoch=node.c.epoch + 1, state=bindparam("new_state"))
+DECLARE_DEAD = _END.where(_IS_REGISTERED, node.c.beat == bindparam("of_beat"))
+LEAVE = _END.where(_IS_REGISTERED)
+END_OTHERS = _END.where(node.c.state == NodeState.RUNNING.value, node.c.name != bindparam("of_name"))
 
 _OPEN = [state.value for state in OPEN]
 _IN_FORCE = and_(exchange.c.state == State.CONFIRMED.value, exchange.c.undone_by.is_(None))
@@ -192,6 +242,31 @@ SENT_WITHOUT_BYTES = (
     .where(exchange_body.c.exchange_id.is_(None))
 )
 
+INSERT_OPERATOR_LOG = insert(operator_log)
+LOCK_OPERATOR_HEAD = select(operator_log_head).with_for_update()
+OPERATOR_HEAD = select(operator_log_head)
+MOVE_OPERATOR_HEAD = (
+    update(operator_log_head)
+    .where(operator_log_head.c.seq == bindparam("seen"))
+    .values(seq=bindparam("new_seq"), hash=bindparam("new_hash"))
+)
+OPERATOR_LOG_AFTER = (
+    select(operator_log)
+    .where(operator_log.c.seq > bindparam("after"))
+    .order_by(operator_log.c.seq)
+    .limit(bindparam("count"))
+)
+
+
+def operator_log_page(operator: str, subject: str, before: int | None, limit: int) -> Select[Any]:
+    """Rows of the operator log, newest first; what is empty is no condition."""
+    statement = select(operator_log).order_by(operator_log.c.seq.desc()).limit(entries.check_limit(limit))
+    if operator:
+        statement = statement.where(operator_log.c.operator == operator)
+    if subject:
+        statement = statement.where(operator_log.c.subject == subject)
+    return statement if before is None else statement.where(operator_log.c.seq < before)
+
 
 def search(query: Query) -> Select[Any]:
     """The page that ``query`` asks for, newest first. Raises ValueError on a limit outside 1 to 1,000.
@@ -240,3 +315,8 @@ def _conditions(query: Query) -> list[Any]:
     if query.until is not None:
         conditions.append(exchange.c.received_at < entries.to_ms(query.until))
     return conditions
+
+
+# at the end of the file, so that no statement is left out
+CONSTANT = frozenset(value for value in tuple(globals().values()) if isinstance(value, Executable))
+"""Every statement above: each is rendered once (``_connection.py``)."""

@@ -81,6 +81,12 @@ def test_a_minority_of_failures_does_not_open(site: Site) -> None:
     assert site.condition() is Condition.CLOSED
 
 
+def test_what_failed_on_our_side_says_nothing(site: Site) -> None:
+    for _ in range(9):
+        site.breaker.heard(site.breaker.sent("money", site.now), site.now, answered=None)
+    assert site.condition() is Condition.CLOSED
+
+
 def test_old_results_are_forgotten(site: Site) -> None:
     site.fail(times=2)
     site.now += 61

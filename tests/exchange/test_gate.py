@@ -22,7 +22,7 @@ from gateway.exchange.limits import FairQueue, Shares
 from gateway.exchange.msgid import MsgidSequence
 from gateway.exchange.patience import Times
 from gateway.exchange.ports import Exchange as Row
-from gateway.exchange.ports import NoAnswer, NotSent, PlatformRequest, Query, Rejected, State
+from gateway.exchange.ports import NoAnswer, NotMine, NotSent, PlatformRequest, Query, Registration, Rejected, State
 from gateway.exchange.prober import Prober
 from gateway.exchange.sign_in import SignIns
 from gateway.faults import Refused
@@ -74,7 +74,7 @@ class House:
             clock=lambda: self.time.now,
             sign_ins=SignIns(self.journal),
             observer=Observed(),
-            node="n1",
+            node=lambda: Registration("n1", 1),
             twin_wait_s=0.05,
             gate=self.gate,
             times=times,
@@ -173,6 +173,13 @@ def test_refused_in_front_of_the_platform_is_an_answer() -> None:
     house.platform.script("2404", Rejected("signature"))
     for _ in range(9):
         assert house.call("2404", CANCEL).code == "GW-4006"
+
+
+def test_a_node_that_was_declared_dead_says_nothing_about_the_platform() -> None:
+    house = House()
+    house.platform.script("2404", NotMine("taken over"))
+    for number in range(9):
+        assert house.call("2404", visit(number)).code != "GW-4004"
 
 
 def test_money_on_its_way_gets_its_answer_however_late() -> None:

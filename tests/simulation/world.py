@@ -28,9 +28,10 @@ from gateway.exchange.exchange import Exchange, refusal_reply
 from gateway.exchange.gate import PROBE, PlatformGate, WatchedPlatform
 from gateway.exchange.limits import FairQueue, Shares
 from gateway.exchange.msgid import MsgidSequence
+from gateway.exchange.nodes import Membership
 from gateway.exchange.patience import Times
 from gateway.exchange.ports import Exchange as Row
-from gateway.exchange.ports import JournalUnavailable, PlatformRequest, State
+from gateway.exchange.ports import JournalUnavailable, NodeFacts, PlatformRequest, State
 from gateway.exchange.prober import Prober
 from gateway.exchange.resolver import Policy, Resolver
 from gateway.exchange.resolver_loop import ResolverLoop, WorkList
@@ -42,6 +43,7 @@ from gateway.simulator.ledger import Ledger
 from gateway.simulator.wire import Response
 from gateway.store._sqlite import SqliteBackend
 from gateway.store.journal import SqlJournal
+from gateway.store.nodes import SqlNodes
 from tests.simulation.checks import SAME_EFFECT, SETTLES, START, Violation, check_end
 from tests.simulation.hospital import HIS, Desk
 from tests.simulation.line import LATEST_S, READ_TIMEOUT_S, SETTLE_TIME_S, NodeLine, Platform
@@ -55,7 +57,10 @@ NODES = 3
 DESKS = 6
 RESOLVE_EVERY_S = 20.0
 OPERATOR_EVERY_S = 600.0
-STOPPED_S_MAX = 120.0
+HEARTBEAT_S = 15.0
+SILENCE_S = 50.0
+STOPPED_S_MAX = 900.0
+"""Much longer than the settle time: others take over, settle, and the HIS begins anew before the node goes on."""
 PLACES = 1
 """Turns to the platform per node."""
 TURN_WAIT_S = 5.0
@@ -105,13 +110,13 @@ def _simulator() -> tuple[Simulator, list[World]]:
 class ToldResolver(Resolver):
     """The resolver, and each of its steps told to the world."""
 
-    def __init__(self, node: Node, **parts: Any) -> None:
+    def __init__(self, told: Node, **parts: Any) -> None:
         super().__init__(**parts)
-        self._node = node
+        self._told = told
 
     def step(self, exchange_id: int) -> Decision:
         decision = super().step(exchange_id)
-        self._node.world.decided(self._node, exchange_id, decision)
+        self._told.world.decided(self._told, exchange_id, decision)
         return decision
 
 
@@ -142,6 +147,8 @@ class Node:
         self.exchange: Exchange | None = None
         self.resolver: Resolver | None = None
         self.boxes: dict[Box, None] = {}
+        self.lives = 0
+        """Process number of its life now."""
 
     def clock(self) -> datetime:
         return START + timedelta(seconds=self.world.schedule.now_s + self.clock_ahead_s)
@@ -155,6 +162,7 @@ class Node:
     def boot(self) -> None:
         """A new process: everything is built anew, as ``gateway.app`` does, and starts with what the store holds."""
         self.owner = Owner(self.name)
+        self.lives += 1
         self.world.schedule.spawn(f"{self.name} boots", self._boot, self.owner)
 
     def _boot(self) -> None:
@@ -164,6 +172,7 @@ class Node:
         line = WatchedPlatform(
             NodeLine(world.platform, self), gate, lambda infno: world.interface.wire_safety.get(infno, "read")
         )
+        membership = self._membership()
         msgids = MsgidSequence(journal, INSTITUTION, self.clock, block=20)
         sign_ins = SignIns(journal)
         self.resolver = ToldResolver(
@@ -177,6 +186,8 @@ class Node:
             monotonic=lambda: world.schedule.now_s,
             sign_ins=sign_ins,
             policy=Policy(settle_time_s=SETTLE_TIME_S),
+            node=membership.current,
+            still_mine=membership.still_mine,
         )
         exchange = Exchange(
             interface=lambda: world.interface,
@@ -187,7 +198,8 @@ class Node:
             clock=self.clock,
             sign_ins=sign_ins,
             observer=Unmeasured(),
-            node=self.name,
+            node=membership.current,
+            still_mine=membership.still_mine,
             wait=world.schedule.sleep,
             gate=gate,
             times=Times(CALL_S_MAX, TURN_WAIT_S, 1.0, READ_TIMEOUT_S),
@@ -195,13 +207,14 @@ class Node:
         )
         while True:
             try:
-                exchange.start()
+                registration = membership.start()
                 break
             except JournalUnavailable:
                 world.schedule.sleep(1.0)
         self.exchange = exchange
-        world.tell(self.name, "up")
+        world.tell(self.name, f"up as {registration.name}, epoch {registration.epoch}")
         prober = Prober(exchange, gate, BREAKER.slow_s)
+        world.schedule.spawn(f"{self.name} heartbeat", lambda: self._beat(membership), self.owner)
         world.schedule.spawn(f"{self.name} resolver", lambda: self._resolve(gate, prober), self.owner)
 
     def _gate(self) -> PlatformGate:
@@ -222,6 +235,36 @@ class Node:
             signal=lambda: Wake(world.schedule),
             limited=limited,
         )
+
+    def _membership(self) -> Membership:
+        """Where the weather has it so, the next process on the same machine sees that the one before is gone."""
+        world = self.world
+        registry: Any = TurnTaking(SqlNodes(NodeBackend(world.backend, self)), self)
+        life = self.lives
+        place = f"machine of {self.name}" if world.weather.seen_gone else ""
+        return Membership(
+            registry,
+            self.name,
+            NodeFacts(place=place, pid=life, silence_s=SILENCE_S),
+            clock=self.clock,
+            monotonic=lambda: world.schedule.now_s,
+            heartbeat_s=HEARTBEAT_S,
+            lives=lambda pid: pid == self.lives and self.owner.alive,
+        )
+
+    def _beat(self, membership: Membership) -> None:
+        """What the thread of ``Heartbeat`` does, in virtual time."""
+        world = self.world
+        while True:
+            world.schedule.sleep(HEARTBEAT_S)
+            before = membership.current()
+            with suppress(JournalUnavailable):
+                membership.turn()
+            if membership.current() != before:
+                world.faults["declared dead"] += 1
+                world.tell(
+                    self.name, f"was declared dead; now {membership.current().name}, epoch {membership.current().epoch}"
+                )
 
     def _resolve(self, gate: PlatformGate, prober: Prober) -> None:
         """What the thread of ``ResolverLoop`` does, in virtual time; a turn without anything open is left out."""
@@ -471,7 +514,7 @@ class World:
         self.rng.choice(self.nodes).crash("of SIGKILL")
 
     def _stop_some(self) -> None:
-        """SIGSTOP, and SIGCONT before the settle time is over: that is how long the others wait for what it may still send."""
+        """SIGSTOP, and SIGCONT up to long after the others have taken over what it was doing."""
         self.faults["stopped"] += 1
         node, seconds = self.rng.choice(self.nodes), self.rng.uniform(1.0, STOPPED_S_MAX)
         node.stopped_until_s = self.schedule.now_s + seconds
