@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Executable, Select, and_, bindparam, delete, func, insert, or_, select, update
 
 from gateway.exchange import entries
 from gateway.exchange.ports import Query, State
@@ -275,3 +275,8 @@ def _conditions(query: Query) -> list[Any]:
     if query.until is not None:
         conditions.append(exchange.c.received_at < entries.to_ms(query.until))
     return conditions
+
+
+# at the end of the file, so that no statement is left out
+CONSTANT = frozenset(value for value in tuple(globals().values()) if isinstance(value, Executable))
+"""Every statement above: each is rendered once (``_connection.py``)."""
