@@ -65,6 +65,8 @@ exchange = Table(
     Column("tries", Integer),
     Column("next_try_at", BigInteger),
     _text("reply"),
+    Column("sealed", LargeBinary),
+    Column("key_version", Integer),
     CheckConstraint(f"state IN ({', '.join(repr(state.value) for state in State)})", name="ck_exchange_state"),
 )
 # SQL Server counts two NULLs as equal in a unique index unless they are left out of it
@@ -86,6 +88,7 @@ exchange_body = Table(
     Column("packed", LargeBinary, nullable=False),
     Column("raw_size", Integer, nullable=False),
     _text("charset"),
+    Column("key_version", Integer),
     PrimaryKeyConstraint("exchange_id", "kind", name="pk_exchange_body"),
 )
 
@@ -95,6 +98,7 @@ exchange_key = Table(
     Column("exchange_id", RowId, ForeignKey("exchange.id", name="fk_exchange_key"), nullable=False),
     _text("kind", nullable=False),
     _text("value", nullable=False),
+    Column("hash_version", Integer),
     PrimaryKeyConstraint("exchange_id", "kind", "value", name="pk_exchange_key"),
     Index("ix_exchange_key_value", "kind", "value", "exchange_id"),
 )
@@ -129,6 +133,8 @@ proof = Table(
     _text("msgid"),
     Column("request", LargeBinary),
     Column("answer", LargeBinary),
+    Column("sealed", LargeBinary),
+    Column("key_version", Integer),
     PrimaryKeyConstraint("exchange_id", "seq", name="pk_proof"),
 )
 
@@ -163,4 +169,25 @@ operator_log_head = Table(
     Column("seq", BigInteger, nullable=False),
     Column("hash", Unicode(64)),
     PrimaryKeyConstraint("name", name="pk_operator_log_head"),
+)
+
+store_key = Table(
+    "store_key",
+    metadata,
+    Column("purpose", Unicode(16), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("fingerprint", Unicode(16)),
+    Column("state", Unicode(16), nullable=False),
+    PrimaryKeyConstraint("purpose", "version", name="pk_store_key"),
+)
+
+resealing = Table(
+    "resealing",
+    metadata,
+    Column("name", Unicode(16), nullable=False),
+    Column("data_version", Integer, nullable=False),
+    Column("hash_version", Integer, nullable=False),
+    Column("done_below", BigInteger, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    PrimaryKeyConstraint("name", name="pk_resealing"),
 )

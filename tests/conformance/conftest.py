@@ -10,26 +10,29 @@ import pytest
 
 from gateway.exchange.fakes import MemoryJournal
 from gateway.exchange.ports import Journal
+from gateway.protect import Cipher
 from gateway.store import Store, open_store
 from tests.pg import PgServer
+from tests.protect.keys import MemoryKeys
 
 
 @pytest.fixture(scope="session")
 def pg_store(pg_server: PgServer) -> Iterator[tuple[str, Store]]:
     url = pg_server.fresh()
-    store = open_store(url, node="test")
+    store = open_store(url, node="test", keys=MemoryKeys())
     store.upgrade()
     yield url, store
     store.close()
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+@pytest.fixture(params=["memory", "sqlite", "sqlite-plain", "postgresql"])
 def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
     """An empty journal."""
     if request.param == "memory":
         yield MemoryJournal()
-    elif request.param == "sqlite":
-        store = open_store(f"sqlite:///{tmp_path / 'journal.db'}", node="test")
+    elif request.param.startswith("sqlite"):
+        keys = MemoryKeys(Cipher.SM4) if request.param == "sqlite" else None
+        store = open_store(f"sqlite:///{tmp_path / 'journal.db'}", node="test", keys=keys)
         store.upgrade()
         yield store.journal
         store.close()
