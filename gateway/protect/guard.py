@@ -193,7 +193,8 @@ class Guard:
 
     def _new_salt(self) -> None:
         with self._lock:
-            self._sealed = itertools.count()
+            # the text that asks for a new salt is the first under it
+            self._sealed = itertools.count(1)
             salt = os.urandom(_SALT)
             self._salted = salt, _aead(self._data, salt)
 

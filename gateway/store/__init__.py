@@ -14,7 +14,8 @@ from sqlalchemy.exc import ArgumentError
 
 from gateway import clock
 from gateway.exchange.ports import JournalUnavailable
-from gateway.protect import KeySource
+from gateway.protect import KeyringError, KeySource, source_of
+from gateway.settings import Settings
 from gateway.store import statements as sql
 from gateway.store._backend import Backend, StoreError
 from gateway.store._keys import GuardedBackend, Keys
@@ -24,7 +25,7 @@ from gateway.store._sqlite import SqliteBackend
 from gateway.store.journal import SqlJournal
 from gateway.store.operator_log import OperatorLog
 
-__all__ = ["Store", "StoreError", "open_store"]
+__all__ = ["Store", "StoreError", "open_configured", "open_store"]
 
 POOL_SIZE = 8
 
@@ -85,6 +86,15 @@ def open_store(
     if parsed.get_backend_name() == "sqlite":
         return _store(SqliteBackend(_file(parsed), node=node, pool_size=pool_size, read_only=read_only), keys)
     return _store(PostgresBackend(parsed, node=node, pool_size=pool_size, read_only=read_only), keys)
+
+
+def open_configured(settings: Settings, *, read_only: bool = False) -> Store:
+    """Open the store of a configuration with its keys. Raises :class:`StoreError`."""
+    try:
+        keys = source_of(settings.protect.keys)
+    except KeyringError as error:
+        raise StoreError(str(error)) from error
+    return open_store(settings.store.url, node=settings.store.node, read_only=read_only, keys=keys)
 
 
 def _store(backend: Backend, keys: KeySource | None) -> Store:
