@@ -67,8 +67,8 @@ def test_a_file_is_made_once_and_for_its_owner(tmp_path: Path) -> None:
 def test_what_cannot_be_read_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KeyringError, match="yibao keys new"):
         KeyFile(tmp_path / "none").read()
+    (tmp_path / "folder").mkdir(mode=0o700)
     with pytest.raises(KeyringError, match="无法读取"):
-        (tmp_path / "folder").mkdir(mode=0o700)
         KeyFile(tmp_path / "folder").read()
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "bytes").chmod(0o600)
