@@ -14,8 +14,8 @@ def upgrade(context: typer.Context, config: ConfigOption = None) -> None:
     """把数据库结构升级到本程序所需的版本（网关启动时也会自动升级）。"""
     from gateway.store import open_store
 
-    given = settings(context, config).store
-    store = open_store(given.url, node=given.node)
+    given = settings(context, config)
+    store = open_store(given.store.url, node=given.node)
     try:
         store.upgrade()
     finally:
@@ -28,8 +28,8 @@ def check(context: typer.Context, config: ConfigOption = None, as_json: JsonOpti
     """检查数据库是否损坏、结构是否为所需版本；只读，网关运行时也可用。"""
     from gateway.store import open_store
 
-    given = settings(context, config).store
-    store = open_store(given.url, node=given.node, read_only=True)
+    given = settings(context, config)
+    store = open_store(given.store.url, node=given.node, read_only=True)
     try:
         wrong = store.check()
     finally:

@@ -20,6 +20,7 @@ from gateway.store._migrate import head, migrate, revision
 from gateway.store._postgres import PostgresBackend
 from gateway.store._sqlite import SqliteBackend
 from gateway.store.journal import SqlJournal
+from gateway.store.nodes import SqlNodes
 from gateway.store.operator_log import OperatorLog
 
 __all__ = ["Store", "StoreError", "open_store"]
@@ -33,6 +34,7 @@ class Store:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.journal = SqlJournal(backend)
+        self.nodes = SqlNodes(backend)
         self.operator_log = OperatorLog(backend, clock.now)
 
     def upgrade(self) -> None:

@@ -8,10 +8,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from gateway.exchange.fakes import MemoryJournal
+from gateway.exchange.fakes import MemoryJournal, MemoryNodes
 from gateway.exchange.ports import Journal
 from gateway.store import Store, open_store
+from gateway.store.tables import metadata
 from tests.pg import PgServer
+
+APPEND_ONLY = ("operator_log", "operator_log_head")
+"""Kept from being emptied by the database itself; no test of this suite writes to them."""
 
 
 @pytest.fixture(scope="session")
@@ -23,19 +27,33 @@ def pg_store(pg_server: PgServer) -> Iterator[tuple[str, Store]]:
     store.close()
 
 
+class MemoryStore:
+    """Journal and registry in memory, as :class:`gateway.store.Store` holds them."""
+
+    def __init__(self) -> None:
+        self.journal = MemoryJournal()
+        self.nodes = MemoryNodes(self.journal)
+
+
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
-def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
-    """An empty journal."""
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store | MemoryStore]:
+    """An empty store."""
     if request.param == "memory":
-        yield MemoryJournal()
+        yield MemoryStore()
     elif request.param == "sqlite":
         store = open_store(f"sqlite:///{tmp_path / 'journal.db'}", node="test")
         store.upgrade()
-        yield store.journal
+        yield store
         store.close()
     else:
         url, store = request.getfixturevalue("pg_store")
         # a new database for each test would take ten times as long
         with psycopg.connect(url) as connection:
-            connection.execute("TRUNCATE exchange, exchange_body, exchange_key, request_key, busy, proof, msgid_high")
-        yield store.journal
+            connection.execute(f"TRUNCATE {', '.join(name for name in metadata.tables if name not in APPEND_ONLY)}")
+        yield store
+
+
+@pytest.fixture
+def journal(opened: Store | MemoryStore) -> Journal:
+    """Its journal."""
+    return opened.journal
