@@ -23,6 +23,7 @@ from gateway.store._migrate import head, migrate, revision
 from gateway.store._postgres import PostgresBackend
 from gateway.store._sqlite import SqliteBackend
 from gateway.store.journal import SqlJournal
+from gateway.store.nodes import SqlNodes
 from gateway.store.operator_log import OperatorLog
 
 __all__ = ["Store", "StoreError", "open_configured", "open_store"]
@@ -38,6 +39,7 @@ class Store:
         self._keys = Keys(backend, keys)
         guarded = GuardedBackend(backend, self._keys) if keys else backend
         self.journal = SqlJournal(guarded)
+        self.nodes = SqlNodes(backend)
         self.operator_log = OperatorLog(guarded, clock.now)
         self._keys.admit()
 
@@ -94,7 +96,7 @@ def open_configured(settings: Settings, *, read_only: bool = False) -> Store:
         keys = source_of(settings.protect.keys)
     except KeyringError as error:
         raise StoreError(str(error)) from error
-    return open_store(settings.store.url, node=settings.store.node, read_only=read_only, keys=keys)
+    return open_store(settings.store.url, node=settings.node, read_only=read_only, keys=keys)
 
 
 def _store(backend: Backend, keys: KeySource | None) -> Store:
