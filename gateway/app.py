@@ -45,7 +45,7 @@ from gateway.soap.operations import (
     build_string_application,
 )
 from gateway.soap.services import LegacyService, StringService, TypedService
-from gateway.store import Store, open_store
+from gateway.store import LostTime, Store, open_store
 
 log = structlog.get_logger(__name__)
 
@@ -163,6 +163,7 @@ def build(settings: Settings) -> Gateway:
         node=settings.store.node,
         unknown_fields=settings.contract.unknown_fields,
         twin_wait_s=settings.limits.twin_wait_s,
+        lost=LostTime(store),
         reached=reached,
     )
     exchange.start()

@@ -62,6 +62,7 @@ from gateway.faults import (
     PLATFORM_DECLINED,
     READ_UNANSWERED,
     REQUEST_ID_TAKEN,
+    RESTORED,
     STORE_UNAVAILABLE,
     TRANSACTION_FORBIDDEN,
     TWIN_WAITING,
@@ -143,6 +144,8 @@ class Exchange:
         unknown_fields: ``warn`` or ``refuse`` for fields that no table has.
         wait: pauses the calling thread for so many seconds.
         twin_wait_s: seconds a caller waits for the first answer to the same request, or for the exchange before it.
+        lost: what the journal has lost in a restore, until somebody has accounted for it; empty when nothing. Until
+            then only reads are carried.
         still_mine: asked just before the first byte: whether this node may still send.
         reached: told the name of each boundary of the way and the infno (tests kill the process there).
     """
@@ -162,6 +165,7 @@ class Exchange:
         unknown_fields: str = "warn",
         wait: Callable[[float], None] = time.sleep,
         twin_wait_s: float = TWIN_WAIT_S,
+        lost: Callable[[], str] = lambda: "",
         still_mine: Callable[[], bool] = lambda: True,
         reached: Callable[[str, str], None] = lambda _, __: None,
     ) -> None:
@@ -177,6 +181,7 @@ class Exchange:
         self._refuse_unknown = unknown_fields == "refuse"
         self._wait = wait
         self._twin_wait_s = twin_wait_s
+        self._lost = lost
         self._still_mine = still_mine
         self._reached = reached
         self._unrecorded: dict[int, Outcome] = {}
@@ -207,6 +212,8 @@ class Exchange:
             case = self._checked(call, transaction, interface, received_at)
             if transaction.safety == "read":
                 return self._answered_before(case, interface) or self._ask(case, interface)
+            if lost := self._lost():
+                raise Refused(RESTORED, lost)
             return self._once(case, interface)
         except Refused as refusal:
             return self._refused(call, refusal, received_at)

@@ -139,3 +139,12 @@ msgid_high = Table(
     Column("next_slot", BigInteger, nullable=False),
     PrimaryKeyConstraint("institution", name="pk_msgid_high"),
 )
+
+# what is known of the store as a whole: the oldest program that may serve it, when it was restored (gateway/store/marks.py)
+store_mark = Table(
+    "store_mark",
+    metadata,
+    Column("name", Unicode(40), nullable=False),
+    Column("mark", Unicode(255), nullable=False),
+    PrimaryKeyConstraint("name", name="pk_store_mark"),
+)

@@ -1,17 +1,33 @@
-"""The journals that the conformance suite runs over."""
+"""The journals that the conformance suite runs over.
+
+Oracle and SQL Server take part where ``YIBAO_TEST_ORACLE_URL`` or ``YIBAO_TEST_MSSQL_URL`` names an empty database.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import Dialect, event
+from sqlalchemy.dialects import mssql, oracle
+from sqlalchemy.engine import Engine
+from sqlalchemy.sql import Executable
 
 from gateway.exchange.fakes import MemoryJournal
 from gateway.exchange.ports import Journal
 from gateway.store import Store, open_store
+from gateway.store.tables import metadata
 from tests.pg import PgServer
+
+GIVEN = {
+    name: os.environ[variable]
+    for name, variable in (("oracle", "YIBAO_TEST_ORACLE_URL"), ("mssql", "YIBAO_TEST_MSSQL_URL"))
+    if os.environ.get(variable)
+}
+"""Databases that only some machines have."""
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +39,36 @@ def pg_store(pg_server: PgServer) -> Iterator[tuple[str, Store]]:
     store.close()
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+@pytest.fixture(scope="session")
+def given_stores() -> Iterator[dict[str, Store]]:
+    stores = {name: open_store(url, node="test") for name, url in GIVEN.items()}
+    for store in stores.values():
+        store.upgrade()
+    yield stores
+    for store in stores.values():
+        store.close()
+
+
+@pytest.fixture(scope="session")
+def others_compile() -> Iterator[None]:
+    """Whatever the suite makes the store execute is SQL for Oracle and SQL Server too, not only what has a name."""
+    dialects: list[Dialect] = [oracle.dialect(), mssql.dialect()]
+    seen: set[int] = set()
+    kept: list[Executable] = []
+
+    def compile_it(_connection: object, statement: object, *_: object) -> None:
+        if isinstance(statement, Executable) and id(statement) not in seen:
+            seen.add(id(statement))
+            kept.append(statement)
+            for dialect in dialects:
+                assert str(statement.compile(dialect=dialect))  # type: ignore[attr-defined]
+
+    event.listen(Engine, "before_execute", compile_it)
+    yield
+    event.remove(Engine, "before_execute", compile_it)
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql", *GIVEN])
 def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
     """An empty journal."""
     if request.param == "memory":
@@ -31,11 +76,17 @@ def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]
     elif request.param == "sqlite":
         store = open_store(f"sqlite:///{tmp_path / 'journal.db'}", node="test")
         store.upgrade()
+        request.getfixturevalue("others_compile")
         yield store.journal
         store.close()
-    else:
+    elif request.param == "postgresql":
         url, store = request.getfixturevalue("pg_store")
         # a new database for each test would take ten times as long
         with psycopg.connect(url) as connection:
             connection.execute("TRUNCATE exchange, exchange_body, exchange_key, request_key, busy, proof, msgid_high")
+        yield store.journal
+    else:
+        store = request.getfixturevalue("given_stores")[request.param]
+        for table in reversed(metadata.sorted_tables):
+            store._backend.write(lambda connection, table=table: connection.execute(table.delete()).rowcount)
         yield store.journal

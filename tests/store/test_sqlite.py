@@ -125,7 +125,7 @@ def test_reading_what_nobody_writes(path: Path, store: Store) -> None:
         ("sqlite://", "应指明文件"),
         ("sqlite:///:memory:", "应指明文件"),
         ("sqlite:///a?b/j.db", "不带参数"),
-        ("oracle://u:secret@h/x", "不支持的数据库 oracle"),
+        ("mysql://u:secret@h/x", "不支持的数据库 mysql"),
         ("no url, but a secret", "数据库地址格式错误"),
     ],
 )
