@@ -18,8 +18,9 @@ run: $(VENV)/.run ## simulator, gateway and the demo stay on this machine; serve
 demo: $(VENV)/.run ## the same, but stops; exit 0 only if every step had the outcome it should
 	@$(BIN)/yibao demo
 
+WORKERS ?= 2
 test: $(VENV)/.dev ## the tests: real PostgreSQL, real SOAP clients, real processes
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 check: $(VENV)/.dev ## ruff, mypy, import floors, drift of the published contract and of generated documents
 	$(BIN)/ruff check .

@@ -44,6 +44,19 @@ WIDTH: Mapping[str, int] = {
     "charset": 32,
     "kind": 40,
     "value": 128,
+    "ipt_no": 64,
+    "mdtrt_id": 64,
+    "psn_no": 64,
+    "setl_id": 64,
+    "event_id": 128,
+    "ward_code": 64,
+    "ward_name": 200,
+    "event_time": 64,
+    "recorded_time": 64,
+    "operator": 200,
+    "source": 16,
+    "content": 64,
+    "stay_key": 80,
 }
 """Width of each text column in characters; keys are column names."""
 

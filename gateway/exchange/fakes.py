@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
@@ -24,6 +25,7 @@ from gateway.exchange.ports import (
     State,
 )
 from gateway.exchange.states import FREE, OPEN, UNRESOLVED
+from gateway.exchange.stay_fakes import MemoryStays
 
 
 class MemoryJournal:
@@ -38,6 +40,13 @@ class MemoryJournal:
         self._proofs: dict[int, list[Proof]] = {}
         self._next_slot: dict[str, int] = {}
         self._lock = threading.Lock()
+        self.stays = MemoryStays(self._guarded, self._rows.__getitem__)
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        with self._lock:
+            self._check()
+            yield
 
     def find_request(self, client: str, request_id: str) -> Exchange | None:
         with self._lock:
@@ -57,7 +66,9 @@ class MemoryJournal:
             for key in keys:
                 if key in self._busy:
                     raise Busy(self._rows[self._busy[key]])
+            self.stays.check_versions(intent.stay_versions)
             written = self._insert(row, intent, None, takes_request=True)
+            self.stays.intended(written.id, intent.stay)
             self._busy |= dict.fromkeys(keys, written.id)
             return written
 
@@ -157,7 +168,10 @@ class MemoryJournal:
             self._check()
             holder = self._holder(row.client, row.request_id)
             free = holder is None or _gives_way(holder)
-            return self._insert(row, intent, outcome.platform_answer, takes_request=free)
+            written = self._insert(row, intent, outcome.platform_answer, takes_request=free)
+            if (facts := outcome.stay or intent.stay) and row.state is State.CONFIRMED:
+                self.stays.confirmed(written.id, facts, ())
+            return written
 
     def get(self, exchange_id: int) -> Exchange | None:
         with self._lock:
@@ -211,9 +225,15 @@ class MemoryJournal:
         if row.state not in OPEN:
             self._busy = {key: holder for key, holder in self._busy.items() if holder != row.id}
         if row.state is State.CONFIRMED:
-            self._end_others(row, outcome)
+            self.stays.confirmed(row.id, outcome.stay, self._end_others(row, outcome))
 
-    def _end_others(self, row: Exchange, outcome: Outcome) -> None:
+    def _end_others(self, row: Exchange, outcome: Outcome) -> list[int]:
+        """Ids of those in force no more."""
+        before = dict(self._rows)
+        self._end(row, outcome)
+        return [other.id for other in before.values() if self._rows[other.id] is not other]
+
+    def _end(self, row: Exchange, outcome: Outcome) -> None:
         for other in list(self._rows.values()):
             if other.in_force and other.id < row.id and other.infno in outcome.ends and _same_visit(row, other):
                 self._rows[other.id] = replace(other, undone_by=row.id)
@@ -233,6 +253,8 @@ class MemoryJournal:
         self._rows[written.id] = written
         charset = entries.short(intent.caller_charset, "charset")
         self._bodies[written.id] = Bodies(intent.caller_request, charset, intent.platform_request, answer)
+        if intent.evidence:
+            self._proofs[written.id] = list(intent.evidence)
         if row.request_id and takes_request:
             self._requests[row.client, row.request_id] = written.id
         return written

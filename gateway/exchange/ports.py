@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
+
+from gateway.stays.ports import StayFact, StayRecords
 
 
 class State(enum.StrEnum):
@@ -125,6 +127,12 @@ class Intent:
     """Every key it holds until it is closed; empty: ``business_key`` alone, or none."""
     once: bool = False
     """Refuse it while an exchange of the same transaction, business key and content is open or in force."""
+    stay: Sequence[StayFact] = ()
+    """What it will tell of inpatient stays once it is confirmed."""
+    stay_versions: Mapping[str, int] = field(default_factory=dict)
+    """Versions of the stay that the rules judged it by; when one is another by now the intent is refused."""
+    evidence: Sequence[Proof] = ()
+    """What the rules compared and amended; kept in the same commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +156,8 @@ class Outcome:
     """Only with CONFIRMED: transactions of which every exchange in force about the same visit is no longer so."""
     ends_msgid: str | None = None
     """Only with CONFIRMED: the exchange sent under this msgid is no longer in force (2601)."""
+    stay: Sequence[StayFact] = ()
+    """Only with CONFIRMED: what it tells of stays now that the answer is known; empty: as the intent said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +223,7 @@ class ProofKind(enum.StrEnum):
     LATE_ANSWER = "late_answer"
     OPERATOR = "operator"
     DECISION = "decision"
+    RULES = "rules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +295,11 @@ class JournalUnavailable(Exception):
 class Journal(Protocol):
     """The durable record. Every method returns only after its effect is durable."""
 
+    @property
+    def stays(self) -> StayRecords:
+        """What is kept about stays, in the same commits."""
+        ...
+
     def find_request(self, client: str, request_id: str) -> Exchange | None:
         """The exchange that last held this client's ``request_id``."""
         ...
@@ -303,6 +319,7 @@ class Journal(Protocol):
             RequestIdTaken: the id is held by an exchange that is open or in force.
             Busy: a key is held by an open exchange.
             InForce: ``intent.once``, and the same is open or in force.
+            StayChanged: a stay is at another version than ``intent.stay_versions`` says.
             JournalUnavailable: nothing was written.
         """
         ...

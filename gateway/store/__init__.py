@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from gateway import clock
 from gateway.exchange.ports import JournalUnavailable
 from gateway.store._backend import Backend, StoreError
 from gateway.store._migrate import migrate
@@ -25,6 +26,7 @@ from gateway.store._sqlite import SqliteBackend
 from gateway.store.backup import Manifest, Told, write_backup
 from gateway.store.integrity import check
 from gateway.store.journal import SqlJournal
+from gateway.store.operator_log import OperatorLog
 from gateway.store.restore import Gap, Restored, read_gap, restore
 
 __all__ = ["Gap", "LostTime", "Manifest", "Restored", "Store", "StoreError", "open_store"]
@@ -33,11 +35,12 @@ POOL_SIZE = 8
 
 
 class Store:
-    """An open store. ``journal`` is shared by all threads of the process; not to be carried over a fork."""
+    """An open store. Its parts are shared by all threads of the process; not to be carried over a fork."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.journal = SqlJournal(backend)
+        self.operator_log = OperatorLog(backend, clock.now)
 
     def upgrade(self) -> None:
         """Bring the tables up to date, each step whole or not at all. Several nodes may call it at once.

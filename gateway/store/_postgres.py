@@ -7,6 +7,7 @@ from collections.abc import Callable
 from sqlalchemy import URL, Connection, create_engine, func, select, text
 from sqlalchemy.exc import DBAPIError
 
+from gateway.store._connection import Connection as QuickConnection
 from gateway.store._server import CONNECT_S_MAX, WAIT_S_MAX, ServerBackend, Vendor
 
 APPLICATION = "yibao"
@@ -105,4 +106,5 @@ VENDOR = Vendor(
     lock_shared=_asking("pg_try_advisory_xact_lock_shared"),
     unlock=_unlock,
     others=_others,
+    connection=QuickConnection,
 )

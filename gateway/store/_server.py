@@ -47,6 +47,7 @@ class Vendor:
         begin_snapshot: run first on such a connection.
         begin_long: lifts the time limits of a session that migrates, copies or restores.
         lock: takes, without waiting, the lock under which one at a time changes tables; ``lock_shared`` keeps such out.
+        connection: class of the connections of ordinary work.
         others: names of other connections of gateways.
     """
 
@@ -59,6 +60,7 @@ class Vendor:
     lock_shared: Callable[[Connection], bool] = _always
     unlock: Callable[[Connection], None] = _nothing
     others: Callable[[Connection], list[str]] = lambda _: []
+    connection: type[Connection] = Connection
 
 
 class ServerBackend:
@@ -166,7 +168,7 @@ class ServerBackend:
             connection.invalidate()
 
     def _transaction(self, job: Job[T]) -> T:
-        with self._engine.connect() as connection:
+        with self._vendor.connection(self._engine) as connection:
             transaction = connection.begin()
             try:
                 result = job(connection)
@@ -177,7 +179,7 @@ class ServerBackend:
             return result
 
     def _select(self, job: Job[T]) -> T:
-        with self._reading.connect() as connection:
+        with self._vendor.connection(self._reading) as connection:
             try:
                 return job(connection)
             except DBAPIError as error:

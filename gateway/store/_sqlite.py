@@ -13,11 +13,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+import sqlalchemy
+from sqlalchemy import URL, Engine, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.exchange.ports import JournalUnavailable
 from gateway.store._backend import Job, StoreError, T
+from gateway.store._connection import Connection
 from gateway.store._writer import GroupWriter, unavailable
 
 BUSY_MS = 10_000
@@ -63,13 +65,13 @@ class SqliteBackend:
 
     def read(self, job: Job[T]) -> T:
         try:
-            with self._reading.connect() as connection:
+            with Connection(self._reading) as connection:
                 return job(connection)
         except SQLAlchemyError as error:
             raise unavailable(error) from None
 
     def snapshot(self, job: Job[T]) -> T:
-        def moment(connection: Connection) -> T:
+        def moment(connection: sqlalchemy.Connection) -> T:
             # the first SELECT after it fixes what is seen; in WAL mode nobody waits for it
             connection.exec_driver_sql("BEGIN")
             try:
@@ -93,7 +95,7 @@ class SqliteBackend:
     def check(self) -> list[str]:
         """Damage that SQLite itself finds: pages, indexes, rows whose parent is missing."""
 
-        def look(connection: Connection) -> list[str]:
+        def look(connection: sqlalchemy.Connection) -> list[str]:
             pages = [row[0] for row in connection.execute(text("PRAGMA integrity_check"))]
             orphans = connection.execute(text("PRAGMA foreign_key_check")).all()
             found = [f"数据库文件损坏：{page}" for page in pages if page != "ok"]
@@ -159,7 +161,7 @@ def _writing_engine(path: Path) -> Engine:
 
     # the driver begins transactions late and lets savepoints slip; the writer says itself when
     @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
+    def _begin(connection: sqlalchemy.Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine

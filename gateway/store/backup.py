@@ -132,9 +132,8 @@ def _copy_table(
 ) -> TableCopy:
     wide = any(isinstance(column.type, LargeBinary) for column in columns)
     digest, count = hashlib.sha256(), 0
-    found = connection.execution_options(yield_per=WIDE_ROWS_AT_ONCE if wide else ROWS_AT_ONCE).execute(
-        select(*columns).select_from(table)
-    )
+    at_once = WIDE_ROWS_AT_ONCE if wide else ROWS_AT_ONCE
+    found = connection.execute(select(*columns).select_from(table), execution_options={"yield_per": at_once})
     with archive.open(_member(table.name), "w", force_zip64=True) as member:
         for rows in found.partitions():
             block = msgspec.msgpack.encode([tuple(row) for row in rows])

@@ -29,6 +29,7 @@ from gateway.exchange.ports import (
 from gateway.exchange.states import FREE, OPEN, UNRESOLVED
 from gateway.store import statements as sql
 from gateway.store._backend import Backend
+from gateway.store.stays import SqlStays, check_versions, confirm_facts, fact_rows, insert_facts
 from gateway.store.tables import exchange
 
 _COLUMNS = tuple(column.name for column in exchange.columns if column.name != "id")
@@ -43,6 +44,7 @@ class SqlJournal:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self.stays = SqlStays(backend)
 
     def find_request(self, client: str, request_id: str) -> Exchange | None:
         held = {"client": entries.identity(client, "client"), "request_id": entries.identity(request_id, "request_id")}
@@ -62,6 +64,7 @@ class SqlJournal:
             _packed("caller_request", intent.caller_request, intent.caller_charset),
             _packed("platform_request", intent.platform_request),
         ]
+        facts, evidence = fact_rows(intent.stay), [_proof_row(proof) for proof in intent.evidence]
 
         def job(connection: Connection) -> Exchange:
             held_by = _free_holder(connection, row)
@@ -72,6 +75,9 @@ class SqlJournal:
             _take_request(connection, written, held_by)
             for key in keys:
                 connection.execute(sql.INSERT_BUSY, {"business_key": key, "exchange_id": written.id})
+            check_versions(connection, intent.stay_versions)
+            insert_facts(connection, written.id, facts)
+            _insert_proofs(connection, written.id, evidence)
             # with the key in hand: the same may have come and gone on another node since the first look
             _must_not_be_in_force(connection, written, once=intent.once)
             return written
@@ -80,13 +86,14 @@ class SqlJournal:
 
     def finish(self, exchange_id: int, outcome: Outcome) -> Exchange:
         body = _packed("platform_answer", outcome.platform_answer)
+        facts = fact_rows(outcome.stay)
 
         def job(connection: Connection) -> Exchange:
             row = _get(connection, exchange_id)
             before = entries.check_edge(row, exchange_id, outcome.state, of=(State.INTENDED,))
             keys = entries.key_pairs(before.keys, outcome.keys)
             after = replace(before, **entries.ended(outcome), keys=keys)
-            _close(connection, before, after, outcome)
+            _close(connection, before, after, outcome, facts)
             _insert_bodies(connection, exchange_id, [body])
             return after
 
@@ -94,12 +101,12 @@ class SqlJournal:
 
     def resolve(self, exchange_id: int, outcome: Outcome, proofs: Sequence[Proof] = ()) -> Exchange:
         body = _packed("proof_answer", outcome.proof_answer)
-        evidence = [_proof_row(proof) for proof in proofs]
+        evidence, facts = [_proof_row(proof) for proof in proofs], fact_rows(outcome.stay)
 
         def job(connection: Connection) -> Exchange:
             before = entries.check_edge(_get(connection, exchange_id), exchange_id, outcome.state, of=UNRESOLVED)
             after = entries.resolved(before, outcome)
-            _close(connection, before, after, outcome)
+            _close(connection, before, after, outcome, facts)
             _insert_bodies(connection, exchange_id, [body])
             _insert_proofs(connection, exchange_id, evidence)
             return after
@@ -155,9 +162,13 @@ class SqlJournal:
             _packed("platform_request", intent.platform_request),
             _packed("platform_answer", outcome.platform_answer),
         ]
+        facts, evidence = fact_rows(outcome.stay or intent.stay), [_proof_row(proof) for proof in intent.evidence]
 
         def job(connection: Connection) -> Exchange:
             written = _insert(connection, row, bodies)
+            _insert_proofs(connection, written.id, evidence)
+            if facts and row.state is State.CONFIRMED:
+                confirm_facts(connection, written, facts, ())
             if row.request_id:
                 held_by = _holder(connection, row)
                 if held_by is None or _gives_way(held_by):
@@ -253,17 +264,20 @@ def _found(connection: Connection, statement: Select[Any], values: Mapping[str, 
     return None if exchange_id is None else _get(connection, exchange_id)
 
 
-def _close(connection: Connection, before: Exchange, after: Exchange, outcome: Outcome) -> None:
+def _close(
+    connection: Connection, before: Exchange, after: Exchange, outcome: Outcome, facts: Sequence[dict[str, Any]]
+) -> None:
     """Move the row, free its keys when it is closed, end what its confirmation ends."""
     _move(connection, before, after)
     _insert_keys(connection, after.id, sorted(set(after.keys) - set(before.keys)))
     if after.state not in OPEN:
         connection.execute(sql.FREE_BUSY, {"held_by": after.id})
     if after.state is State.CONFIRMED:
-        _end_others(connection, after, outcome)
+        confirm_facts(connection, after, facts, _end_others(connection, after, outcome))
 
 
-def _end_others(connection: Connection, row: Exchange, outcome: Outcome) -> None:
+def _end_others(connection: Connection, row: Exchange, outcome: Outcome) -> list[int]:
+    """Ids of the exchanges that are in force no more, or again."""
     ids = _ended_ids(connection, row, outcome.ends) if outcome.ends else []
     if outcome.ends_msgid:
         of = {"of_msgid": entries.identity(outcome.ends_msgid, "msgid")}
@@ -272,6 +286,7 @@ def _end_others(connection: Connection, row: Exchange, outcome: Outcome) -> None
             ids.append(exchange_id)
     if ids:
         connection.execute(sql.UNDO, {"ids": ids, "new_undone_by": row.id})
+    return ids
 
 
 def _ended_ids(connection: Connection, row: Exchange, infnos: Sequence[str]) -> list[int]:

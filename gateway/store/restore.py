@@ -140,8 +140,9 @@ def _load(connection: Connection, copy: Copy, told: Told) -> None:
     done, total = 0, copy.manifest.rows
     for table in copy.manifest.tables:
         target = metadata.tables[table.name]
-        # what the migrations have put there is in the copy too
-        connection.execute(target.delete())
+        if connection.execute(select(func.count()).select_from(target)).scalar_one():
+            # what the migrations have put there is in the copy too; a table that only grows is left alone
+            connection.execute(target.delete())
         into = insert(target).values({name: bindparam(f"v_{name}") for name in table.columns})
         with _numbered(connection, target):
             for rows in copy.rows(table):

