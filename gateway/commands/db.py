@@ -107,7 +107,7 @@ def check(context: typer.Context, config: ConfigOption = None, as_json: JsonOpti
 def _opened(given: Settings, *, read_only: bool = False) -> Iterator[Store]:
     from gateway.store import open_store
 
-    store = open_store(given.store.url, node=given.store.node, read_only=read_only)
+    store = open_store(given.store.url, node=given.node, read_only=read_only)
     try:
         yield store
     finally:

@@ -190,7 +190,7 @@ def reading(given: Settings) -> Iterator[Store]:
     """The store of the configuration, opened beside the gateway that writes it."""
     from gateway.store import open_store
 
-    store = open_store(given.store.url, node=given.store.node, read_only=True)
+    store = open_store(given.store.url, node=given.node, read_only=True)
     try:
         yield store
     finally:

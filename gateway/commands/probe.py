@@ -69,7 +69,7 @@ def _journal_says(given: Settings) -> dict[str, Any] | None:
     from gateway.store import StoreError, open_store
 
     try:
-        store = open_store(given.store.url, node=given.store.node, read_only=True)
+        store = open_store(given.store.url, node=given.node, read_only=True)
     except StoreError:
         return None
     try:

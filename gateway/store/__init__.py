@@ -26,6 +26,7 @@ from gateway.store._sqlite import SqliteBackend
 from gateway.store.backup import Manifest, Told, write_backup
 from gateway.store.integrity import check
 from gateway.store.journal import SqlJournal
+from gateway.store.nodes import SqlNodes
 from gateway.store.operator_log import OperatorLog
 from gateway.store.restore import Gap, Restored, read_gap, restore
 
@@ -40,6 +41,7 @@ class Store:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.journal = SqlJournal(backend)
+        self.nodes = SqlNodes(backend)
         self.operator_log = OperatorLog(backend, clock.now)
 
     def upgrade(self) -> None:

@@ -73,6 +73,8 @@ class ServerBackend:
         alone_s_max: how long a migration or restore waits until it is alone, in seconds.
     """
 
+    alone = False
+
     def __init__(self, engine: Engine, vendor: Vendor, *, read_only: bool, alone_s_max: float = ALONE_S_MAX) -> None:
         self._engine = engine
         self._vendor = vendor

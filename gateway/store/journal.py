@@ -148,13 +148,6 @@ class SqlJournal:
         bounds = {"since": entries.to_ms(since), "before": entries.to_ms(before)}
         return self._page(sql.UNTOLD, {**bounds, "count": entries.check_limit(limit)})
 
-    def doubt_abandoned(self, node: str, outcome: Outcome) -> int:
-        changed = {f"new_{name}": _column(value) for name, value in entries.ended(outcome).items()}
-        where = {"of_node": entries.identity(node, "node"), "state_before": State.INTENDED.value}
-        return self._backend.write(
-            lambda connection: connection.execute(sql.DOUBT_ABANDONED, {**changed, **where}).rowcount
-        )
-
     def record(self, intent: Intent, outcome: Outcome) -> Exchange:
         row = entries.recorded(intent, outcome)
         bodies = [
@@ -354,7 +347,7 @@ def _take_request(connection: Connection, row: Exchange, held_by: Exchange | Non
 
 
 def _insert(connection: Connection, row: Exchange, bodies: Iterable[dict[str, Any] | None]) -> Exchange:
-    values = {name: _column(getattr(row, name)) for name in _COLUMNS}
+    values = {name: column(getattr(row, name)) for name in _COLUMNS}
     inserted = connection.execute(sql.INSERT_EXCHANGE, values).inserted_primary_key
     assert inserted is not None
     written = replace(row, id=inserted[0])
@@ -377,7 +370,7 @@ def _insert_keys(connection: Connection, exchange_id: int, keys: Sequence[tuple[
 
 
 def _move(connection: Connection, before: Exchange, after: Exchange) -> None:
-    changed: dict[str, Any] = {f"new_{name}": _column(getattr(after, name)) for name in sql.OUTCOME_COLUMNS}
+    changed: dict[str, Any] = {f"new_{name}": column(getattr(after, name)) for name in sql.OUTCOME_COLUMNS}
     where = {"exchange_id": before.id, "state_before": before.state.value}
     if connection.execute(sql.FINISH, {**changed, **where}).rowcount != 1:
         raise ValueError(f"exchange {before.id} was finished by another at the same moment")
@@ -392,7 +385,8 @@ def _raise_high(connection: Connection, institution: str, seen: int | None, rais
         raise JournalUnavailable("another node reserved numbers at the same moment")
 
 
-def _column(value: Any) -> Any:
+def column(value: Any) -> Any:
+    """A value as it is stored."""
     if isinstance(value, State):
         return value.value
     if isinstance(value, datetime):
@@ -416,7 +410,7 @@ def _value(name: str, stored: Any) -> Any:
     if name == "state":
         return State(stored)
     if stored is None:
-        return None if name in _NONE_AS_IT_IS else 0 if name == "tries" else ""
+        return None if name in _NONE_AS_IT_IS else 0 if name in ("tries", "epoch") else ""
     return entries.from_ms(stored) if name in _TIMES else stored
 
 

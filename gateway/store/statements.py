@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Executable, Select, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Executable, Select, and_, bindparam, delete, exists, func, insert, or_, select, update
 
 from gateway.exchange import entries
-from gateway.exchange.ports import Query, State
+from gateway.exchange.ports import NodeState, Query, State
 from gateway.exchange.states import OPEN, SENT
 from gateway.store.tables import (
     busy,
@@ -19,6 +19,7 @@ from gateway.store.tables import (
     exchange_body,
     exchange_key,
     msgid_high,
+    node,
     operator_log,
     operator_log_head,
     proof,
@@ -98,11 +99,50 @@ FINISH = (
     .where(exchange.c.id == bindparam("exchange_id"), exchange.c.state == bindparam("state_before"))
     .values(_outcome)
 )
-DOUBT_ABANDONED = (
-    update(exchange)
-    .where(exchange.c.node == bindparam("of_node"), exchange.c.state == bindparam("state_before"))
-    .values(_outcome)
+# what a process left open that is no more
+_INTENDED = exchange.c.state == State.INTENDED.value
+_DOUBT = update(exchange).values(_outcome)
+DOUBT_ALL = _DOUBT.where(_INTENDED)
+DOUBT_LEFT = _DOUBT.where(
+    _INTENDED, exchange.c.node == bindparam("of_node"), func.coalesce(exchange.c.epoch, 0) < bindparam("before_epoch")
 )
+# rows without an epoch are those of a version that knew none
+_ORPHAN = and_(
+    _INTENDED,
+    exchange.c.epoch > 0,
+    ~exists().where(
+        node.c.name == exchange.c.node, node.c.epoch == exchange.c.epoch, node.c.state == NodeState.RUNNING.value
+    ),
+)
+ORPHANS = select(exchange.c.id).where(_ORPHAN).limit(1)
+DOUBT_ORPHANS = _DOUBT.where(_ORPHAN)
+
+NODES = select(node).order_by(node.c.name)
+NODES_OPEN = select(exchange.c.node, func.count().label("rows_counted")).where(_INTENDED).group_by(exchange.c.node)
+INSERT_NODE = insert(node)
+_node_columns: dict[str, Any] = {
+    column.name: bindparam(f"new_{column.name}") for column in node.columns if column.name != "name"
+}
+CLAIM_NODE = (
+    update(node)
+    .where(
+        node.c.name == bindparam("of_name"),
+        node.c.epoch == bindparam("of_epoch"),
+        node.c.beat == bindparam("of_beat"),
+    )
+    .values(_node_columns)
+)
+_IS_REGISTERED = and_(
+    node.c.name == bindparam("of_name"),
+    node.c.epoch == bindparam("of_epoch"),
+    node.c.state == NodeState.RUNNING.value,
+)
+BEAT = update(node).where(_IS_REGISTERED).values(beat=node.c.beat + 1, heartbeat_at=bindparam("new_heartbeat_at"))
+HOLDS = select(node.c.epoch).where(_IS_REGISTERED)
+_END = update(node).values(epoch=node.c.epoch + 1, state=bindparam("new_state"))
+DECLARE_DEAD = _END.where(_IS_REGISTERED, node.c.beat == bindparam("of_beat"))
+LEAVE = _END.where(_IS_REGISTERED)
+END_OTHERS = _END.where(node.c.state == NodeState.RUNNING.value, node.c.name != bindparam("of_name"))
 
 _OPEN = [state.value for state in OPEN]
 _IN_FORCE = and_(exchange.c.state == State.CONFIRMED.value, exchange.c.undone_by.is_(None))

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from gateway.exchange.entries import WIDTH
-from gateway.exchange.ports import State
+from gateway.exchange.ports import NodeState, State
 
 metadata = MetaData()
 
@@ -65,6 +65,7 @@ exchange = Table(
     Column("tries", Integer),
     Column("next_try_at", BigInteger),
     text_column("reply"),
+    Column("epoch", BigInteger),
     CheckConstraint(f"state IN ({', '.join(repr(state.value) for state in State)})", name="ck_exchange_state"),
 )
 # SQL Server counts two NULLs as equal in a unique index unless they are left out of it
@@ -138,6 +139,24 @@ msgid_high = Table(
     text_column("institution", nullable=False),
     Column("next_slot", BigInteger, nullable=False),
     PrimaryKeyConstraint("institution", name="pk_msgid_high"),
+)
+
+node = Table(
+    "node",
+    metadata,
+    Column("name", Unicode(WIDTH["node"]), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("beat", BigInteger, nullable=False),
+    text_column("state", nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("heartbeat_at", BigInteger, nullable=False),
+    text_column("address"),
+    text_column("place"),
+    Column("pid", BigInteger, nullable=False),
+    text_column("version"),
+    Column("silence_ms", BigInteger, nullable=False),
+    CheckConstraint(f"state IN ({', '.join(repr(state.value) for state in NodeState)})", name="ck_node_state"),
+    PrimaryKeyConstraint("name", name="pk_node"),
 )
 
 # what is known of the store as a whole: the oldest program that may serve it, when it was restored (gateway/store/marks.py)

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import mssql, oracle
 from sqlalchemy.engine import Engine
 from sqlalchemy.sql import Executable
 
-from gateway.exchange.fakes import MemoryJournal
+from gateway.exchange.fakes import MemoryJournal, MemoryNodes
 from gateway.exchange.ports import Journal
 from gateway.store import Store, open_store
 from gateway.store.tables import metadata
@@ -70,25 +70,39 @@ def others_compile() -> Iterator[None]:
     event.remove(Engine, "before_execute", compile_it)
 
 
+class MemoryStore:
+    """Journal and registry in memory, as :class:`gateway.store.Store` holds them."""
+
+    def __init__(self) -> None:
+        self.journal = MemoryJournal()
+        self.nodes = MemoryNodes(self.journal)
+
+
 @pytest.fixture(params=["memory", "sqlite", "postgresql", *GIVEN])
-def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
-    """An empty journal."""
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store | MemoryStore]:
+    """An empty store."""
     if request.param == "memory":
-        yield MemoryJournal()
+        yield MemoryStore()
     elif request.param == "sqlite":
         store = open_store(f"sqlite:///{tmp_path / 'journal.db'}", node="test")
         store.upgrade()
         request.getfixturevalue("others_compile")
-        yield store.journal
+        yield store
         store.close()
     elif request.param == "postgresql":
         url, store = request.getfixturevalue("pg_store")
         # a new database for each test would take ten times as long
         with psycopg.connect(url) as connection:
             connection.execute(f"TRUNCATE {', '.join(name for name in metadata.tables if name not in APPEND_ONLY)}")
-        yield store.journal
+        yield store
     else:
         store = request.getfixturevalue("given_stores")[request.param]
-        for table in reversed(metadata.sorted_tables):
+        for table in reversed([table for table in metadata.sorted_tables if table.name not in APPEND_ONLY]):
             store._backend.write(lambda connection, table=table: connection.execute(table.delete()).rowcount)
-        yield store.journal
+        yield store
+
+
+@pytest.fixture
+def journal(opened: Store | MemoryStore) -> Journal:
+    """Its journal."""
+    return opened.journal

@@ -3,10 +3,10 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 
-compatible_from = "0005"
+compatible_from = "0006"
 
 
 def upgrade() -> None:
