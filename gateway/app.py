@@ -47,7 +47,7 @@ from gateway.soap.operations import (
     build_string_application,
 )
 from gateway.soap.services import LegacyService, StringService, TypedService
-from gateway.store import LostTime, Store, open_store
+from gateway.store import LostTime, Store, open_configured
 
 log = structlog.get_logger(__name__)
 
@@ -147,8 +147,9 @@ def build(settings: Settings) -> Gateway:
     """
     root = mappings.data_root()
     files = Mappings(settings, root)
-    store = open_store(settings.store.url, node=settings.node)
+    store = open_configured(settings)
     store.upgrade()
+    store.escalate_lost(clock.now())
     membership = _membership(settings, store)
     metrics = Metrics(files.interface.contract.transactions, [client.name for client in settings.clients], State)
     msgids = MsgidSequence(store.journal, settings.institution.code, clock.now, block=MSGIDS_PER_BLOCK)

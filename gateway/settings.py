@@ -194,6 +194,19 @@ class Nodes(_Part):
         return self
 
 
+class Protect(_Part):
+    """How personal data is kept in the store. The keys themselves never stand in the configuration."""
+
+    keys: str = Field(
+        "",
+        pattern=r"^((file|env):.+)?$",
+        description="密钥：file:/路径 或 env:变量名；用 yibao keys new 生成。空则不加密，仅限非生产",
+    )
+    cipher: Literal["aes-gcm", "sm4-gcm"] = Field(
+        "aes-gcm", description="新密钥的套件：aes-gcm 配 HMAC-SHA-256，sm4-gcm 配 HMAC-SM3（国密）"
+    )
+
+
 class Workstation(_Part):
     """What stands in the head of a client's calls when the caller leaves it out."""
 
@@ -281,6 +294,7 @@ class Settings(BaseSettings):
     platform: Platform = Platform()
     listen: Listen = Listen()
     store: Store = Store()
+    protect: Protect = Protect()
     nodes: Nodes = Nodes()
     clients: tuple[ClientSettings, ...] = ()
     limits: Limits = Limits()
@@ -316,6 +330,11 @@ class Settings(BaseSettings):
         opened = [client.name for client in self.clients if client.open]
         if self.production and (self.test_die_at or self.test_stop_at):
             raise ValueError("test_die_at 与 test_stop_at 只用于测试，生产环境不能设置")
+        if self.production and not self.protect.keys:
+            raise ValueError(
+                "生产环境须加密存储：先运行 yibao keys new /etc/yibao/keys.toml 生成密钥，"
+                '再设置 [protect] keys = "file:/etc/yibao/keys.toml"，并把密钥文件另行备份'
+            )
         if self.production and opened:
             raise ValueError(
                 f"生产环境不允许 open 客户端（{'、'.join(opened)}）：请为其设置 password、api_key 或 addresses"

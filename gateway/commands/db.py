@@ -105,9 +105,9 @@ def check(context: typer.Context, config: ConfigOption = None, as_json: JsonOpti
 
 @contextmanager
 def _opened(given: Settings, *, read_only: bool = False) -> Iterator[Store]:
-    from gateway.store import open_store
+    from gateway.store import open_configured
 
-    store = open_store(given.store.url, node=given.node, read_only=read_only)
+    store = open_configured(given, read_only=read_only)
     try:
         yield store
     finally:

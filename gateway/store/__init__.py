@@ -16,7 +16,10 @@ from sqlalchemy.exc import ArgumentError
 
 from gateway import clock
 from gateway.exchange.ports import JournalUnavailable
+from gateway.protect import KeyringError, KeySource, source_of
+from gateway.settings import Settings
 from gateway.store._backend import Backend, StoreError
+from gateway.store._keys import GuardedBackend, Keys
 from gateway.store._migrate import migrate
 from gateway.store._mssql import mssql
 from gateway.store._oracle import oracle
@@ -28,9 +31,9 @@ from gateway.store.integrity import check
 from gateway.store.journal import SqlJournal
 from gateway.store.nodes import SqlNodes
 from gateway.store.operator_log import OperatorLog
-from gateway.store.restore import Gap, Restored, read_gap, restore
+from gateway.store.restore import Gap, Restored, escalate_lost, read_gap, restore
 
-__all__ = ["Gap", "LostTime", "Manifest", "Restored", "Store", "StoreError", "open_store"]
+__all__ = ["Gap", "LostTime", "Manifest", "Restored", "Store", "StoreError", "open_configured", "open_store"]
 
 POOL_SIZE = 8
 
@@ -38,11 +41,14 @@ POOL_SIZE = 8
 class Store:
     """An open store. Its parts are shared by all threads of the process; not to be carried over a fork."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, keys: KeySource | None = None) -> None:
         self._backend = backend
-        self.journal = SqlJournal(backend)
+        self._keys = Keys(backend, keys)
+        guarded = GuardedBackend(backend, self._keys) if keys else backend
+        self.journal = SqlJournal(guarded)
         self.nodes = SqlNodes(backend)
-        self.operator_log = OperatorLog(backend, clock.now)
+        self.operator_log = OperatorLog(guarded, clock.now)
+        self._keys.admit()
 
     def upgrade(self) -> None:
         """Bring the tables up to date, each step whole or not at all. Several nodes may call it at once.
@@ -52,6 +58,8 @@ class Store:
         """
         try:
             self._backend.migrate(migrate)
+            self._backend.write(self._keys.register)
+            self._keys.admit()
         except JournalUnavailable as error:
             raise StoreError(f"无法升级数据库：{error}") from error
 
@@ -70,7 +78,16 @@ class Store:
         self, path: Path, now: datetime, told: Told = lambda _done, _total: None, *, replace: bool = False
     ) -> Restored:
         """Put a copy in the place of this store. See :func:`gateway.store.restore.restore`."""
-        return restore(self._backend, path, now, told, replace=replace)
+        done = restore(self._backend, path, now, told, replace=replace)
+        self._backend.write(self._keys.register)
+        self._keys.admit()
+        self.escalate_lost(now)
+        return done
+
+    def escalate_lost(self, now: datetime) -> int:
+        """Give what was open in a restored copy to a person. See :func:`gateway.store.restore.escalate_lost`."""
+        gap = self.gap()
+        return escalate_lost(self.journal, gap, now) if gap else 0
 
     def gap(self) -> Gap | None:
         """The time that a restore has lost and nobody has accounted for. Raises ``JournalUnavailable``."""
@@ -96,7 +113,9 @@ class LostTime:
         return f"{gap} 的交易没有记录" if gap else ""
 
 
-def open_store(url: str, *, node: str, read_only: bool = False, pool_size: int = POOL_SIZE) -> Store:
+def open_store(
+    url: str, *, node: str, read_only: bool = False, pool_size: int = POOL_SIZE, keys: KeySource | None = None
+) -> Store:
     """Open the store at ``url``.
 
     Args:
@@ -107,18 +126,37 @@ def open_store(url: str, *, node: str, read_only: bool = False, pool_size: int =
         node: name of this node.
         read_only: leave writing to another process.
         pool_size: connections at most (SQLite: those that read).
+        keys: where the keys of a protected store come from; None only where nothing is protected.
 
     Raises:
-        StoreError: the URL is not understood, or the SQLite file is in use, missing or damaged.
+        StoreError: the URL is not understood, the SQLite file is in use, missing or damaged, or the keys are missing
+            or are not those of this store.
     """
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
-        return Store(SqliteBackend(_file(parsed), node=node, pool_size=pool_size, read_only=read_only))
+        return _store(SqliteBackend(_file(parsed), node=node, pool_size=pool_size, read_only=read_only), keys)
     connect = SERVERS[parsed.get_backend_name()]
-    return Store(connect(parsed, node=node, pool_size=pool_size, read_only=read_only))
+    return _store(connect(parsed, node=node, pool_size=pool_size, read_only=read_only), keys)
 
 
 SERVERS: Mapping[str, Callable[..., ServerBackend]] = {"postgresql": postgres, "oracle": oracle, "mssql": mssql}
+
+
+def open_configured(settings: Settings, *, read_only: bool = False) -> Store:
+    """Open the store of a configuration with its keys. Raises :class:`StoreError`."""
+    try:
+        keys = source_of(settings.protect.keys)
+    except KeyringError as error:
+        raise StoreError(str(error)) from error
+    return open_store(settings.store.url, node=settings.node, read_only=read_only, keys=keys)
+
+
+def _store(backend: Backend, keys: KeySource | None) -> Store:
+    try:
+        return Store(backend, keys)
+    except StoreError:
+        backend.close()
+        raise
 
 
 def _parse(url: str) -> URL:

@@ -16,13 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, Table, bindparam, func, insert, inspect, select, text, update
 
 from gateway.exchange import entries
-from gateway.exchange.ports import ProofKind, State
-from gateway.faults import ESCALATED
+from gateway.exchange.ports import Journal, Outcome, Proof, ProofKind, Query, State
+from gateway.faults import ESCALATED, IN_DOUBT
 from gateway.store import statements as sql
 from gateway.store._backend import Backend, StoreError
 from gateway.store._migrate import head, migrate, revision
@@ -33,24 +33,12 @@ from gateway.store.tables import exchange, metadata, msgid_high
 GAP_SINCE, GAP_UNTIL = "gap_since", "gap_until"
 AHEAD_S: Final = 120
 """Seconds that the first msgid after a restore runs ahead of the clock: more than 60 raises an alarm in ordinary service."""
+PAGE: Final = 100
 ID_LEAP: Final = 1_000_000
 """Row numbers left out: those given after the copy stand in logs and on paper and must not come to mean something else."""
 
-IDS_IN_DOUBT = select(exchange.c.id, exchange.c.state, exchange.c.infno).where(
-    exchange.c.state.in_([State.INTENDED.value, State.IN_DOUBT.value])
-)
-ESCALATE = (
-    update(exchange)
-    .where(exchange.c.id == bindparam("exchange_id"))
-    .values(
-        state=bindparam("new_state"),
-        finished_at=bindparam("new_finished_at"),
-        infcode="-1",
-        err_msg=bindparam("new_err_msg"),
-        code=bindparam("new_code"),
-        next_try_at=None,
-        reply=None,
-    )
+OPEN_COUNT = (
+    select(func.count()).select_from(exchange).where(exchange.c.state.in_([State.INTENDED.value, State.IN_DOUBT.value]))
 )
 LAST_ID = select(func.coalesce(func.max(exchange.c.id), 0))
 INSTITUTIONS = select(exchange.c.institution).where(exchange.c.institution.is_not(None)).distinct()
@@ -80,6 +68,7 @@ class Restored:
     manifest: Manifest
     gap: Gap
     escalated: int
+    """What was open in the copy."""
 
 
 def restore(backend: Backend, path: Path, now: datetime, told: Told, *, replace: bool = False) -> Restored:
@@ -181,8 +170,7 @@ def _mark(connection: Connection, manifest: Manifest, now: datetime) -> Restored
     set_mark(connection, GAP_UNTIL, str(entries.to_ms(gap.until)))
     _raise_msgids(connection, gap)
     _leap(connection, gap)
-    escalated = _escalate_open(connection, gap)
-    return Restored(manifest, gap, escalated)
+    return Restored(manifest, gap, connection.execute(OPEN_COUNT).scalar_one())
 
 
 def _leap(connection: Connection, gap: Gap) -> None:
@@ -212,20 +200,27 @@ def _raise_msgids(connection: Connection, gap: Gap) -> None:
             connection.execute(SET_HIGH, {"of_institution": institution, "raised": ahead})
 
 
-def _escalate_open(connection: Connection, gap: Gap) -> int:
-    """Nothing of ours may decide what the lost journal may have decided already."""
+def escalate_lost(journal: Journal, gap: Gap, now: datetime) -> int:
+    """Nothing of ours may decide what the lost journal may have decided already: a person settles what was open.
+
+    Called by the restore and again by whoever begins to serve while the gap is open.
+
+    Args:
+        journal: of the restored store.
+
+    Returns:
+        How many there were.
+    """
     reason = f"数据库由备份恢复，{gap} 的记录已丢失：这一笔此后可能已经了结、告知院内或撤销，须人工核对"
-    changed: dict[str, Any] = {
-        "new_state": State.ESCALATED.value,
-        "new_finished_at": entries.to_ms(gap.until),
-        "new_err_msg": f"{ESCALATED.title}：{reason}",
-        "new_code": ESCALATED.code,
-    }
-    found = connection.execute(IDS_IN_DOUBT).all()
-    for row in found:
-        connection.execute(ESCALATE, {"exchange_id": row.id, **changed})
-        seq: int = connection.execute(sql.LAST_SEQ, {"exchange_id": row.id}).scalar_one()
-        proof = {"at": entries.to_ms(gap.until), "kind": ProofKind.DECISION.value, "detail": f"{row.state}：{reason}"}
-        empty = {"infno": row.infno, "msgid": None, "request": None, "answer": None}
-        connection.execute(sql.INSERT_PROOF, {"exchange_id": row.id, "seq": seq + 1, **proof, **empty})
-    return len(found)
+    text = f"{ESCALATED.title}：{reason}"
+    count = 0
+    for state in (State.INTENDED, State.IN_DOUBT):
+        while found := journal.search(Query(states=(state,), limit=PAGE)):
+            for row in found:
+                if state is State.INTENDED:
+                    journal.finish(row.id, Outcome(State.IN_DOUBT, now, err_msg=text, code=IN_DOUBT.code))
+                outcome = Outcome(State.ESCALATED, now, infcode="-1", err_msg=text, code=ESCALATED.code)
+                proof = Proof(ProofKind.DECISION, now, f"{state.value}：{reason}", row.infno)
+                journal.resolve(row.id, outcome, [proof])
+                count += 1
+    return count

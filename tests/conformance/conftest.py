@@ -18,9 +18,11 @@ from sqlalchemy.sql import Executable
 
 from gateway.exchange.fakes import MemoryJournal, MemoryNodes
 from gateway.exchange.ports import Journal
+from gateway.protect import Cipher
 from gateway.store import Store, open_store
 from gateway.store.tables import metadata
 from tests.pg import PgServer
+from tests.protect.keys import MemoryKeys
 
 GIVEN = {
     name: os.environ[variable]
@@ -28,14 +30,14 @@ GIVEN = {
     if os.environ.get(variable)
 }
 """Databases that only some machines have."""
-APPEND_ONLY = ("operator_log", "operator_log_head")
-"""Kept from being emptied by the database itself; no test of this suite writes to them."""
+KEPT = ("operator_log", "operator_log_head", "store_key")
+"""The first two cannot be emptied, the third says which keys the open store works with; no test of this suite writes to them."""
 
 
 @pytest.fixture(scope="session")
 def pg_store(pg_server: PgServer) -> Iterator[tuple[str, Store]]:
     url = pg_server.fresh()
-    store = open_store(url, node="test")
+    store = open_store(url, node="test", keys=MemoryKeys())
     store.upgrade()
     yield url, store
     store.close()
@@ -78,13 +80,14 @@ class MemoryStore:
         self.nodes = MemoryNodes(self.journal)
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgresql", *GIVEN])
+@pytest.fixture(params=["memory", "sqlite", "sqlite-plain", "postgresql", *GIVEN])
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store | MemoryStore]:
     """An empty store."""
     if request.param == "memory":
         yield MemoryStore()
-    elif request.param == "sqlite":
-        store = open_store(f"sqlite:///{tmp_path / 'journal.db'}", node="test")
+    elif request.param.startswith("sqlite"):
+        keys = MemoryKeys(Cipher.SM4) if request.param == "sqlite" else None
+        store = open_store(f"sqlite:///{tmp_path / 'journal.db'}", node="test", keys=keys)
         store.upgrade()
         request.getfixturevalue("others_compile")
         yield store
@@ -93,11 +96,11 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store | M
         url, store = request.getfixturevalue("pg_store")
         # a new database for each test would take ten times as long
         with psycopg.connect(url) as connection:
-            connection.execute(f"TRUNCATE {', '.join(name for name in metadata.tables if name not in APPEND_ONLY)}")
+            connection.execute(f"TRUNCATE {', '.join(name for name in metadata.tables if name not in KEPT)}")
         yield store
     else:
         store = request.getfixturevalue("given_stores")[request.param]
-        for table in reversed([table for table in metadata.sorted_tables if table.name not in APPEND_ONLY]):
+        for table in reversed([table for table in metadata.sorted_tables if table.name not in KEPT]):
             store._backend.write(lambda connection, table=table: connection.execute(table.delete()).rowcount)
         yield store
 

@@ -3,10 +3,10 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 
-compatible_from = "0006"
+compatible_from = "0007"
 
 
 def upgrade() -> None:
