@@ -169,8 +169,14 @@ class ServerBackend:
                 connection.rollback()
             connection.invalidate()
 
+    def _open(self, engine: Engine) -> Connection:
+        try:
+            return self._vendor.connection(engine)
+        except DBAPIError as error:
+            raise JournalUnavailable(f"连接不上数据库 {_place(engine)}：{unavailable(error)}") from None
+
     def _transaction(self, job: Job[T]) -> T:
-        with self._vendor.connection(self._engine) as connection:
+        with self._open(self._engine) as connection:
             transaction = connection.begin()
             try:
                 result = job(connection)
@@ -181,7 +187,7 @@ class ServerBackend:
             return result
 
     def _select(self, job: Job[T]) -> T:
-        with self._vendor.connection(self._reading) as connection:
+        with self._open(self._reading) as connection:
             try:
                 return job(connection)
             except DBAPIError as error:
