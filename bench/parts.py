@@ -64,7 +64,7 @@ class Parts:
         service = TypedService({operation.infno: operation for operation in self.operations}, reception)
         return self._lane(service, reception), platform
 
-    def facade(self, case: Case, answer: bytes) -> Answer:
+    def facade(self, answer: bytes) -> Answer:
         """SOAP in, checked, translated to the platform's JSON, its answer translated back, SOAP out; no store, no line."""
         reception = _reception(Translator(self.interface, answer))  # type: ignore[arg-type]  # all that the façade asks of an exchange
         service = TypedService({operation.infno: operation for operation in self.operations}, reception)

@@ -23,7 +23,7 @@ def counts() -> dict[str, int]:
     parts = Parts()
     found: dict[str, int] = {}
     for case in (small(parts.interface), fees(parts.interface)):
-        call = parts.facade(case, case.answer)
+        call = parts.facade(case.answer)
         assert b"<infcode>0</infcode>" in call(case.soap)
         found[case.name] = bytecodes(lambda call=call, case=case: call(case.soap))  # type: ignore[misc]
     return found
