@@ -18,7 +18,9 @@ from gateway.commands import (
     doubts,
     faults,
     journal,
+    keys,
     mapping,
+    nodes,
     probe,
     serve,
     simulate,
@@ -61,7 +63,9 @@ app.add_typer(doubts.app, name="doubts")
 app.add_typer(wsdl.app, name="wsdl")
 app.add_typer(mapping.app, name="mapping")
 app.command("probe")(probe.probe)
+app.command("nodes")(nodes.nodes)
 app.add_typer(db.app, name="db")
+app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
 app.command("faults")(faults.faults)
 app.command("transactions")(transactions.transactions)

@@ -10,18 +10,20 @@ import pytest
 
 from gateway.exchange.fakes import MemoryJournal, MemoryNodes
 from gateway.exchange.ports import Journal
+from gateway.protect import Cipher
 from gateway.store import Store, open_store
 from gateway.store.tables import metadata
 from tests.pg import PgServer
+from tests.protect.keys import MemoryKeys
 
-APPEND_ONLY = ("operator_log", "operator_log_head")
-"""Kept from being emptied by the database itself; no test of this suite writes to them."""
+KEPT = ("operator_log", "operator_log_head", "store_key")
+"""The first two cannot be emptied, the third says which keys the open store works with; no test of this suite writes to them."""
 
 
 @pytest.fixture(scope="session")
 def pg_store(pg_server: PgServer) -> Iterator[tuple[str, Store]]:
     url = pg_server.fresh()
-    store = open_store(url, node="test")
+    store = open_store(url, node="test", keys=MemoryKeys())
     store.upgrade()
     yield url, store
     store.close()
@@ -35,13 +37,14 @@ class MemoryStore:
         self.nodes = MemoryNodes(self.journal)
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+@pytest.fixture(params=["memory", "sqlite", "sqlite-plain", "postgresql"])
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store | MemoryStore]:
     """An empty store."""
     if request.param == "memory":
         yield MemoryStore()
-    elif request.param == "sqlite":
-        store = open_store(f"sqlite:///{tmp_path / 'journal.db'}", node="test")
+    elif request.param.startswith("sqlite"):
+        keys = MemoryKeys(Cipher.SM4) if request.param == "sqlite" else None
+        store = open_store(f"sqlite:///{tmp_path / 'journal.db'}", node="test", keys=keys)
         store.upgrade()
         yield store
         store.close()
@@ -49,7 +52,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store | M
         url, store = request.getfixturevalue("pg_store")
         # a new database for each test would take ten times as long
         with psycopg.connect(url) as connection:
-            connection.execute(f"TRUNCATE {', '.join(name for name in metadata.tables if name not in APPEND_ONLY)}")
+            connection.execute(f"TRUNCATE {', '.join(name for name in metadata.tables if name not in KEPT)}")
         yield store
 
 
