@@ -7,13 +7,13 @@ platform, which a record need not know, are optional in them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.contract.codec import Codec
 from gateway.contract.interface import Interface
-from gateway.contract.model import Contract, Field, FieldType, Node, Side
+from gateway.contract.model import Contract, Field, Node, Side
 from gateway.contract.published import PROBLEM, STATUS, Element, leaf, operations
 from gateway.contract.wsdl import ServiceOperation, service_wsdl
 
@@ -31,11 +31,12 @@ class HospitalOperation:
     label: str
     side: Side
     answer: tuple[Element, ...]
-    rows_of: tuple[str, str] | None = None
-    """Transaction and node whose fields the repeated ``rows`` have."""
+    rows_of: tuple[str, ...] = ()
+    """Transactions of which the first that a province has gives the fields of the repeated ``rows`` ..."""
+    rows_node: str = ""
+    """... and the node in it."""
     free: bool = False
     """Any client may call it: it looks at the transaction itself."""
-    members: Mapping[str, tuple[Field, ...]] = field(default_factory=dict)
 
 
 def _text(name: str, label: str, length: int, *, required: bool = False) -> Field:
@@ -80,20 +81,24 @@ _EMERGENCY_VISIT: Final = Node(
     ),
 )
 
-STAY: Final = (
-    leaf("presence", "在院状态：registered 已登记、in_ward 在科、discharged 已出院、cancelled 已撤销"),
-    leaf("alignment", "入院时间：not_in_ward 未入科、differs 不一致、aligned 一致"),
-    leaf("settlement", "结算：none 未结算、pre_settled 已预结算、interim 中途结算、settled 已结算、listed 清单已上传"),
-    Element("unknown", "结果未明的交易编号", repeat=True),
-    leaf("ward_in_time", "入科时间"),
+STATE: Final = Element(
+    "state",
+    "住院状态",
+    children=(
+        leaf("presence", "registered 已登记、in_ward 在科、discharged 已出院、cancelled 已撤销"),
+        leaf("alignment", "入院时间：not_in_ward 未入科、differs 不一致、aligned 一致"),
+        leaf("settlement", "none 未结算、pre_settled 已预结算、interim 中途结算、settled 已结算、listed 清单已上传"),
+        Element("unknown", "结果未明的交易编号", repeat=True),
+    ),
 )
+STAY: Final = (STATE, leaf("ward_in_time", "入科时间"))
 _FAILURE: Final = tuple(element for element in STATUS if element.name not in ("inf_refmsgid", "msgid"))
 TOLD: Final = (*_FAILURE, *STAY, PROBLEM)
 ALLOWED: Final = (leaf("allowed", "true 允许，false 不允许"), *TOLD)
 STATUS_ANSWER: Final = (
     *_FAILURE,
     leaf("ipt_no", "住院号"),
-    _mdtrt if (_mdtrt := leaf("mdtrt_id", "就诊ID")) else _mdtrt,
+    leaf("mdtrt_id", "就诊ID"),
     *STAY,
     Element(
         "time",
@@ -116,8 +121,18 @@ STATUS_ANSWER: Final = (
         repeat=True,
         children=(leaf("code", "代码"), leaf("text", "说明")),
     ),
-    leaf("upload_check", "诊断上传核对：complete 完整、incomplete 不完整、unchecked 未核对"),
-    Element("upload_problem", "核对发现的问题", repeat=True),
+    Element(
+        "upload",
+        "诊断上传的核对：院内记录、上传、平台（5202）三方比较",
+        children=(
+            leaf("result", "完整、不完整、未核对"),
+            leaf("told", "院内记录条数"),
+            leaf("sent", "上传条数"),
+            leaf("shown", "平台条数"),
+            Element("problem", "发现的问题", repeat=True),
+            Element("surplus", "平台多余诊断", repeat=True),
+        ),
+    ),
     PROBLEM,
 )
 
@@ -154,20 +169,30 @@ RECALL: Final = HospitalOperation(
 RECALL_ALLOWED: Final = HospitalOperation("RecallAllowed", "可否拉回科室，只询问", Side(_ASKED), ALLOWED)
 FEE_CHANGE_ALLOWED: Final = HospitalOperation("FeeChangeAllowed", "可否调整费用，只询问", Side(_ASKED), ALLOWED)
 DIAGNOSES: Final = HospitalOperation(
-    "Diagnoses", "院内诊断记录，每次报全部", Side(_RECORD), TOLD, rows_of=("2401", "diseinfo")
+    "Diagnoses", "院内诊断记录，每次报全部", Side(_RECORD), TOLD, rows_of=("2401",), rows_node="diseinfo"
 )
 OPERATIONS_TOLD: Final = HospitalOperation(
-    "Operations", "院内手术记录，每次报全部；oprn_oprt_type 1 主手术、2 其他", Side(_RECORD), TOLD, rows_of=("4101A", "oprninfo")
+    "Operations",
+    "院内手术记录，每次报全部；oprn_oprt_type 1 主手术、2 其他",
+    Side(_RECORD),
+    TOLD,
+    rows_of=("4101A", "4101"),
+    rows_node="oprninfo",
 )
 EMERGENCY_FEES: Final = HospitalOperation(
     "EmergencyFees",
     "转入本次住院的急诊费用，每次报全部",
     Side(
-        (_IPT_NO, Field("version", "版本号，整数，大者为准；不给则后到的为准", "integer", length=15), _text("operator", "操作人", 60)),
+        (
+            _IPT_NO,
+            Field("version", "版本号，整数，大者为准；不给则后到的为准", "integer", length=15),
+            _text("operator", "操作人", 60),
+        ),
         (_EMERGENCY_VISIT,),
     ),
     TOLD,
-    rows_of=("2301", "feedetail"),
+    rows_of=("2301",),
+    rows_node="feedetail",
 )
 STAY_STATUS: Final = HospitalOperation(
     "StayStatus",
@@ -198,21 +223,20 @@ BY_NAME: Final[Mapping[str, HospitalOperation]] = {operation.name: operation for
 
 def codec(operation: HospitalOperation, interface: Interface) -> Codec:
     """Reads and checks the arguments of an operation by the tables of a province."""
-    nodes = operation.side.nodes
-    if operation.rows_of is not None:
-        infno, node = operation.rows_of
-        nodes = (*nodes, _record_node(interface.contract.transactions[infno].input, node))
-    return Codec(replace(operation.side, nodes=nodes), interface.contract.codes)
+    known = interface.contract.transactions
+    nodes = (node for infno in operation.rows_of if infno in known for node in known[infno].input.nodes)
+    rows = next((_record_node(node) for node in nodes if node.name == operation.rows_node), None)
+    side = operation.side
+    return Codec(replace(side, nodes=(*side.nodes, rows)) if rows else side, interface.contract.codes)
 
 
-def _record_node(side: Side, name: str) -> Node:
+def _record_node(found: Node) -> Node:
     """The national node as rows of a record: may be empty, and needs no number that only the platform gives."""
-    found = next(node for node in side.nodes if node.name == name)
-    fields = tuple(
-        replace(spec, required=spec.required and spec.name not in _PLATFORMS_OWN, filled_by=None)
-        for spec in found.fields
-    )
-    return replace(found, name=ROWS, optional=True, fields=fields)
+    return replace(found, name=ROWS, optional=True, fields=tuple(_record_field(spec) for spec in found.fields))
+
+
+def _record_field(spec: Field) -> Field:
+    return replace(spec, required=spec.required and spec.name not in _PLATFORMS_OWN, filled_by=None)
 
 
 # --------------------------------------------------------------- publishing
@@ -220,18 +244,25 @@ def _record_node(side: Side, name: str) -> Node:
 
 def service_operations(contracts: Sequence[Contract]) -> list[ServiceOperation]:
     """Every operation as it is published; rows have the fields of every province."""
-    found = {operation.infno: operation for operation in operations(contracts)}
-    return [
-        ServiceOperation(one.name, one.label, tuple(_request(one, found)), one.answer) for one in OPERATIONS
-    ]
+    inputs = {operation.infno: operation.input for operation in operations(contracts)}
+    return [ServiceOperation(one.name, one.label, tuple(_request(one, inputs)), one.answer) for one in OPERATIONS]
 
 
-def _request(operation: HospitalOperation, published: Mapping[str, object]) -> list[Element]:
-    elements = [Element(spec.name, spec.label, field=spec) for spec in operation.side.root]
+def _request(operation: HospitalOperation, inputs: Mapping[str, tuple[Element, ...]]) -> Iterator[Element]:
+    yield from (_leaf(spec) for spec in operation.side.root)
     for node in operation.side.nodes:
-        children = tuple(Element(spec.name, spec.label, field=spec) for spec in node.fields)
-        elements.append(Element(node.name, node.label, node.repeat, children))
-    return elements
+        yield Element(node.name, node.label, node.repeat, tuple(_leaf(spec) for spec in node.fields))
+    nodes = (element for infno in operation.rows_of for element in inputs.get(infno, ()))
+    found = next((element for element in nodes if element.name == operation.rows_node), None)
+    if found is not None:
+        children = tuple(
+            replace(child, field=_record_field(child.field)) if child.field else child for child in found.children or ()
+        )
+        yield replace(found, name=ROWS, repeat=True, children=children)
+
+
+def _leaf(spec: Field) -> Element:
+    return Element(spec.name, spec.label, field=spec)
 
 
 def hospital_wsdl(contracts: Sequence[Contract]) -> bytes:
