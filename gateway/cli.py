@@ -18,6 +18,7 @@ from gateway.commands import (
     doubts,
     faults,
     journal,
+    keys,
     mapping,
     probe,
     serve,
@@ -62,6 +63,7 @@ app.add_typer(wsdl.app, name="wsdl")
 app.add_typer(mapping.app, name="mapping")
 app.command("probe")(probe.probe)
 app.add_typer(db.app, name="db")
+app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
 app.command("faults")(faults.faults)
 app.command("transactions")(transactions.transactions)

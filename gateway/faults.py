@@ -208,6 +208,16 @@ FRONT_REJECTED = _fault(
     blames_caller=False,
 )
 
+TAKEN_OVER = _fault(
+    "GW-4007",
+    "本节点已被接管",
+    "本网关节点停顿过久或连不上数据库，其他节点已接管它的交易；请求没有发出。",
+    "可立即重试；持续出现请检查该节点与数据库。",
+    "yes",
+    503,
+    blames_caller=False,
+)
+
 # GW-41xx: outcome unknown
 IN_DOUBT = _fault(
     "GW-4101",

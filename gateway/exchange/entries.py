@@ -35,6 +35,9 @@ WIDTH: Mapping[str, int] = {
     "content_hash": 64,
     "opter": 64,
     "node": 32,
+    "address": 128,
+    "place": 128,
+    "version": 32,
     "business_key": 128,
     "reply": 16,
     "mapping_version": 64,
@@ -225,6 +228,7 @@ def _received(intent: Intent, state: State) -> Exchange:
         code="",
         elapsed_ms=0,
         node=identity(intent.node, "node"),
+        epoch=intent.epoch,
         business_key=identity(intent.business_key, "business_key"),
         keys=key_pairs(intent.keys),
     )

@@ -43,6 +43,8 @@ class PostgresBackend:
         read_only: refuse writes.
     """
 
+    alone = False
+
     def __init__(self, url: URL, *, node: str, pool_size: int, read_only: bool) -> None:
         self._engine = _engine(url, node, pool_size)
         # a single SELECT needs no BEGIN and ROLLBACK around it

@@ -41,6 +41,8 @@ class SqliteBackend:
         StoreError: the file is in use by another process, is missing or is not a database.
     """
 
+    alone = True
+
     def __init__(self, path: Path, *, node: str, pool_size: int, read_only: bool) -> None:
         self._path = path
         self._writer: GroupWriter | None = None

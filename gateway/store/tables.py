@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from gateway.exchange.entries import WIDTH
-from gateway.exchange.ports import State
+from gateway.exchange.ports import NodeState, State
 
 metadata = MetaData()
 
@@ -65,6 +65,9 @@ exchange = Table(
     Column("tries", Integer),
     Column("next_try_at", BigInteger),
     text_column("reply"),
+    Column("sealed", LargeBinary),
+    Column("key_version", Integer),
+    Column("epoch", BigInteger),
     CheckConstraint(f"state IN ({', '.join(repr(state.value) for state in State)})", name="ck_exchange_state"),
 )
 # SQL Server counts two NULLs as equal in a unique index unless they are left out of it
@@ -86,6 +89,7 @@ exchange_body = Table(
     Column("packed", LargeBinary, nullable=False),
     Column("raw_size", Integer, nullable=False),
     text_column("charset"),
+    Column("key_version", Integer),
     PrimaryKeyConstraint("exchange_id", "kind", name="pk_exchange_body"),
 )
 
@@ -95,6 +99,7 @@ exchange_key = Table(
     Column("exchange_id", RowId, ForeignKey("exchange.id", name="fk_exchange_key"), nullable=False),
     text_column("kind", nullable=False),
     text_column("value", nullable=False),
+    Column("hash_version", Integer),
     PrimaryKeyConstraint("exchange_id", "kind", "value", name="pk_exchange_key"),
     Index("ix_exchange_key_value", "kind", "value", "exchange_id"),
 )
@@ -129,6 +134,8 @@ proof = Table(
     text_column("msgid"),
     Column("request", LargeBinary),
     Column("answer", LargeBinary),
+    Column("sealed", LargeBinary),
+    Column("key_version", Integer),
     PrimaryKeyConstraint("exchange_id", "seq", name="pk_proof"),
 )
 
@@ -138,6 +145,24 @@ msgid_high = Table(
     text_column("institution", nullable=False),
     Column("next_slot", BigInteger, nullable=False),
     PrimaryKeyConstraint("institution", name="pk_msgid_high"),
+)
+
+node = Table(
+    "node",
+    metadata,
+    Column("name", Unicode(WIDTH["node"]), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("beat", BigInteger, nullable=False),
+    text_column("state", nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("heartbeat_at", BigInteger, nullable=False),
+    text_column("address"),
+    text_column("place"),
+    Column("pid", BigInteger, nullable=False),
+    text_column("version"),
+    Column("silence_ms", BigInteger, nullable=False),
+    CheckConstraint(f"state IN ({', '.join(repr(state.value) for state in NodeState)})", name="ck_node_state"),
+    PrimaryKeyConstraint("name", name="pk_node"),
 )
 
 operator_log = Table(
@@ -163,4 +188,25 @@ operator_log_head = Table(
     Column("seq", BigInteger, nullable=False),
     Column("hash", Unicode(64)),
     PrimaryKeyConstraint("name", name="pk_operator_log_head"),
+)
+
+store_key = Table(
+    "store_key",
+    metadata,
+    Column("purpose", Unicode(16), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("fingerprint", Unicode(16)),
+    Column("state", Unicode(16), nullable=False),
+    PrimaryKeyConstraint("purpose", "version", name="pk_store_key"),
+)
+
+resealing = Table(
+    "resealing",
+    metadata,
+    Column("name", Unicode(16), nullable=False),
+    Column("data_version", Integer, nullable=False),
+    Column("hash_version", Integer, nullable=False),
+    Column("done_below", BigInteger, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    PrimaryKeyConstraint("name", name="pk_resealing"),
 )
