@@ -27,7 +27,7 @@ class Admin:
 
     Args:
         checks: what must hold to be ready, by name.
-        told: what is only told (``sign_in`` where the province does not ask for it).
+        told: what is only told (``sign_in`` where the province does not ask for it, ``breaker`` by safety class).
         measure: sets the gauges; may fail when the journal cannot be read.
         doubts: settles a doubt on a person's word.
         reload: takes up changed mapping files; returns what is wrong with them, empty when they are in force.
@@ -37,7 +37,7 @@ class Admin:
         self,
         metrics: Metrics,
         checks: Mapping[str, Callable[[], bool]],
-        told: Mapping[str, Callable[[], bool | int | str]],
+        told: Mapping[str, Callable[[], object]],
         reload: Callable[[], list[str]],
         measure: Callable[[], None],
         doubts: DoubtsDesk,
