@@ -7,14 +7,17 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import structlog
+from pydantic import SecretStr
 
 from adapters.settlement.build import build_platform
-from gateway import clock, mappings, wsdl_files
+from gateway import clock, console_token_file, mappings, wsdl_files
 from gateway.admin import Admin
+from gateway.console_desk import ConsoleDesk, SignInPolicy
 from gateway.contract import hospital
 from gateway.contract.envelope import Sender
 from gateway.contract.errors import MappingError
@@ -35,7 +38,7 @@ from gateway.listeners import Apps
 from gateway.metrics import Metrics
 from gateway.reception import Reception
 from gateway.router import Lazily, Router, WsgiApp
-from gateway.settings import Settings
+from gateway.settings import ClientSettings, Settings, Workstation
 from gateway.soap.hospital import Hospital, HospitalService
 from gateway.soap.lane import Lane
 from gateway.soap.operations import (
@@ -50,6 +53,7 @@ from gateway.store import Store, open_store
 log = structlog.get_logger(__name__)
 
 MSGIDS_PER_BLOCK = 200
+CONSOLE_CLIENT = "console"
 
 
 class Mappings:
@@ -134,8 +138,11 @@ def build_line(settings: Settings) -> SettlementPlatform:
     )
 
 
-def build(settings: Settings) -> Gateway:
+def build(settings: Settings, console_token: str = "") -> Gateway:
     """Everything one exchange process needs, ready to be called.
+
+    Args:
+        console_token: what the console proves itself with at the desk, and as a client of the exchange; empty: no console.
 
     Raises:
         MappingError: a mapping file is wrong.
@@ -145,7 +152,8 @@ def build(settings: Settings) -> Gateway:
     files = Mappings(settings, root)
     store = open_store(settings.store.url, node=settings.store.node)
     store.upgrade()
-    metrics = Metrics(files.interface.contract.transactions, [client.name for client in settings.clients], State)
+    clients = _clients(settings, console_token)
+    metrics = Metrics(files.interface.contract.transactions, [client.name for client in clients], State)
     msgids = MsgidSequence(store.journal, settings.institution.code, clock.now, block=MSGIDS_PER_BLOCK)
     sign_ins = SignIns(store.journal)
     platform = build_line(settings)
@@ -181,21 +189,23 @@ def build(settings: Settings) -> Gateway:
     work_list = WorkList(store.journal, clock.now)
     reception = Reception(
         exchange,
-        Clients(settings.clients, clock.now),
-        Admission(settings.clients),
+        Clients(clients, clock.now),
+        Admission(clients),
         settings.limits,
         settings.listen,
         metrics,
     )
     services = _services(reception, files, root)
     files.reloaded.append(services.forget)
+    doubts = DoubtsDesk(resolver)
     admin = Admin(
         metrics,
         checks={"store": store.journal.ready, "platform": partial(platform.reachable, 2.0)},
         told={"sign_in": lambda: bool(sign_ins.number("", clock.now()))},
         reload=files.reload,
         measure=partial(_measure, metrics, store, msgids, work_list),
-        doubts=DoubtsDesk(resolver),
+        doubts=doubts,
+        console=(ConsoleDesk(store, clock.now, sign_in_policy(settings), doubts), console_token),
     )
     router = Router(
         services,
@@ -208,6 +218,27 @@ def build(settings: Settings) -> Gateway:
     loop = ResolverLoop(exchange, resolver, work_list)
     loop.start()
     return Gateway(settings, store, platform, exchange, resolver, loop, files, metrics, router, admin)
+
+
+def _clients(settings: Settings, console_token: str) -> tuple[ClientSettings, ...]:
+    """The configured callers, and the console with an identity of its own where transactions may be tried from it."""
+    if not console_token or settings.production:
+        return settings.clients
+    return (*settings.clients, console_client(console_token))
+
+
+def console_client(token: str) -> ClientSettings:
+    """The console as a caller (design, "Processes"): known by the token, signed with a workstation of its own."""
+    station = Workstation(opter="console", opter_name="控制台", mac="00-00-00-00-00-00", ip="127.0.0.1")
+    return ClientSettings(name=CONSOLE_CLIENT, api_key=SecretStr(token), workstation=station)
+
+
+def sign_in_policy(settings: Settings) -> SignInPolicy:
+    """How patient the console's sign-in is."""
+    console = settings.console
+    return SignInPolicy(
+        console.attempts_max, timedelta(seconds=console.refused_s), timedelta(seconds=console.session_s_max)
+    )
 
 
 def _policy(settings: Settings) -> Policy:
@@ -229,9 +260,10 @@ def _dying_at(place: str) -> Callable[[str, str], None]:
     return reached
 
 
-def make_wsgi(settings: Settings) -> Apps:
+def make_wsgi(settings: Settings, console_token: str = "") -> Apps:
     """What the listeners serve."""
-    gateway = build(settings)
+    gateway = build(settings, console_token)
+    console_token_file.keep(settings.store.url, console_token)
     return Apps(exchange=gateway.router, admin=gateway.admin, close=gateway.close)
 
 

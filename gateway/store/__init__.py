@@ -18,6 +18,8 @@ from gateway.store._backend import Backend, StoreError
 from gateway.store._migrate import head, migrate, revision
 from gateway.store._postgres import PostgresBackend
 from gateway.store._sqlite import SqliteBackend
+from gateway.store.accounts import Accounts
+from gateway.store.figures import Figures
 from gateway.store.journal import SqlJournal
 
 __all__ = ["Store", "StoreError", "open_store"]
@@ -31,6 +33,8 @@ class Store:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.journal = SqlJournal(backend)
+        self.accounts = Accounts(backend)
+        self.figures = Figures(backend)
 
     def upgrade(self) -> None:
         """Bring the tables up to date, all steps or none. Raises :class:`StoreError`; several nodes may call it at once."""
