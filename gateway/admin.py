@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from gateway.console_desk import TOKEN_HEADER, answer_posted, ConsoleDesk
+from gateway.console_desk import TOKEN_HEADER, ConsoleDesk, answer_posted
 from gateway.contract.jsontext import dumps
 from gateway.doubts_desk import DoubtsDesk
 from gateway.exchange.ports import JournalUnavailable

@@ -80,7 +80,7 @@ class ConsoleDesk:
         until = self._store.accounts.attempt(name, self._clock(), policy.attempts_max, policy.refused_for)
         if until is None:
             return {"ok": True}
-        self._log(name, "sign_in_refused", name, f"连续输错密码，{until:%H:%M} 之前不能登录")
+        self._log(name, "console.sign_in_refused", name, f"连续输错密码，{until:%H:%M} 之前不能登录")
         return refused(f"连续输错密码，请在 {until:%H:%M} 之后再试，或请信息科解锁")
 
     def _sign_in(self, name: str, token_hash: str, address: str) -> Answer:
@@ -90,12 +90,12 @@ class ConsoleDesk:
             self._store.accounts.open_session(token_hash, name, now)
         except KeyError:
             return refused("没有这个用户")
-        self._log(name, "sign_in", name, f"来自 {address}")
+        self._log(name, "console.sign_in", name, f"来自 {address}")
         return {"ok": True}
 
     def _sign_out(self, name: str, token_hash: str) -> Answer:
         self._store.accounts.close_session(token_hash)
-        self._log(name, "sign_out", name)
+        self._log(name, "console.sign_out", name)
         return {"ok": True}
 
     def _seen(self, token_hash: str) -> Answer:
@@ -111,6 +111,7 @@ class ConsoleDesk:
     def _resolve(self, operator: str, exchange_id: int, wish: Mapping[str, Any]) -> Answer:
         if self._doubts is None:
             return refused("网关没有运行")
+        self._log(operator, "doubts.resolve", f"exchange {exchange_id}", f"{wish.get('as')}：{wish.get('reason')}")
         answer = self._doubts.decide(str(exchange_id), wish)
         if not answer["resolved"]:
             return refused(str(answer["error"]))
@@ -124,7 +125,7 @@ class ConsoleDesk:
             self._store.accounts.add(user)
         except ValueError:
             return refused(f"用户 {name} 已存在")
-        self._log(operator, "user_add", name, f"{full_name}，角色 {role}")
+        self._log(operator, "users.add", name, f"{full_name}，角色 {role}")
         return {"ok": True}
 
     def _set_password(self, operator: str, name: str, password_hash: str) -> Answer:
@@ -132,14 +133,14 @@ class ConsoleDesk:
         changes = {"password_hash": password_hash, "must_change": operator != name, "changed_at": self._clock()}
         if operator != name:
             changes |= {"failures": 0, "refused_until": None}
-        return self._change(operator, "user_password", name, "", changes)
+        return self._change(operator, "users.password", name, "", changes)
 
     def _set_role(self, operator: str, name: str, role: str) -> Answer:
-        return self._change(operator, "user_role", name, f"角色 {role}", {"role": role})
+        return self._change(operator, "users.role", name, f"角色 {role}", {"role": role})
 
     def _set_locked(self, operator: str, name: str, locked: bool) -> Answer:
         changes = {"locked": locked, "failures": 0, "refused_until": None}
-        return self._change(operator, "user_lock" if locked else "user_unlock", name, "", changes)
+        return self._change(operator, "users.lock" if locked else "users.unlock", name, "", changes)
 
     def _change(self, operator: str, act: str, name: str, detail: str, changes: Mapping[str, Any]) -> Answer:
         try:

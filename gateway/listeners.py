@@ -189,6 +189,16 @@ def _check(listener: Listener) -> None:
         tls_context(listener.tls)
 
 
+@contextlib.contextmanager
+def listening_socket(listener: Listener, backlog: int) -> Iterator[socket.socket]:
+    """A socket that listens, for a server that takes one. Raises :class:`ListenError`, also for a wrong certificate."""
+    _check(listener)
+    family = socket.getaddrinfo(listener.host, listener.port, type=socket.SOCK_STREAM)[0][0]
+    with socket.create_server((listener.host, listener.port), family=family, backlog=backlog) as sock:
+        _keep_alive(sock)
+        yield sock
+
+
 # ------------------------------------------------------------------ granian
 
 

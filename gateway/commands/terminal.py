@@ -129,6 +129,7 @@ _TOLD: Final = {
     "MappingError": "映射文件有误：\n",
     "StoreError": "",
     "ListenError": "",
+    "RightsError": "",
     "JournalUnavailable": "交易日志无法读写：",
     "PublishError": "接口表无法发布：",
     "ContractShrinksError": "",

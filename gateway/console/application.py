@@ -6,7 +6,7 @@ A page cannot be reached around it: routes are made here from the areas, and fro
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit

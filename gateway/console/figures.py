@@ -29,9 +29,32 @@ OPEN_MAX: Final = 5000
 LATE: Final = 200
 """Numbers behind the newest that are looked at again: a slower writer may commit a smaller number later (PostgreSQL)."""
 MINUTE_MS: Final = 60_000
-BOUNDS_MS: Final = (5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000, 10_000, 30_000, 60_000)
+BOUNDS_MS: Final = (
+    5,
+    10,
+    20,
+    30,
+    50,
+    75,
+    100,
+    150,
+    200,
+    300,
+    500,
+    750,
+    1000,
+    1500,
+    2000,
+    3000,
+    5000,
+    10_000,
+    30_000,
+    60_000,
+)
 """Upper bounds of the classes that durations are counted in."""
-FAILED: Final = frozenset({State.DECLINED, State.NOT_SENT, State.IN_DOUBT, State.ESCALATED, State.NOT_DONE, State.REFUSED})
+FAILED: Final = frozenset(
+    {State.DECLINED, State.NOT_SENT, State.IN_DOUBT, State.ESCALATED, State.NOT_DONE, State.REFUSED}
+)
 
 
 @dataclass(slots=True)

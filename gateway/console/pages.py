@@ -50,9 +50,7 @@ def _files() -> Iterable[Path]:
 
 
 def _static(files: Iterable[Path]) -> Any:
-    marks = {
-        path.relative_to(STATIC).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in files
-    }
+    marks = {path.relative_to(STATIC).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in files}
 
     def address(name: str) -> str:
         """With the content's mark, so that browsers may keep it for ever and still see a new version at once."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError
 
+from gateway import clock
 from gateway.exchange.ports import JournalUnavailable
 from gateway.store import statements as sql
 from gateway.store._backend import Backend, StoreError
@@ -21,6 +22,7 @@ from gateway.store._sqlite import SqliteBackend
 from gateway.store.accounts import Accounts
 from gateway.store.figures import Figures
 from gateway.store.journal import SqlJournal
+from gateway.store.operator_log import OperatorLog
 
 __all__ = ["Store", "StoreError", "open_store"]
 
@@ -28,13 +30,14 @@ POOL_SIZE = 8
 
 
 class Store:
-    """An open store. ``journal`` is shared by all threads of the process; not to be carried over a fork."""
+    """An open store. Its parts are shared by all threads of the process; not to be carried over a fork."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.journal = SqlJournal(backend)
         self.accounts = Accounts(backend)
         self.figures = Figures(backend)
+        self.operator_log = OperatorLog(backend, clock.now)
 
     def upgrade(self) -> None:
         """Bring the tables up to date, all steps or none. Raises :class:`StoreError`; several nodes may call it at once."""
@@ -42,6 +45,13 @@ class Store:
             self._backend.write(migrate)
         except JournalUnavailable as error:
             raise StoreError(f"无法升级数据库：{error}") from error
+
+    def current(self) -> bool:
+        """Whether the tables are those that this program needs."""
+        try:
+            return self._backend.read(revision) == head()
+        except JournalUnavailable:
+            return False
 
     def check(self) -> list[str]:
         """What is wrong with the store, in sentences for staff; empty when all is well."""

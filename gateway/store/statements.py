@@ -21,6 +21,8 @@ from gateway.store.tables import (
     exchange_body,
     exchange_key,
     msgid_high,
+    operator_log,
+    operator_log_head,
     proof,
     request_key,
 )
@@ -202,6 +204,31 @@ SENT_WITHOUT_BYTES = (
     .where(exchange_body.c.exchange_id.is_(None))
 )
 
+INSERT_OPERATOR_LOG = insert(operator_log)
+LOCK_OPERATOR_HEAD = select(operator_log_head).with_for_update()
+OPERATOR_HEAD = select(operator_log_head)
+MOVE_OPERATOR_HEAD = (
+    update(operator_log_head)
+    .where(operator_log_head.c.seq == bindparam("seen"))
+    .values(seq=bindparam("new_seq"), hash=bindparam("new_hash"))
+)
+OPERATOR_LOG_AFTER = (
+    select(operator_log)
+    .where(operator_log.c.seq > bindparam("after"))
+    .order_by(operator_log.c.seq)
+    .limit(bindparam("count"))
+)
+
+
+def operator_log_page(operator: str, subject: str, before: int | None, limit: int) -> Select[Any]:
+    """Rows of the operator log, newest first; what is empty is no condition."""
+    statement = select(operator_log).order_by(operator_log.c.seq.desc()).limit(entries.check_limit(limit))
+    if operator:
+        statement = statement.where(operator_log.c.operator == operator)
+    if subject:
+        statement = statement.where(operator_log.c.subject == subject)
+    return statement if before is None else statement.where(operator_log.c.seq < before)
+
 
 def search(query: Query) -> Select[Any]:
     """The page that ``query`` asks for, newest first. Raises ValueError on a limit outside 1 to 1,000.
@@ -301,8 +328,5 @@ EXCHANGE_FIGURES_OF = select(
     exchange.c.elapsed_ms,
 ).where(exchange.c.id.in_(bindparam("ids", expanding=True)))
 FIRST_SINCE = (
-    select(exchange.c.id)
-    .where(exchange.c.received_at >= bindparam("since"))
-    .order_by(exchange.c.received_at)
-    .limit(1)
+    select(exchange.c.id).where(exchange.c.received_at >= bindparam("since")).order_by(exchange.c.received_at).limit(1)
 )

@@ -168,3 +168,28 @@ console_session = Table(
     Index("ix_console_session_user", "user_name"),
     Index("ix_console_session_seen", "seen_at"),
 )
+
+operator_log = Table(
+    "operator_log",
+    metadata,
+    Column("seq", BigInteger, nullable=False, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("operator", Unicode(64), nullable=False),
+    Column("act", Unicode(64), nullable=False),
+    Column("subject", Unicode(200)),
+    Column("detail", UnicodeText),
+    Column("key_version", Integer),
+    Column("hash", Unicode(64), nullable=False),
+    PrimaryKeyConstraint("seq", name="pk_operator_log"),
+    Index("ix_operator_log_operator", "operator", "seq"),
+    Index("ix_operator_log_subject", "subject", "seq"),
+)
+
+operator_log_head = Table(
+    "operator_log_head",
+    metadata,
+    Column("name", Unicode(16), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", Unicode(64)),
+    PrimaryKeyConstraint("name", name="pk_operator_log_head"),
+)

@@ -56,7 +56,7 @@ def test_names_fit_oracle() -> None:
 def migrated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connection]:
     url = f"sqlite:///{tmp_path / 'j.db'}" if request.param == "sqlite" else request.getfixturevalue("pg_url")
     store = open_store(url, node="n1")
-    assert store.check() == ["数据库结构版本为 空，程序需要 0002：请运行 yibao db upgrade"]
+    assert store.check() == ["数据库结构版本为 空，程序需要 0004：请运行 yibao db upgrade"]
     assert not store.journal.ready()
     with pytest.raises(JournalUnavailable):
         store.journal.intend(intent())

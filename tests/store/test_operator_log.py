@@ -1,0 +1,138 @@
+"""The operator log: what was written stays, and whoever changes it is found."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from gateway.exchange.ports import JournalUnavailable
+from gateway.store import Store, open_store
+
+UNLOCK = {
+    "sqlite": ["DROP TRIGGER tr_operator_log_UPDATE", "DROP TRIGGER tr_operator_log_DELETE"],
+    "postgresql": ["DROP TRIGGER tr_operator_log ON operator_log"],
+}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    url = f"sqlite:///{tmp_path / 'j.db'}" if request.param == "sqlite" else request.getfixturevalue("pg_url")
+    opened = open_store(url, node="n1")
+    opened.upgrade()
+    yield opened
+    opened.close()
+
+
+def _tamper(store: Store, *statements: str) -> None:
+    """As somebody who owns the database can."""
+
+    def job(connection: object) -> None:
+        for statement in [*UNLOCK[connection.dialect.name], *statements]:  # type: ignore[attr-defined]
+            connection.execute(text(statement))  # type: ignore[attr-defined]
+
+    store._backend.write(job)
+
+
+def _fill(store: Store, count: int = 5) -> None:
+    for number in range(1, count + 1):
+        assert store.operator_log.append("张三", "journal.show", f"exchange {number}", "bodies") == number
+
+
+def test_what_is_appended_is_read_back_newest_first(store: Store) -> None:
+    _fill(store)
+    store.operator_log.append(" 李四 ", "doubts.resolve", "exchange 2")
+    found = store.operator_log.entries(limit=2)
+    assert [(one.seq, one.operator, one.act, one.subject, one.detail) for one in found] == [
+        (6, "李四", "doubts.resolve", "exchange 2", ""),
+        (5, "张三", "journal.show", "exchange 5", "bodies"),
+    ]
+    assert [one.seq for one in store.operator_log.entries(before=3)] == [2, 1]
+    assert [one.seq for one in store.operator_log.entries(subject="exchange 2")] == [6, 2]
+    assert [one.seq for one in store.operator_log.entries(operator="李四")] == [6]
+    assert store.operator_log.verify() is None
+    assert store.operator_log.head() == (6, found[0].hash)
+
+
+def test_an_empty_log_holds(store: Store) -> None:
+    assert store.operator_log.verify() is None
+    assert store.operator_log.head() == (0, "")
+
+
+def test_an_entry_needs_a_person_and_an_act(store: Store) -> None:
+    for operator, act in (("", "look"), ("  ", "look"), ("张三", "")):
+        with pytest.raises(ValueError, match="何人"):
+            store.operator_log.append(operator, act, "exchange 1")
+
+
+def test_personal_data_is_masked(store: Store) -> None:
+    store.operator_log.append("张三", "journal.search", "certno=440102198001010013", "tel 13812345678")
+    (found,) = store.operator_log.entries()
+    assert "198001010013" not in found.subject
+    assert "13812345678" not in found.detail
+
+
+def test_the_database_refuses_changes(store: Store) -> None:
+    _fill(store)
+    for statement in ("UPDATE operator_log SET operator = 'x'", "DELETE FROM operator_log"):
+        with pytest.raises(JournalUnavailable, match="append-only"):
+            store._backend.write(lambda connection, made=statement: connection.execute(text(made)))
+    assert len(store.operator_log.entries()) == 5
+
+
+@pytest.mark.parametrize(
+    ("statements", "seq"),
+    [
+        (["UPDATE operator_log SET detail = 'nothing' WHERE seq = 3"], 3),
+        (["UPDATE operator_log SET operator = '李四' WHERE seq = 1"], 1),
+        (["UPDATE operator_log SET at = at + 1 WHERE seq = 5"], 5),
+        (["UPDATE operator_log SET subject = NULL WHERE seq = 2"], 2),
+        (["DELETE FROM operator_log WHERE seq = 1"], 1),
+        (["DELETE FROM operator_log WHERE seq = 4"], 4),
+        (["DELETE FROM operator_log WHERE seq = 5"], 5),
+        (["DELETE FROM operator_log WHERE seq > 2"], 5),
+        (["DELETE FROM operator_log"], 5),
+        (
+            [
+                "UPDATE operator_log SET seq = 99 WHERE seq = 2",
+                "UPDATE operator_log SET seq = 2 WHERE seq = 3",
+                "UPDATE operator_log SET seq = 3 WHERE seq = 99",
+            ],
+            2,
+        ),
+        (["DELETE FROM operator_log_head"], 0),
+        (["UPDATE operator_log_head SET seq = 4"], 4),
+    ],
+)
+def test_tampering_is_found(store: Store, statements: list[str], seq: int) -> None:
+    _fill(store)
+    _tamper(store, *statements)
+    broken = store.operator_log.verify()
+    assert broken is not None
+    assert broken.seq == seq
+    assert broken.reason
+
+
+def test_many_at_once_make_one_chain(store: Store) -> None:
+    def work(name: str) -> None:
+        for number in range(10):
+            store.operator_log.append(name, "look", f"exchange {number}")
+
+    threads = [threading.Thread(target=work, args=(f"op{number}",)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [one.seq for one in store.operator_log.entries()] == list(range(60, 0, -1))
+    assert store.operator_log.verify() is None
+
+
+def test_verify_goes_through_many_pages(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.store.operator_log._PAGE_ROWS", 2)
+    _fill(store)
+    told: list[int] = []
+    assert store.operator_log.verify(told.append) is None
+    assert told == [2, 4]
