@@ -52,7 +52,7 @@ class Passwords:
         if len(set(password)) < 5:
             return "密码中不同的字符太少"
         low = password.lower()
-        if name.lower() in low or any(word in low for word in _WORDS):
+        if (len(name) >= 4 and name.lower() in low) or any(word in low for word in _WORDS):
             return "密码不能包含用户名或常见的词（如 password、12345）"
         return ""
 

@@ -77,7 +77,7 @@ class Visit:
             may=self.may,
             csrf=csrf_of(self.token) if self.token else "",
             flash=flash,
-            menu=self.pages.menu_of(self.role) if self.user is not None else (),
+            menu=self.pages.menu_of(self.role) if self.user is not None and not self.user.must_change else (),
             here=self.request.url.path,
             now=self.parts.clock(),
             settings=self.parts.settings,
