@@ -10,9 +10,10 @@ from typing import Any
 from bench import spyne_peer
 from bench.messages import Case
 from gateway import clock, mappings
-from gateway.contract.envelope import Sender
+from gateway.contract.envelope import Sender, head_problems, read_answer, unknown_in_head, write_request
 from gateway.contract.interface import Interface
 from gateway.contract.published import NAMESPACE, Operation, operations
+from gateway.exchange.call import Call, Reply
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.fake_platform import FakePlatform
 from gateway.exchange.fakes import MemoryJournal
@@ -63,6 +64,12 @@ class Parts:
         service = TypedService({operation.infno: operation for operation in self.operations}, reception)
         return self._lane(service, reception), platform
 
+    def facade(self, case: Case, answer: bytes) -> Answer:
+        """SOAP in, checked, translated to the platform's JSON, its answer translated back, SOAP out; no store, no line."""
+        reception = _reception(Translator(self.interface, answer))  # type: ignore[arg-type]  # all that the façade asks of an exchange
+        service = TypedService({operation.infno: operation for operation in self.operations}, reception)
+        return self._lane(service, reception)
+
     def reading_lane(self) -> Answer:
         """The lane with nothing behind it: envelope, caller, routing, the codec's reading, a constant answer."""
         reception = _reception(self._exchange(FakePlatform()))
@@ -97,6 +104,27 @@ class Parts:
             sign_ins=SignIns(journal),
             observer=Metrics(transactions, [client.name for client in _CLIENTS], State),
         )
+
+
+class Translator:
+    """The contract's part of an exchange and nothing else: check, head, national JSON, the answer read."""
+
+    def __init__(self, interface: Interface, answer: bytes) -> None:
+        self.interface = interface
+        self._answer = answer
+        self.sent = b""
+
+    def handle(self, call: Call) -> Reply:
+        """Every problem is looked for; a message with one is a mistake of the bench."""
+        head = {**call.client.workstation, **call.head}
+        contract = self.interface.contract
+        problems = head_problems(contract, head)
+        message, found = self.interface.input(call.infno).check(call.message)
+        if problems or found.problems or unknown_in_head(contract, call.head) or found.unknown:
+            raise RuntimeError(f"{call.infno}: {problems} {found}")
+        self.sent = write_request(contract, SENDER, head, call.infno, "0" * 30, clock.now(), message)
+        answer = read_answer(self._answer, self.interface.success_infcodes)
+        return Reply(infcode=answer.infcode, msgid="0" * 30, inf_refmsgid=answer.inf_refmsgid, output=answer.output)
 
 
 class _Reader:

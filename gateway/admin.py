@@ -41,7 +41,7 @@ class Admin:
         self,
         metrics: Metrics,
         checks: Mapping[str, Callable[[], bool]],
-        told: Mapping[str, Callable[[], bool]],
+        told: Mapping[str, Callable[[], bool | int | str]],
         reload: Callable[[], list[str]],
         measure: Callable[[], None],
         doubts: DoubtsDesk,

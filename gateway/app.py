@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import structlog
@@ -28,6 +29,7 @@ from gateway.dialects import DialectLibrary
 from gateway.doubts_desk import DoubtsDesk
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.msgid import MsgidSequence
+from gateway.exchange.nodes import Heartbeat, Membership, facts_of_this_process
 from gateway.exchange.ports import Query, SettlementPlatform, State
 from gateway.exchange.resolver import Policy, Resolver
 from gateway.exchange.resolver_loop import ResolverLoop, WorkList
@@ -48,7 +50,7 @@ from gateway.soap.operations import (
     build_string_application,
 )
 from gateway.soap.services import LegacyService, StringService, TypedService
-from gateway.store import Store, open_store
+from gateway.store import Store, open_configured
 
 log = structlog.get_logger(__name__)
 
@@ -105,15 +107,17 @@ class Gateway:
     exchange: Exchange
     resolver: Resolver
     loop: ResolverLoop
+    heartbeat: Heartbeat
     mappings: Mappings
     metrics: Metrics
     router: Router
     admin: Admin
 
     def close(self) -> None:
-        """After the last call: the resolver, then the line, then the store, which finishes its writes."""
+        """After the last call: the resolver, the line, the registration, then the store, which finishes its writes."""
         self.loop.close()
         self.platform.close()
+        self.heartbeat.close()
         self.store.close()
 
 
@@ -150,15 +154,16 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     """
     root = mappings.data_root()
     files = Mappings(settings, root)
-    store = open_store(settings.store.url, node=settings.store.node)
+    store = open_configured(settings)
     store.upgrade()
     clients = _clients(settings, console_token)
     metrics = Metrics(files.interface.contract.transactions, [client.name for client in clients], State)
+    membership = _membership(settings, store)
     msgids = MsgidSequence(store.journal, settings.institution.code, clock.now, block=MSGIDS_PER_BLOCK)
     sign_ins = SignIns(store.journal)
     platform = build_line(settings)
     sender = _sender(settings, files.interface)
-    reached = _dying_at(settings.test_die_at)
+    reached = _ending_at(settings.test_die_at, settings.test_stop_at)
     exchange = Exchange(
         interface=lambda: files.interface,
         journal=store.journal,
@@ -168,12 +173,12 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         clock=clock.now,
         sign_ins=sign_ins,
         observer=metrics,
-        node=settings.store.node,
+        node=membership.current,
         unknown_fields=settings.contract.unknown_fields,
         twin_wait_s=settings.limits.twin_wait_s,
+        still_mine=membership.still_mine,
         reached=reached,
     )
-    exchange.start()
     resolver = Resolver(
         interface=lambda: files.interface,
         journal=store.journal,
@@ -184,6 +189,8 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         monotonic=time.monotonic,
         sign_ins=sign_ins,
         policy=_policy(settings),
+        node=membership.current,
+        still_mine=membership.still_mine,
         reached=reached,
     )
     work_list = WorkList(store.journal, clock.now)
@@ -200,8 +207,17 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     doubts = DoubtsDesk(resolver)
     admin = Admin(
         metrics,
-        checks={"store": store.journal.ready, "platform": partial(platform.reachable, 2.0)},
-        told={"sign_in": lambda: bool(sign_ins.number("", clock.now()))},
+        checks={
+            "store": store.journal.ready,
+            "platform": partial(platform.reachable, 2.0),
+            # whom the others take for dead gets no calls from the balancer
+            "node": membership.well,
+        },
+        told={
+            "sign_in": lambda: bool(sign_ins.number("", clock.now())),
+            "registered_as": lambda: membership.current().name,
+            "msgid_ahead_s": lambda: msgids.ahead_s,
+        },
         reload=files.reload,
         measure=partial(_measure, metrics, store, msgids, work_list),
         doubts=doubts,
@@ -215,9 +231,28 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         _titles(files),
         exchange.told,
     )
+    heartbeat = Heartbeat(membership, settings.nodes.heartbeat_s)
+    heartbeat.start()
     loop = ResolverLoop(exchange, resolver, work_list)
     loop.start()
-    return Gateway(settings, store, platform, exchange, resolver, loop, files, metrics, router, admin)
+    return Gateway(settings, store, platform, exchange, resolver, loop, heartbeat, files, metrics, router, admin)
+
+
+def _membership(settings: Settings, store: Store) -> Membership:
+    """This process among the nodes, registered: from here on it may send."""
+    facts = facts_of_this_process(
+        settings.listen.exchange.address, version("yibao-gateway"), settings.nodes.dead_after_s
+    )
+    membership = Membership(
+        store.nodes,
+        settings.node,
+        facts,
+        clock=clock.now,
+        monotonic=time.monotonic,
+        heartbeat_s=settings.nodes.heartbeat_s,
+    )
+    membership.start()
+    return membership
 
 
 def _clients(settings: Settings, console_token: str) -> tuple[ClientSettings, ...]:
@@ -248,14 +283,21 @@ def _policy(settings: Settings) -> Policy:
     )
 
 
-def _dying_at(place: str) -> Callable[[str, str], None]:
-    """For tests with real processes: end this one at a boundary, as a power cut would."""
-    boundary, _, infno = place.partition(":")
+def _ending_at(die_at: str, stop_at: str) -> Callable[[str, str], None]:
+    """For tests with real processes: end this one at a boundary, as a power cut would, or stop it as a long pause would."""
+    stops = [stop_at] if stop_at else []
 
-    def reached(name: str, of: str) -> None:
-        if name == boundary and infno in ("", of):
+    def is_at(place: str, name: str, infno: str) -> bool:
+        boundary, _, only = place.partition(":")
+        return boundary == name and only in ("", infno)
+
+    def reached(name: str, infno: str) -> None:
+        if is_at(die_at, name, infno):
             # SIGKILL where there is one: no handler runs, nothing is flushed
             os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+        if stops and is_at(stops[0], name, infno):
+            stops.clear()  # once: whoever lets it go on wants to see what it does then
+            os.kill(os.getpid(), signal.SIGSTOP)
 
     return reached
 

@@ -19,6 +19,7 @@ from gateway.commands import (
     doubts,
     faults,
     journal,
+    keys,
     mapping,
     probe,
     serve,
@@ -65,6 +66,7 @@ app.add_typer(wsdl.app, name="wsdl")
 app.add_typer(mapping.app, name="mapping")
 app.command("probe")(probe.probe)
 app.add_typer(db.app, name="db")
+app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
 app.add_typer(users.app, name="users")
 app.command("faults")(faults.faults)

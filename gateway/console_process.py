@@ -23,7 +23,7 @@ from gateway.console.rights import read_rights
 from gateway.contract.interface import Interface
 from gateway.listeners import listening_socket, tls_context
 from gateway.settings import Settings
-from gateway.store import Store, StoreError, open_store
+from gateway.store import Store, StoreError, open_configured
 
 log = structlog.get_logger(__name__)
 
@@ -104,7 +104,7 @@ def _opened(settings: Settings, stop: threading.Event) -> Store | None:
     while not stop.is_set():
         problem: str
         try:
-            store = open_store(settings.store.url, node=settings.store.node, read_only=True)
+            store = open_configured(settings, read_only=True)
         except StoreError as error:
             problem = str(error)
         else:

@@ -16,6 +16,7 @@ _SECTIONS: Final = (
     ("GW-40", "GW-40xx 平台没有办理"),
     ("GW-41", "GW-41xx 结果未知"),
     ("GW-5", "GW-5xxx 网关自身故障"),
+    ("ET", "ETnn-mm 入科时间规则"),
 )
 _REPLY: Final = "普通答复"
 _NEVER: Final = "不出现"

@@ -16,9 +16,10 @@ import ipaddress
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from lxml import etree
@@ -42,6 +43,7 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 # ---------------------------------------------------------------- addresses
 
 
+@lru_cache(4096)
 def _address(text: str) -> _Address | None:
     """The address in ``1.2.3.4``, ``1.2.3.4:56``, ``::1``, ``[::1]:56``; an IPv4 address mapped into IPv6 is unwrapped."""
     text = text.strip()
@@ -56,7 +58,8 @@ def _address(text: str) -> _Address | None:
     return getattr(found, "ipv4_mapped", None) or found
 
 
-def _networks(texts: Iterable[str]) -> tuple[_Network, ...]:
+@lru_cache(256)
+def _networks(texts: tuple[str, ...]) -> tuple[_Network, ...]:
     return tuple(ipaddress.ip_network(text) for text in texts)
 
 
@@ -76,7 +79,7 @@ def peer_address(environ: Mapping[str, Any], trusted: Sequence[str]) -> str:
         it matches no network, so it identifies nobody.
     """
     peer = str(environ.get("REMOTE_ADDR", ""))
-    networks = _networks(trusted)
+    networks = _networks(tuple(trusted))
     hops = [hop for hop in str(environ.get("HTTP_X_FORWARDED_FOR", "")).split(",") if hop.strip()]
     while hops and _within(_address(peer), networks):
         peer = hops.pop().strip()
@@ -103,7 +106,7 @@ def public_url(environ: Mapping[str, Any], listen: Listen) -> str:
     """
     if listen.public_url:
         return listen.public_url.rstrip("/")
-    proxied = _within(_address(str(environ.get("REMOTE_ADDR", ""))), _networks(listen.trusted_proxies))
+    proxied = _within(_address(str(environ.get("REMOTE_ADDR", ""))), _networks(tuple(listen.trusted_proxies)))
     scheme = _last(environ, "HTTP_X_FORWARDED_PROTO").lower() if proxied else ""
     if scheme not in ("http", "https"):
         scheme = str(environ.get("wsgi.url_scheme", "http"))
@@ -199,7 +202,7 @@ class _Known:
     def __init__(self, settings: ClientSettings) -> None:
         workstation = {name: value for name, value in settings.workstation.model_dump().items() if value}
         self.client = Client(settings.name, settings.transactions, workstation)
-        self.networks = _networks(settings.addresses)
+        self.networks = _networks(tuple(settings.addresses))
         self.password = settings.password.get_secret_value().encode() if settings.password is not None else None
         self.api_key = settings.api_key.get_secret_value().encode() if settings.api_key is not None else None
         self.open = settings.open

@@ -20,8 +20,8 @@ from gateway.contract.model import Contract
 from gateway.contract.tables import Documents, Overlay
 from gateway.documents import Document, Key, collector_paused, read_yaml
 
-_SCHEMAS = ("transaction", "envelope", "codes", "aliases", "directory_files", "safety", "proofs", "province")
-_BY_NAME = {"codes/codes.yaml": "codes", "codes/aliases.yaml": "aliases"}
+_SCHEMAS = ("transaction", "envelope", "codes", "aliases", "directory_files", "safety", "proofs", "province", "rules")
+_BY_NAME = {"codes/codes.yaml": "codes", "codes/aliases.yaml": "aliases", "rules/entry-time.yaml": "rules"}
 
 
 def data_root() -> Path:
@@ -74,7 +74,8 @@ def _load(province: str, folder: Path, read: dict[str, Document]) -> Contract:
             codes=reader.read("codes/codes.yaml"),
             aliases=reader.read("codes/aliases.yaml"),
             safety=reader.read("safety.yaml"),
-            proofs=reader.read_proofs(overlays),
+            proofs=reader.read_layers("proofs.yaml", overlays, "proofs.yaml"),
+            rules=reader.read_layers("rules/entry-time.yaml", overlays, "rules.yaml"),
             tables=reader.read_tables("transactions"),
             overlays=overlays,
         )
@@ -162,11 +163,11 @@ class _Reader:
             name = self._extended(name, overlay)
         return chain[::-1]
 
-    def read_proofs(self, overlays: Sequence[Overlay]) -> list[Document]:
-        """``proofs.yaml`` and those of the provinces that have one, most general first."""
+    def read_layers(self, name: str, overlays: Sequence[Overlay], own: str) -> list[Document]:
+        """``name`` and the file ``own`` of those provinces that have one, most general first."""
         folders = [Path(overlay.source.file).parent.as_posix().removeprefix("mappings/") for overlay in overlays]
-        own = [f"{folder}/proofs.yaml" for folder in folders]
-        return [self.read("proofs.yaml"), *(self.read(name) for name in own if (self._folder / name).is_file())]
+        layers = [f"{folder}/{own}" for folder in folders]
+        return [self.read(name), *(self.read(layer) for layer in layers if (self._folder / layer).is_file())]
 
     def _read_overlay(self, name: str) -> Overlay:
         document = self.read(f"provinces/{name}/province.yaml")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import socket
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -25,6 +26,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+NODE_NAME_MAX = 30
 
 
 class SettingsError(Exception):
@@ -173,7 +176,35 @@ class Store(_Part):
     """Where the journal lives."""
 
     url: str = Field("sqlite:///var/yibao.db", description="SQLAlchemy 地址；SQLite 单机，PostgreSQL 多节点")
-    node: str = Field("node-1", min_length=1, max_length=30, description="本节点名，各节点不同")
+    node: str = Field("", max_length=NODE_NAME_MAX, description="本节点名，各节点不同；空则为 主机名:端口")
+
+
+class Nodes(_Part):
+    """How the gateways on one store watch each other."""
+
+    heartbeat_s: float = Field(3, gt=0, le=60, description="每隔多少秒向数据库报一次平安")
+    dead_after_s: float = Field(
+        15, gt=0, le=600, description="多久没有平安即由其他节点接管；至少为 heartbeat_s 的 3 倍"
+    )
+
+    @model_validator(mode="after")
+    def _patient(self) -> Self:
+        if self.dead_after_s < 3 * self.heartbeat_s:
+            raise ValueError("dead_after_s 至少应为 heartbeat_s 的 3 倍，否则偶尔一次慢就会被接管")
+        return self
+
+
+class Protect(_Part):
+    """How personal data is kept in the store. The keys themselves never stand in the configuration."""
+
+    keys: str = Field(
+        "",
+        pattern=r"^((file|env):.+)?$",
+        description="密钥：file:/路径 或 env:变量名；用 yibao keys new 生成。空则不加密，仅限非生产",
+    )
+    cipher: Literal["aes-gcm", "sm4-gcm"] = Field(
+        "aes-gcm", description="新密钥的套件：aes-gcm 配 HMAC-SHA-256，sm4-gcm 配 HMAC-SM3（国密）"
+    )
 
 
 class Workstation(_Part):
@@ -282,6 +313,8 @@ class Settings(BaseSettings):
     platform: Platform = Platform()
     listen: Listen = Listen()
     store: Store = Store()
+    protect: Protect = Protect()
+    nodes: Nodes = Nodes()
     clients: tuple[ClientSettings, ...] = ()
     limits: Limits = Limits()
     resolve: Resolve = Resolve()
@@ -293,6 +326,19 @@ class Settings(BaseSettings):
         pattern=r"^((before|after)_(intent|send|outcome)(:[0-9A-Z]+)?)?$",
         description="仅测试：到达该处时进程自尽，如 after_send:2304",
     )
+    test_stop_at: str = Field(
+        "",
+        pattern=r"^((before|after)_(intent|send|outcome)(:[0-9A-Z]+)?)?$",
+        description="仅测试：第一次到达该处时进程停住（SIGSTOP），如 before_send:2304",
+    )
+
+    @property
+    def node(self) -> str:
+        """Name of this node: as configured, else host and port."""
+        if self.store.node:
+            return self.store.node
+        port = f":{self.listen.exchange.port}"
+        return socket.gethostname()[: NODE_NAME_MAX - len(port)] + port
 
     @model_validator(mode="after")
     def _clients_are_known(self, _: ValidationInfo) -> Self:
@@ -304,8 +350,13 @@ class Settings(BaseSettings):
         if not self.clients:
             raise ValueError("没有配置任何客户端：请在 [[clients]] 中写明 name 与 password、api_key 或 addresses")
         opened = [client.name for client in self.clients if client.open]
-        if self.production and self.test_die_at:
-            raise ValueError("test_die_at 只用于测试，生产环境不能设置")
+        if self.production and (self.test_die_at or self.test_stop_at):
+            raise ValueError("test_die_at 与 test_stop_at 只用于测试，生产环境不能设置")
+        if self.production and not self.protect.keys:
+            raise ValueError(
+                "生产环境须加密存储：先运行 yibao keys new /etc/yibao/keys.toml 生成密钥，"
+                '再设置 [protect] keys = "file:/etc/yibao/keys.toml"，并把密钥文件另行备份'
+            )
         if self.production and opened:
             raise ValueError(
                 f"生产环境不允许 open 客户端（{'、'.join(opened)}）：请为其设置 password、api_key 或 addresses"

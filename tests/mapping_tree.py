@@ -126,12 +126,20 @@ defaults:
 never_seen: [未查询到原交易]
 transactions: {}
 """
+RULES = """\
+guards:
+  "2204": [fee_change]
+operations:
+  "2204": single
+med_type: {ordinary: ["21"], day_surgery: ["28"]}
+"""
 FILES = {
     "envelope.yaml": ENVELOPE,
     "codes/codes.yaml": CODES,
     "codes/aliases.yaml": ALIASES,
     "safety.yaml": SAFETY,
     "proofs.yaml": PROOFS,
+    "rules/entry-time.yaml": RULES,
     "provinces/national/province.yaml": NATIONAL,
     "transactions/1101.yaml": QUERY,
     "transactions/2204.yaml": UPLOAD,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,12 +40,26 @@ def in_process(
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Ports that are free, each given out once by this process.
+
+    Below those that the system gives to whoever asks for any, and from another start in each process: suites that run
+    side by side (pytest-xdist) would otherwise now and then be given what another is just about to listen on.
+    """
+    return list(islice(filter(_is_free, _ports), count))
+
+
+_FIRST, _LAST = 10_000, 32_000
+_ports = cycle(range(_FIRST, _LAST))
+for _ in range(os.getpid() * 977 % (_LAST - _FIRST)):
+    next(_ports)
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def wait_for_port(port: int, process: subprocess.Popen[str] | None = None, timeout_s: float = 30) -> None:

@@ -90,3 +90,4 @@ def test_its_examples_are_a_production_configuration(tmp_path: Path, monkeypatch
     settings = read_settings(tmp_path / "gateway.toml")
     assert settings.production
     assert [client.name for client in settings.clients] == ["his", "lis"]
+    assert settings.protect.keys == f"file:{tmp_path}/keys.toml"

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway import masking
 from gateway.masking import (
     DEPTH_MAX,
     ITEMS_MAX,
@@ -339,3 +340,11 @@ def test_an_empty_quoted_value_hides_only_itself() -> None:
     assert mask_text('{"certno":"","signtype":"SM2","psn_name":"张三"}') == (
         '{"certno":"","signtype":"SM2","psn_name":"张*"}'
     )
+
+
+@given(st.text(alphabet="abzXm19870_-./ :=<>\"'张３T+", max_size=40))
+@example("H44080000001202611220830000001")
+@example("2026-11-22T08:30:00.123+08:00")
+@example("13812345678")
+def test_what_is_let_through_unsearched_holds_nothing_to_mask(text: str) -> None:
+    assert mask_text(text) == masking._mask_text(text)

@@ -92,11 +92,12 @@ class HttpJsonPlatform:
         """Send once. The body goes out byte for byte.
 
         Raises:
-            NotSent: no connection; nothing left this machine.
+            NotSent: no connection, or no longer this node's; nothing left this machine.
             Rejected: refused in front of the platform; not executed.
             NoAnswer: bytes may have left and no whole answer came back.
         """
         with self._lines.lend() as line:
+            request.check_mine()
             started = time.monotonic()
             answer = self._exchange(line, request, Deadline(request.read_timeout_s or self._read_timeout_s))
             return PlatformAnswer(200, answer[0], answer[1], time.monotonic() - started)

@@ -73,6 +73,7 @@ def problems(given: Settings) -> Iterator[str]:
     yield from _province_problems(given)
     yield from _certificate_problems(given)
     yield from _store_problems(given.store.url)
+    yield from _key_problems(given)
 
 
 def _province_problems(given: Settings) -> Iterator[str]:
@@ -115,6 +116,20 @@ def _store_problems(url: str) -> Iterator[str]:
         yield f"store.url：不支持的数据库 {parsed.get_backend_name()}，请用 sqlite 或 postgresql"
     if parsed.get_backend_name() == "sqlite" and parsed.database and on_network(Path(parsed.database)):
         yield f"store.url：{parsed.database} 在网络盘上，SQLite 在那里会损坏；请放在本机磁盘，或改用 PostgreSQL"
+
+
+def _key_problems(given: Settings) -> Iterator[str]:
+    from gateway.protect import KeyringError, source_of
+    from gateway.protect.keyring import Cipher
+
+    try:
+        source = source_of(given.protect.keys)
+        keyring = source.read() if source else None
+    except KeyringError as error:
+        yield f"protect.keys：{error}"
+        return
+    if keyring and keyring.data[max(keyring.data)].suite is not Cipher(given.protect.cipher):
+        yield f"protect.cipher 为 {given.protect.cipher}，最新的密钥不是：请运行 yibao keys rotate 换用，或改回设置"
 
 
 def on_network(path: Path, mounts: Path = MOUNTS) -> bool:

@@ -12,10 +12,9 @@ app = typer.Typer(help="交易日志的数据库：升级、检查。", no_args_
 @app.command()
 def upgrade(context: typer.Context, config: ConfigOption = None) -> None:
     """把数据库结构升级到本程序所需的版本（网关启动时也会自动升级）。"""
-    from gateway.store import open_store
+    from gateway.store import open_configured
 
-    given = settings(context, config).store
-    store = open_store(given.url, node=given.node)
+    store = open_configured(settings(context, config))
     try:
         store.upgrade()
     finally:
@@ -26,10 +25,9 @@ def upgrade(context: typer.Context, config: ConfigOption = None) -> None:
 @app.command()
 def check(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """检查数据库是否损坏、结构是否为所需版本；只读，网关运行时也可用。"""
-    from gateway.store import open_store
+    from gateway.store import open_configured
 
-    given = settings(context, config).store
-    store = open_store(given.url, node=given.node, read_only=True)
+    store = open_configured(settings(context, config), read_only=True)
     try:
         wrong = store.check()
     finally:

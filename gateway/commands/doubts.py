@@ -36,6 +36,7 @@ _KINDS: Final = {
     "late_answer": "迟到的答复",
     "operator": "人工",
     "decision": "结论",
+    "unsent": "没有发出",
 }
 
 

@@ -188,9 +188,9 @@ def export(
 @contextmanager
 def reading(given: Settings) -> Iterator[Store]:
     """The store of the configuration, opened beside the gateway that writes it."""
-    from gateway.store import open_store
+    from gateway.store import open_configured
 
-    store = open_store(given.store.url, node=given.store.node, read_only=True)
+    store = open_configured(given, read_only=True)
     try:
         yield store
     finally:

@@ -66,10 +66,10 @@ def _journal_says(given: Settings) -> dict[str, Any] | None:
     from gateway import clock
     from gateway.exchange.ports import JournalUnavailable, Query, State
     from gateway.exchange.sign_in import SignIns
-    from gateway.store import StoreError, open_store
+    from gateway.store import StoreError, open_configured
 
     try:
-        store = open_store(given.store.url, node=given.store.node, read_only=True)
+        store = open_configured(given, read_only=True)
     except StoreError:
         return None
     try:

@@ -128,6 +128,7 @@ _TOLD: Final = {
     "SettingsError": "",
     "MappingError": "映射文件有误：\n",
     "StoreError": "",
+    "KeyringError": "",
     "ListenError": "",
     "RightsError": "",
     "JournalUnavailable": "交易日志无法读写：",

@@ -196,7 +196,7 @@ def _desk(given: Settings) -> Iterator[Desk]:
     from gateway.commands.local import admin_of, ask
     from gateway.console.lines import DeskLine
     from gateway.console_desk import ConsoleDesk
-    from gateway.store import open_store
+    from gateway.store import open_configured
 
     token = console_token_file.read(given.store.url)
     if token:
@@ -207,7 +207,7 @@ def _desk(given: Settings) -> Iterator[Desk]:
         else:
             yield DeskLine(given, token)
             return
-    store = open_store(given.store.url, node=given.store.node)
+    store = open_configured(given)
     try:
         store.upgrade()
         yield ConsoleDesk(store, clock.now, sign_in_policy(given))

@@ -15,6 +15,7 @@ from gateway.contract.errors import MappingError, raise_together
 from gateway.contract.model import CodeList, Contract, EnvelopeField, Field, Transaction
 from gateway.contract.overlay import apply_overlays
 from gateway.contract.proofs import build_proofs, has_field
+from gateway.contract.rule_table import build_rules
 from gateway.contract.tables import Builder, Documents, Source, safety_class
 
 
@@ -38,6 +39,7 @@ def build_contract(documents: Documents, version: str) -> Contract:
     raise_together(errors)
     _check_references(documents, changed.transactions, errors)
     proofs = build_proofs(documents.proofs, changed.transactions, errors)
+    rules = build_rules(documents.rules, changed.transactions, errors)
     raise_together(errors)
     return Contract(
         province=documents.overlays[-1].source.value["province"],
@@ -48,6 +50,7 @@ def build_contract(documents: Documents, version: str) -> Contract:
         response_envelope=tuple(_envelope_field(field) for field in changed.response),
         settings=MappingProxyType(changed.settings),
         proofs=proofs,
+        rules=rules,
     )
 
 

@@ -7,36 +7,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from lxml import etree
 
+from gateway.contract.leaves import Wrong, printable, reader
 from gateway.contract.model import CodeList, Field, Node, Problem, Side
 from gateway.contract.published import NAMESPACE
-from gateway.contract.xml import escape, illegal_character, local
+from gateway.contract.xml import NEEDS_ESCAPE, escape, local
 
 Message = dict[str, Any] | list[Any]
 
 ROW: Final = "row"
 """Element of one row when the whole side repeats (``Side.root_repeat``)."""
 
-_NUMBER: Final = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
-_DATE: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
-_DATETIME: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
-_XSD_DATETIME: Final = re.compile(r"([0-9-]{10})T([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})?")
 _XML_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_SHANGHAI: Final = timezone(timedelta(hours=8))
 _VALUE_SHOWN_MAX: Final = 60
 # as tuples, because ``dict | list`` would be put together anew for every leaf
 _NESTED: Final = (dict, list)
-_NUMERIC: Final = (str, int, Decimal)
-_EXPONENT_MAX: Final = 60
-_INTEGER_DIGITS_MAX: Final = 18
-"""Digits of a whole number whose table gives no length; JSON readers on the other side end at 64 bits."""
+_NUMBERS: Final = ("integer", "decimal")
 
 
 @dataclass(slots=True)
@@ -48,115 +40,6 @@ class Findings:
     warnings: list[str] = field(default_factory=list)
 
 
-class Wrong(Exception):
-    """A leaf value that does not fit its field; carries the rule and the sentence."""
-
-    def __init__(self, rule: str, text: str) -> None:
-        self.rule = rule
-        self.text = text
-        super().__init__(text)
-
-
-# ------------------------------------------------------------------ leaves
-
-
-def _string(spec: Field, value: Any) -> str:
-    if not isinstance(value, str):
-        raise Wrong("type", "应为文本" + ("，JSON 中请加引号" if isinstance(value, int | Decimal) else ""))
-    if spec.length is not None and len(value) > spec.length:
-        raise Wrong("length", f"长度 {len(value)} 超过 {spec.length} 个字符")
-    # nearly every text is printable, and nothing printable is illegal: asking that first saves a search per leaf
-    if not value.isprintable() and (bad := illegal_character(value)):
-        raise Wrong("character", f"含有不能上传的字符 {bad}")
-    return value
-
-
-def _printable(value: Decimal) -> bool:
-    """Whether it can be written out without exponent: 1E-999999999 would fill the memory with zeros."""
-    return (
-        value.is_finite() and abs(int(value.as_tuple().exponent)) <= _EXPONENT_MAX and value.adjusted() <= _EXPONENT_MAX
-    )
-
-
-def _digits(value: Any) -> tuple[str, str, str]:
-    """Sign, whole part and fraction of a number as printed."""
-    if isinstance(value, bool) or not isinstance(value, _NUMERIC):
-        raise Wrong("type", "应为数字")
-    if isinstance(value, Decimal) and not _printable(value):
-        raise Wrong("precision", "数字过大或小数位过多")
-    match = _NUMBER.fullmatch(format(value, "f") if isinstance(value, Decimal) else str(value))
-    if match is None:
-        raise Wrong("type", "应为数字")
-    return match[1], match[2], match[3] or ""
-
-
-def _integer(spec: Field, value: Any) -> int:
-    sign, whole, fraction = _digits(value)
-    if fraction:
-        raise Wrong("scale", "应为整数")
-    digits_max = _INTEGER_DIGITS_MAX if spec.length is None else spec.length
-    if len(whole.lstrip("0")) > digits_max:
-        raise Wrong("length", f"超过 {digits_max} 位数字")
-    return int(sign + (whole.lstrip("0") or "0"))
-
-
-def _decimal(spec: Field, value: Any) -> Decimal:
-    sign, whole, fraction = _digits(value)
-    if spec.scale is not None and len(fraction) > spec.scale:
-        raise Wrong("scale", f"小数 {len(fraction)} 位，超过 {spec.scale} 位")
-    whole_max = (spec.precision or 40) - (spec.scale or 0)
-    if len(whole.lstrip("0")) > whole_max:
-        raise Wrong("precision", f"整数部分超过 {whole_max} 位")
-    return Decimal(f"{sign}{whole}.{fraction}" if fraction else sign + whole)
-
-
-def _calendar(text: str, pattern: re.Pattern[str], shown: str) -> None:
-    match = pattern.fullmatch(text)
-    if match is None:
-        raise Wrong("date", f"应为 {shown}")
-    try:
-        datetime(*map(int, match.groups()))  # type: ignore[arg-type]  # noqa: DTZ001  only whether the calendar has it
-    except ValueError:
-        raise Wrong("date", "日历上没有这一天或这一刻") from None
-
-
-def _date(spec: Field, value: Any) -> str:
-    text = _string(spec, value)
-    _calendar(text, _DATE, "yyyy-MM-dd")
-    return text
-
-
-def _datetime(spec: Field, value: Any) -> str:
-    """The national form as printed; an ``xs:dateTime`` is converted to Shanghai time, never string-cut (rule C4)."""
-    text = _string(spec, value)
-    if (iso := _XSD_DATETIME.fullmatch(text)) is not None:
-        text = _in_shanghai(iso)
-    _calendar(text, _DATETIME, "yyyy-MM-dd HH:mm:ss")
-    return text
-
-
-def _in_shanghai(iso: re.Match[str]) -> str:
-    day, clock, offset = iso.groups()
-    if offset is None:
-        return f"{day} {clock}"
-    try:
-        moment = datetime.fromisoformat(f"{day}T{clock}{offset}").astimezone(_SHANGHAI)
-    except (ValueError, OverflowError):
-        raise Wrong("date", "应为 yyyy-MM-dd HH:mm:ss 的有效日期") from None
-    return moment.strftime("%Y-%m-%d %H:%M:%S")
-
-
-_READERS: Final[dict[str, Callable[[Field, Any], Any]]] = {
-    "string": _string,
-    "text": _string,
-    "integer": _integer,
-    "decimal": _decimal,
-    "date": _date,
-    "datetime": _datetime,
-}
-_NUMBERS: Final = ("integer", "decimal")
-
-
 def _shown(value: Any) -> str:
     text = "" if value is None else value if isinstance(value, str) else str(value)
     return text if len(text) <= _VALUE_SHOWN_MAX else text[:_VALUE_SHOWN_MAX] + "…"
@@ -165,17 +48,35 @@ def _shown(value: Any) -> str:
 # ------------------------------------------------------------------- nodes
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where in the message we are: path of nodes and the rows on it."""
+class _Place(NamedTuple):
+    """Where in the message we are. Only a problem asks for it in words, so it holds no more than where it hangs."""
 
-    node: str = ""
-    row: str = ""
-    label: str = ""
+    parent: _Place | None = None
+    inner: Node | None = None
+    number: int | None = None
+
+    @property
+    def node(self) -> str:
+        """Path of nodes."""
+        return "/".join(place.inner.name for place in self._way() if place.inner is not None)
+
+    @property
+    def row(self) -> str:
+        """Rows on the path."""
+        return "/".join(str(place.number) for place in self._way() if place.number is not None)
+
+    @property
+    def label(self) -> str:
+        return self.inner.label if self.inner is not None else ""
+
+    def _way(self) -> list[_Place]:
+        way = [self]
+        while way[-1].parent is not None:
+            way.append(way[-1].parent)
+        return way[::-1]
 
     def inside(self, node: Node, number: int | None) -> _Place:
-        row = "/".join(filter(None, (self.row, "" if number is None else str(number))))
-        return _Place(f"{self.node}/{node.name}" if self.node else node.name, row, node.label)
+        return _Place(self, node, number)
 
     def problem(self, spec: Field | Node, value: Any, rule: str, text: str) -> Problem:
         name = spec.name if isinstance(spec, Field) else ""
@@ -205,13 +106,13 @@ class Codec:
         self.side = side
         self._codes = codes
         self._codes_refuse = code_lists == "refuse"
-        self._root = _Shape(side.root, side.nodes)
+        self._root = _Shape(side.root, side.nodes, codes)
         self._shapes: dict[int, _Shape] = {}
         self._compile(side.nodes)
 
     def _compile(self, nodes: Sequence[Node]) -> None:
         for node in nodes:
-            self._shapes[id(node)] = _Shape(node.fields, node.children)
+            self._shapes[id(node)] = _Shape(node.fields, node.children, self._codes)
             self._compile(node.children)
 
     # --------------------------------------------------------------- XML in
@@ -282,40 +183,43 @@ class Codec:
         return self._check_row(message, self._root, place, findings), findings
 
     def _check_row(self, row: dict[str, Any], shape: _Shape, place: _Place, found: Findings) -> dict[str, Any]:
+        # the one loop that nearly all of the work of a large message is, so the ordinary leaf is dealt with here
         typed: dict[str, Any] = {}
-        for spec in shape.fields:
-            self._check_leaf(spec, row, typed, place, found)
+        given = row.get
+        for name, spec, read, allowed in shape.checks:
+            value = given(name)
+            if value is None or value == "":
+                if spec.required and spec.filled_by is None:
+                    found.problems.append(place.problem(spec, value, "required", "必填"))
+                elif name in row:
+                    typed[name] = None if spec.type in _NUMBERS else ""
+                continue
+            try:
+                typed[name] = read(value)
+            except Wrong as wrong:
+                self._wrong_leaf(spec, value, wrong, place, found)
+            else:
+                if allowed is not None and value not in allowed:
+                    self._wrong_code(spec, value, place, found)
         for node in shape.nodes:
-            self._check_node(node, row.get(node.name), typed, place, found)
+            self._check_node(node, given(node.name), typed, place, found)
         if len(row) > len(typed):
             found.unknown.extend(f"{place.node}/{name}".lstrip("/") for name in row if name not in shape.members)
         return typed
 
-    def _check_leaf(
-        self, spec: Field, row: dict[str, Any], typed: dict[str, Any], place: _Place, found: Findings
-    ) -> None:
-        value = row.get(spec.name)
-        if value is None or value == "":
-            if spec.required and spec.filled_by is None:
-                found.problems.append(place.problem(spec, value, "required", "必填"))
-            elif spec.name in row:
-                typed[spec.name] = None if spec.type in _NUMBERS else ""
-            return
+    def _wrong_leaf(self, spec: Field, value: Any, wrong: Wrong, place: _Place, found: Findings) -> None:
         if isinstance(value, _NESTED):
             text = "出现多次" if isinstance(value, _Repeated) else "应为单个值，不能含下级节点"
             found.problems.append(place.problem(spec, "", "shape", text))
-            return
-        try:
-            typed[spec.name] = _READERS[spec.type](spec, value)
-        except Wrong as wrong:
+        else:
             found.problems.append(place.problem(spec, value, wrong.rule, wrong.text))
-            return
-        if spec.codes is not None and value not in self._codes[spec.codes].values:
-            problem = place.problem(spec, value, "code", f"不在值域“{self._codes[spec.codes].label}”中")
-            if self._codes_refuse:
-                found.problems.append(problem)
-            else:
-                found.warnings.append(problem.text)
+
+    def _wrong_code(self, spec: Field, value: Any, place: _Place, found: Findings) -> None:
+        problem = place.problem(spec, value, "code", f"不在值域“{self._codes[spec.codes or ''].label}”中")
+        if self._codes_refuse:
+            found.problems.append(problem)
+        else:
+            found.warnings.append(problem.text)
 
     def _check_node(self, node: Node, value: Any, typed: dict[str, Any], place: _Place, found: Findings) -> None:
         shape = self._shapes[id(node)]
@@ -363,9 +267,16 @@ class Codec:
         if not isinstance(row, dict):
             parts.append(escape(as_text(row)))
             return
-        for spec in shape.fields:
-            if spec.name in row:
-                _write_leaf(spec.name, row[spec.name], parts)
+        for name, start, end, empty in shape.tags:
+            if name in row:
+                value = row[name]
+                text = value if type(value) is str else as_text(value)
+                if not text:
+                    parts.append(empty)
+                elif NEEDS_ESCAPE.search(text) is None:
+                    parts.append(f"{start}{text}{end}")
+                else:
+                    _write_leaf(name, text, parts)
         for node in shape.nodes:
             for item in _rows(row.get(node.name)):
                 parts.append(f"<{node.name}>")
@@ -384,11 +295,14 @@ class _Repeated(list[Any]):
 class _Shape:
     """Fields and child nodes of one place, by name; ``leaves`` are the fields by tag, as they come in XML."""
 
-    __slots__ = ("fields", "has_required", "leaves", "members", "nodes")
+    __slots__ = ("checks", "has_required", "leaves", "members", "nodes", "tags")
 
-    def __init__(self, fields: tuple[Field, ...], nodes: tuple[Node, ...]) -> None:
-        self.fields = fields
+    def __init__(self, fields: tuple[Field, ...], nodes: tuple[Node, ...], codes: Mapping[str, CodeList]) -> None:
         self.nodes = nodes
+        self.checks = [
+            (spec.name, spec, reader(spec), None if spec.codes is None else codes[spec.codes].values) for spec in fields
+        ]
+        self.tags = [(spec.name, f"<{spec.name}>", f"</{spec.name}>", f"<{spec.name}/>") for spec in fields]
         self.members: dict[str, Field | Node] = {spec.name: spec for spec in fields}
         self.members.update({node.name: node for node in nodes})
         named = [name for name, member in self.members.items() if isinstance(member, Field)]
@@ -437,7 +351,7 @@ def as_text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, Decimal):
         text = str(value)  # an amount has no exponent and is done here, at a sixth of what the next line costs
-        return format(value, "f") if "E" in text and _printable(value) else text
+        return format(value, "f") if "E" in text and printable(value) else text
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False, default=as_text)
     return str(value)

@@ -31,6 +31,8 @@ HEAD_FIELDS: Final = (
 CALLER_FIELDS: Final = ("request_id", "mac", "ip")
 """What a head may hold besides: the caller's own number, and the workstation for the sign-in."""
 
+_NODES: Final = (dict, list)
+
 
 class Garbage(Exception):
     """What came back is not an answer of the interface; the platform may have acted all the same."""
@@ -117,9 +119,13 @@ def unknown_in_head(contract: Contract, head: Mapping[str, str]) -> list[str]:
 
 
 def _empty_numbers_as_zero(value: Any) -> Any:
-    if isinstance(value, dict):
+    """The message itself where nothing is empty: a large one has thousands of leaves and is not written to."""
+    kind = type(value)
+    if kind is dict:
+        if not any(item is None or type(item) in _NODES for item in value.values()):
+            return value
         return {key: _empty_numbers_as_zero(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if kind is list:
         return [_empty_numbers_as_zero(item) for item in value]
     return 0 if value is None else value
 

@@ -178,6 +178,32 @@ class Proofs:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleTable:
+    """Which entry-time rules guard which transaction (``mappings/rules/entry-time.yaml``)."""
+
+    guards: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    operations: Mapping[str, Literal["single", "multi"]] = field(default_factory=dict)
+    """How many operations a transaction can carry (ET-03)."""
+    ordinary: frozenset[str] = frozenset()
+    """``med_type`` of 普通住院 (ET-13)."""
+    day_surgery: frozenset[str] = frozenset()
+    """``med_type`` of 日间手术 (ET-13)."""
+
+    def of(self, infno: str, send_as: str | None = None) -> tuple[str, ...]:
+        """Names of the rules of a transaction, and of the number it is sent under.
+
+        A letter form that is not listed (2401A) is guarded as its plain number: a province's new number must not be a
+        way around.
+        """
+        numbers = (infno, infno[:4], *((send_as, send_as[:4]) if send_as else ()))
+        return tuple(dict.fromkeys(name for number in numbers for name in self.guards.get(number, ())))
+
+    def operations_of(self, infno: str) -> str:
+        """``single``, ``multi``, or empty where the transaction carries no operations."""
+        return self.operations.get(infno) or self.operations.get(infno[:4]) or ""
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """The interface of one province, one immutable version."""
 
@@ -191,6 +217,7 @@ class Contract:
     settings: Mapping[str, object] = field(default_factory=dict)
     """Provincial facts that are not tables: ``reversible_by_2601``, ``infver``, ``settle_time_s`` ..."""
     proofs: Proofs = field(default_factory=Proofs)
+    rules: RuleTable = field(default_factory=RuleTable)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ class Documents:
     safety: Source
     proofs: Sequence[Source]
     """``proofs.yaml`` and what the provinces change in it, most general first."""
+    rules: Sequence[Source]
+    """``rules/entry-time.yaml`` and what the provinces change in it, most general first."""
     tables: Mapping[str, Source]
     overlays: Sequence[Overlay]
 

@@ -12,7 +12,7 @@ from gateway.faults import DTD_FORBIDDEN, REQUEST_EMPTY, TOO_DEEP, TOO_LARGE, XM
 
 _ILLEGAL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
-_NEEDS_ESCAPE: Final = re.compile("[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+NEEDS_ESCAPE: Final = re.compile("[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 _PROLOG: Final = re.compile(rb"(?:[ \t\r\n]|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)
 
@@ -92,7 +92,7 @@ def local(tag: str) -> str:
 
 def escape(text: str) -> str:
     """Text for an element: markup escaped, a carriage return kept as a reference, what XML cannot carry removed."""
-    if _NEEDS_ESCAPE.search(text) is None:
+    if NEEDS_ESCAPE.search(text) is None:
         return text
     return _ILLEGAL.sub("", text).translate(_ESCAPES)
 

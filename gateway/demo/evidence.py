@@ -11,6 +11,7 @@ from typing import Any
 from gateway.contract.jsontext import loads
 from gateway.demo.compare import Recorded
 from gateway.exchange.ports import Exchange, Journal, Query
+from gateway.protect import source_of
 from gateway.store import open_store
 
 TIMEOUT_S = 10
@@ -31,14 +32,14 @@ def read_ledger(simulator_url: str) -> dict[str, Any]:
     return found
 
 
-def read_journal(url: str, node: str, request_ids: Iterable[str]) -> list[Recorded]:
+def read_journal(url: str, node: str, keys: str, request_ids: Iterable[str]) -> list[Recorded]:
     """Every row under these request ids, oldest first, read beside the gateway that writes them.
 
     Raises:
         StoreError: the store cannot be opened.
         JournalUnavailable: a row cannot be read.
     """
-    store = open_store(url, node=node, read_only=True)
+    store = open_store(url, node=node, read_only=True, keys=source_of(keys))
     try:
         rows = [
             row

@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import quote, urlsplit
 
 from gateway.mappings import data_root
+from gateway.protect import Cipher, KeyFile, new_file
 from gateway.settings import Listener, Settings, read_settings, sources
 from gateway.store import StoreError, open_store
 
@@ -21,7 +22,8 @@ FOLDER: Final = Path("var/demo")
 PREVIOUS: Final = "previous"
 _LOCK: Final = "demo.lock"
 _ADDRESS, _PLATFORM = "listen.exchange.address", "platform.url"
-_STORE, _LOG = "store.url", "log.file"
+_STORE, _LOG, _KEYS = "store.url", "log.file", "protect.keys"
+_KEY_FILE: Final = "keys.toml"
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, never bound
 
 
@@ -44,6 +46,7 @@ class Place:
     admin_url: str
     simulator_url: str
     store_url: str
+    keys: str
     log_file: Path | None
     notes: tuple[str, ...]
 
@@ -74,9 +77,12 @@ def find_place(config: Path | None) -> Iterator[Place]:
         listener = _listener(settings, fixed, notes, besides=urlsplit(platform_url).port or 80)
         store_url = settings.store.url if _STORE in fixed else _store_url(settings, folder / "yibao.db")
         log_file = settings.log.file if _LOG in fixed else _log_file(settings, folder / "yibao.log")
-        wanted = {_ADDRESS: listener.address, _PLATFORM: platform_url, _STORE: store_url, _LOG: str(log_file or "")}
+        keys = settings.protect.keys if _KEYS in fixed else _keys(settings, folder / _KEY_FILE)
+        wanted = {_ADDRESS: listener.address, _PLATFORM: platform_url, _STORE: store_url, _LOG: str(log_file or ""),
+                  _KEYS: keys}  # fmt: skip
         configured = {_ADDRESS: settings.listen.exchange.address, _PLATFORM: settings.platform.url,
-                      _STORE: settings.store.url, _LOG: str(settings.log.file or "")}  # fmt: skip
+                      _STORE: settings.store.url, _LOG: str(settings.log.file or ""),
+                      _KEYS: settings.protect.keys}  # fmt: skip
         yield Place(
             folder=folder,
             config=path,
@@ -86,6 +92,7 @@ def find_place(config: Path | None) -> Iterator[Place]:
             admin_url=_url(settings.listen.admin or listener),
             simulator_url=f"http://{urlsplit(platform_url).netloc}",
             store_url=store_url,
+            keys=keys,
             log_file=log_file,
             notes=tuple(notes),
         )
@@ -111,7 +118,7 @@ def _fixed(path: Path) -> set[str]:
     given = [name for name, source in sources(path).items() if source.startswith("environment")]
     return {
         name
-        for name in (_ADDRESS, _PLATFORM, _STORE, _LOG)
+        for name in (_ADDRESS, _PLATFORM, _STORE, _LOG, _KEYS)
         if any(name == one or name.startswith(f"{one}.") for one in given)
     }
 
@@ -131,6 +138,17 @@ def _log_file(settings: Settings, path: Path) -> Path:
     """The log at ``path``, likewise."""
     configured = settings.log.file
     return configured if configured is not None and configured.absolute() == path else path
+
+
+def _keys(settings: Settings, path: Path) -> str:
+    """Fresh keys at ``path``, in the configuration's own words when it means that file; nothing where it wants none."""
+    configured = settings.protect.keys
+    if not configured:
+        return ""
+    if not path.exists():
+        new_file(path, Cipher(settings.protect.cipher))
+    meant = Path(configured.removeprefix("file:")).absolute() if configured.startswith("file:") else None
+    return configured if meant == path else f"file:{path}"
 
 
 def _sqlite(path: Path) -> str:
@@ -175,7 +193,8 @@ def _put_aside(folder: Path, notes: list[str]) -> None:
         return
     if (folder / "yibao.db").exists():
         # whoever opens it for writing is the only one: a gateway started by hand keeps its store
-        open_store(_sqlite(folder / "yibao.db"), node="demo").close()
+        keys = KeyFile(folder / _KEY_FILE) if (folder / _KEY_FILE).exists() else None
+        open_store(_sqlite(folder / "yibao.db"), node="demo", keys=keys).close()
     aside = folder / PREVIOUS
     replaced = aside.exists()
     if replaced:

@@ -97,6 +97,8 @@ class Screen:
         )
         if "YIBAO_STORE__URL" in place.environment:
             command = f"YIBAO_STORE__URL={shlex.quote(place.store_url)} {command}"
+        if "YIBAO_PROTECT__KEYS" in place.environment:
+            command = f"YIBAO_PROTECT__KEYS={shlex.quote(place.keys)} {command}"
         rows = {
             "WSDL 目录": f"{gateway}/",
             "住院类型化服务": f"{gateway}/soap/inpatient?wsdl",

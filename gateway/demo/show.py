@@ -158,7 +158,7 @@ class _Demo:
     def _compare(self, told: list[dict[str, Any]]) -> list[Check]:
         place = self._place
         received = [Received.read(line) for line in told]
-        recorded = read_journal(place.store_url, place.settings.store.node, (one.request_id for one in received))
+        recorded = read_journal(place.store_url, place.settings.node, place.keys, (one.request_id for one in received))
         return compare(received, recorded, read_ledger(place.simulator_url))
 
     # -------------------------------------------------------------- serve

@@ -7,25 +7,29 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
 
-from gateway.contract.jsontext import dumps
+from gateway.contract.jsontext import dumps_sorted
 
 KEY_FIELDS: Final = ("psn_no", "mdtrt_id", "setl_id", "ipt_no", "ipt_otp_no", "certno", "omsgid")
 """Fields by which the journal is searched, wherever they stand in a message."""
 KEYS_MAX: Final = 64
 """Distinct values kept of one message; an upload of 500 rows is found by its visit, not by each row."""
 
+_NODES: Final = (dict, list)
+
 
 def content_hash(infno: str, message: Any) -> str:
     """SHA-256 over the national message, without head and credentials: 1.5 and 1.50 are the same amount."""
-    return hashlib.sha256(infno.encode() + b"\n" + dumps(_normal(message))).hexdigest()
+    return hashlib.sha256(infno.encode() + b"\n" + dumps_sorted(_normal(message))).hexdigest()
 
 
 def _normal(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _normal(value[key]) for key in sorted(value)}
-    if isinstance(value, list):
+    """Keys are put in order while writing; leaves are told from nodes by exact type, as a large message has thousands."""
+    kind = type(value)
+    if kind is dict:
+        return {key: item if type(item) is str else _normal(item) for key, item in value.items()}
+    if kind is list:
         return [_normal(item) for item in value]
-    return format(value.normalize(), "f") if isinstance(value, Decimal) else value
+    return format(value.normalize(), "f") if kind is Decimal else value
 
 
 def visit_keys(institution: str, message: Any) -> list[str]:
@@ -53,7 +57,7 @@ def _values(value: Any, name: str) -> Iterator[str]:
         if isinstance(found, str) and found:
             yield found
         for item in value.values():
-            if isinstance(item, dict | list):
+            if type(item) is not str and isinstance(item, _NODES):
                 yield from _values(item, name)
 
 
@@ -81,5 +85,5 @@ def _collect(value: Any, found: dict[tuple[str, str], None]) -> None:
             if isinstance(text, str) and text and len(found) < KEYS_MAX:
                 found[kind, text] = None
         for item in value.values():
-            if isinstance(item, dict | list):
+            if type(item) is not str and isinstance(item, _NODES):
                 _collect(item, found)

@@ -48,6 +48,8 @@ class Facts:
     """A 2601 for it has been sent before: it is repeated, never given up for something else."""
     late: Heard | None = None
     """Its own answer, come late."""
+    unsent: bool = False
+    """Its sender says that it never left, and nothing has been sent for it since."""
     verdict: Verdict | None = None
     """What the queries proved; None: not asked yet."""
     unanswered: bool = False
@@ -81,6 +83,8 @@ def decide(rule: ProofRule, proofs: Proofs, facts: Facts) -> Decision:
     """
     if facts.late and facts.late.answer:
         return _answered(facts.late, "平台对原请求的迟到答复")
+    if facts.unsent:
+        return Decision(Act.NOT_DONE, "办理节点证实没有发出")
     if facts.reversal:
         return _after_reversal(facts.reversal, proofs)
     if facts.repeated:

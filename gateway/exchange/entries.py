@@ -35,6 +35,9 @@ WIDTH: Mapping[str, int] = {
     "content_hash": 64,
     "opter": 64,
     "node": 32,
+    "address": 128,
+    "place": 128,
+    "version": 32,
     "business_key": 128,
     "reply": 16,
     "mapping_version": 64,
@@ -44,6 +47,19 @@ WIDTH: Mapping[str, int] = {
     "charset": 32,
     "kind": 40,
     "value": 128,
+    "ipt_no": 64,
+    "mdtrt_id": 64,
+    "psn_no": 64,
+    "setl_id": 64,
+    "event_id": 128,
+    "ward_code": 64,
+    "ward_name": 200,
+    "event_time": 64,
+    "recorded_time": 64,
+    "operator": 200,
+    "source": 16,
+    "content": 64,
+    "stay_key": 80,
 }
 """Width of each text column in characters; keys are column names."""
 
@@ -212,6 +228,7 @@ def _received(intent: Intent, state: State) -> Exchange:
         code="",
         elapsed_ms=0,
         node=identity(intent.node, "node"),
+        epoch=intent.epoch,
         business_key=identity(intent.business_key, "business_key"),
         keys=key_pairs(intent.keys),
     )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -34,6 +35,7 @@ from gateway.exchange.ports import (
     Journal,
     JournalUnavailable,
     NoAnswer,
+    NotMine,
     NotSent,
     Outcome,
     PlatformAnswer,
@@ -41,6 +43,7 @@ from gateway.exchange.ports import (
     Proof,
     ProofKind,
     Query,
+    Registration,
     Rejected,
     RequestIdTaken,
     SettlementPlatform,
@@ -63,6 +66,7 @@ from gateway.faults import (
     READ_UNANSWERED,
     REQUEST_ID_TAKEN,
     STORE_UNAVAILABLE,
+    TAKEN_OVER,
     TRANSACTION_FORBIDDEN,
     TWIN_WAITING,
     VISIT_BUSY,
@@ -139,11 +143,11 @@ class Exchange:
     Args:
         interface: returns the interface in force; taken once per call, so that a reload never mixes versions.
         sender: facts of the institution for the envelope.
-        node: name of this node; what its former process left open becomes IN_DOUBT when it starts.
+        node: under what this process begins exchanges now (``gateway/exchange/nodes.py``).
         unknown_fields: ``warn`` or ``refuse`` for fields that no table has.
         wait: pauses the calling thread for so many seconds.
         twin_wait_s: seconds a caller waits for the first answer to the same request, or for the exchange before it.
-        still_mine: asked just before the first byte: whether this node may still send.
+        still_mine: asked right before the first byte: whether what was begun under a registration may still be sent.
         reached: told the name of each boundary of the way and the infno (tests kill the process there).
     """
 
@@ -158,11 +162,11 @@ class Exchange:
         clock: Clock,
         sign_ins: SignIns,
         observer: Observer,
-        node: str = "",
+        node: Callable[[], Registration] = Registration,
         unknown_fields: str = "warn",
         wait: Callable[[float], None] = time.sleep,
         twin_wait_s: float = TWIN_WAIT_S,
-        still_mine: Callable[[], bool] = lambda: True,
+        still_mine: Callable[[Registration], bool] = lambda _: True,
         reached: Callable[[str, str], None] = lambda _, __: None,
     ) -> None:
         self._interface = interface
@@ -217,19 +221,6 @@ class Exchange:
         except JournalUnavailable:
             log.exception("journal_unavailable", infno=call.infno)
             return refusal_reply(Refused(STORE_UNAVAILABLE))
-
-    def start(self) -> int:
-        """Call before the first exchange: what a former process of this node left open was perhaps sent.
-
-        Returns:
-            How many exchanges are in doubt for it.
-        """
-        text = f"{IN_DOUBT.title}：网关在发送前后停止"
-        outcome = Outcome(State.IN_DOUBT, self._clock(), err_msg=text, code=IN_DOUBT.code)
-        abandoned = self._journal.doubt_abandoned(self._node, outcome)
-        if abandoned:
-            log.error("in_doubt_after_restart", exchanges=abandoned)
-        return abandoned
 
     def refuse(self, call: Call, refusal: GatewayFault) -> Reply:
         """Journal a call that could not even be read, with its bytes as they came."""
@@ -460,12 +451,10 @@ class Exchange:
         """Send what is durable, once; settled after the last byte came."""
         started = self._clock()
         answer: PlatformAnswer | None = None
+        still_mine = partial(self._still_mine, Registration(entry.node, entry.epoch))
         self._reached("before_send", entry.infno)
-        if not self._still_mine():
-            log.error("not_mine_any_more", msgid=entry.msgid, infno=entry.infno)
-            return _open_reply(entry, IN_DOUBT)
         try:
-            answer = self._platform.send(_request(case, intent))
+            answer = self._platform.send(replace(_request(case, intent), still_mine=still_mine))
             self._reached("after_send", entry.infno)
             result = read_answer(answer.body, interface.success_infcodes)
             trustworthy(result, case.transaction)
@@ -496,13 +485,18 @@ class Exchange:
         return closed
 
     def _came_late(self, exchange_id: int, outcome: Outcome) -> None:
-        """An answer to what is doubtful by now is evidence for the resolver, and of nothing else."""
+        """What the sender learns of what is doubtful by now is evidence for the resolver, and of nothing else."""
         entry = self._journal.get(exchange_id)
-        if entry is None or entry.state is outcome.state or outcome.platform_answer is None:
+        if entry is None or entry.state is outcome.state:
             return
-        log.warning("late_answer", msgid=entry.msgid, infno=entry.infno, state=entry.state.value)
-        text = f"迟到的答复，此时状态为 {entry.state.value}"
-        proof = Proof(ProofKind.LATE_ANSWER, outcome.finished_at, text, entry.infno, entry.msgid or "")
+        if outcome.state is State.NOT_SENT:
+            kind, text = ProofKind.UNSENT, f"办理节点证实没有发出：{outcome.err_msg}"
+        elif outcome.platform_answer is not None:
+            kind, text = ProofKind.LATE_ANSWER, f"迟到的答复，此时状态为 {entry.state.value}"
+        else:
+            return
+        log.warning(kind.value, msgid=entry.msgid, infno=entry.infno, state=entry.state.value)
+        proof = Proof(kind, outcome.finished_at, text, entry.infno, entry.msgid or "")
         self._journal.add_proof(exchange_id, replace(proof, answer=outcome.platform_answer))
 
     def settle_unrecorded(self) -> int:
@@ -529,15 +523,19 @@ class Exchange:
     def _withdraw(self, msgid: str) -> bool:
         """Close an intent that was written although nobody heard so; whether it was there."""
         text = f"{STORE_UNAVAILABLE.title}：意向已写入而未得确认，没有发送"
-        for entry in self._journal.search(Query(msgid=msgid, states=(State.INTENDED,))):
+        for entry in self._journal.search(Query(msgid=msgid, states=(State.INTENDED, State.IN_DOUBT))):
             unsent = Outcome(State.NOT_SENT, self._clock(), infcode="-1", err_msg=text, code=STORE_UNAVAILABLE.code)
-            self._journal.finish(entry.id, unsent)
+            try:
+                self._journal.finish(entry.id, unsent)
+            except ValueError:  # others took this node for dead
+                self._came_late(entry.id, unsent)
             return True
         return False
 
     def _intent(self, case: _Case, interface: Interface) -> Intent:
         """What will be made durable: the very msgid and bytes that will leave."""
         call, transaction = case.call, case.transaction
+        node = self._node()
         msgid = self._msgids.next()
         now = self._clock()
         opter = case.head.get("opter", "")
@@ -564,7 +562,8 @@ class Exchange:
             platform_request=body,
             keys=business_keys(case.message),
             opter=opter,
-            node=self._node,
+            node=node.name,
+            epoch=node.epoch,
             business_key=case.visits[0] if case.visits else "",
             busy_keys=case.visits,
             once=case.request_id is None,
@@ -681,6 +680,8 @@ def _receipt(entry: Entry) -> int | None:
 
 
 def _unsent_fault(error: NotSent) -> Fault:
+    if isinstance(error, NotMine):
+        return TAKEN_OVER
     return FRONT_REJECTED if isinstance(error, Rejected) else NOT_REACHED
 
 

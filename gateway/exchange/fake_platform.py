@@ -39,6 +39,9 @@ class FakePlatform:
         """Play the next step; a transaction without steps is ``NotSent``, so that a test sees what it forgot."""
         started = time.monotonic()
         step = self._next(request)
+        if not isinstance(step, NotSent):
+            request.check_mine()
+            self.requests.append(request)
         if isinstance(step, PlatformError):
             raise type(step)(*step.args)
         body = step(request) if callable(step) else _body(request, step)
@@ -60,10 +63,7 @@ class FakePlatform:
                 return NotSent("平台无法连接")
             if not steps:
                 return NotSent(f"没有为 {request.infno} 准备答复")
-            step = steps.popleft() if len(steps) > 1 else steps[0]
-            if not isinstance(step, NotSent):
-                self.requests.append(request)
-            return step
+            return steps.popleft() if len(steps) > 1 else steps[0]
 
 
 def _body(request: PlatformRequest, step: bytes | Mapping[str, Any]) -> bytes:

@@ -1,10 +1,11 @@
-"""The journal in memory: small, real, gone with the process. For tests of whoever needs a ``Journal``."""
+"""Journal and registry in memory: small, real, gone with the process. For tests of whoever needs one."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,13 +18,18 @@ from gateway.exchange.ports import (
     Intent,
     JournalUnavailable,
     MsgidBlock,
+    Node,
+    NodeFacts,
+    NodeState,
     Outcome,
     Proof,
     Query,
+    Registration,
     RequestIdTaken,
     State,
 )
 from gateway.exchange.states import FREE, OPEN, UNRESOLVED
+from gateway.exchange.stay_fakes import MemoryStays
 
 
 class MemoryJournal:
@@ -38,6 +44,13 @@ class MemoryJournal:
         self._proofs: dict[int, list[Proof]] = {}
         self._next_slot: dict[str, int] = {}
         self._lock = threading.Lock()
+        self.stays = MemoryStays(self._guarded, self._rows.__getitem__)
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        with self._lock:
+            self._check()
+            yield
 
     def find_request(self, client: str, request_id: str) -> Exchange | None:
         with self._lock:
@@ -57,7 +70,9 @@ class MemoryJournal:
             for key in keys:
                 if key in self._busy:
                     raise Busy(self._rows[self._busy[key]])
+            self.stays.check_versions(intent.stay_versions)
             written = self._insert(row, intent, None, takes_request=True)
+            self.stays.intended(written.id, intent.stay)
             self._busy |= dict.fromkeys(keys, written.id)
             return written
 
@@ -143,21 +158,16 @@ class MemoryJournal:
             if row.in_force and row.reply != entries.WRITTEN and row.finished_at and row.finished_at < before
         ][:limit]
 
-    def doubt_abandoned(self, node: str, outcome: Outcome) -> int:
-        with self._lock:
-            self._check()
-            left = [row for row in self._rows.values() if row.state is State.INTENDED and row.node == node]
-            for row in left:
-                self._rows[row.id] = replace(row, **entries.ended(outcome))
-            return len(left)
-
     def record(self, intent: Intent, outcome: Outcome) -> Exchange:
         row = entries.recorded(intent, outcome)
         with self._lock:
             self._check()
             holder = self._holder(row.client, row.request_id)
             free = holder is None or _gives_way(holder)
-            return self._insert(row, intent, outcome.platform_answer, takes_request=free)
+            written = self._insert(row, intent, outcome.platform_answer, takes_request=free)
+            if (facts := outcome.stay or intent.stay) and row.state is State.CONFIRMED:
+                self.stays.confirmed(written.id, facts, ())
+            return written
 
     def get(self, exchange_id: int) -> Exchange | None:
         with self._lock:
@@ -211,9 +221,15 @@ class MemoryJournal:
         if row.state not in OPEN:
             self._busy = {key: holder for key, holder in self._busy.items() if holder != row.id}
         if row.state is State.CONFIRMED:
-            self._end_others(row, outcome)
+            self.stays.confirmed(row.id, outcome.stay, self._end_others(row, outcome))
 
-    def _end_others(self, row: Exchange, outcome: Outcome) -> None:
+    def _end_others(self, row: Exchange, outcome: Outcome) -> list[int]:
+        """Ids of those in force no more."""
+        before = dict(self._rows)
+        self._end(row, outcome)
+        return [other.id for other in before.values() if self._rows[other.id] is not other]
+
+    def _end(self, row: Exchange, outcome: Outcome) -> None:
         for other in list(self._rows.values()):
             if other.in_force and other.id < row.id and other.infno in outcome.ends and _same_visit(row, other):
                 self._rows[other.id] = replace(other, undone_by=row.id)
@@ -233,9 +249,107 @@ class MemoryJournal:
         self._rows[written.id] = written
         charset = entries.short(intent.caller_charset, "charset")
         self._bodies[written.id] = Bodies(intent.caller_request, charset, intent.platform_request, answer)
+        if intent.evidence:
+            self._proofs[written.id] = list(intent.evidence)
         if row.request_id and takes_request:
             self._requests[row.client, row.request_id] = written.id
         return written
+
+
+class MemoryNodes:
+    """``NodeRegistry`` over the rows of a :class:`MemoryJournal`.
+
+    Args:
+        alone: as a store would be that admits one process only.
+    """
+
+    def __init__(self, journal: MemoryJournal, *, alone: bool = False) -> None:
+        self.alone = alone
+        self._journal = journal
+        self._nodes: dict[str, Node] = {}
+
+    def nodes(self) -> list[Node]:
+        with self._journal._lock:
+            self._journal._check()
+            held = Counter(row.node for row in self._journal._rows.values() if row.state is State.INTENDED)
+            return [replace(self._nodes[name], open=held[name]) for name in sorted(self._nodes)]
+
+    def claim(
+        self, name: str, before: Node | None, facts: NodeFacts, now: datetime, outcome: Outcome
+    ) -> tuple[Registration, int] | None:
+        mine = Registration(entries.identity(name, "node"), before.registration.epoch + 1 if before else 1)
+        with self._journal._lock:
+            self._journal._check()
+            if not _same_life(self._nodes.get(mine.name), before):
+                return None
+            at = entries.from_ms(entries.to_ms(now))
+            if self.alone:
+                self._nodes = {key: _ended(node, NodeState.DEAD) for key, node in self._nodes.items()}
+            self._nodes[mine.name] = Node(mine, NodeState.RUNNING, 0, at, at, facts)
+            return mine, self._doubt(
+                outcome, lambda row: self.alone or (row.node == mine.name and row.epoch < mine.epoch)
+            )
+
+    def beat(self, registration: Registration, now: datetime) -> bool:
+        with self._journal._lock:
+            self._journal._check()
+            if not self._in_force(registration):
+                return False
+            node = self._nodes[registration.name]
+            at = entries.from_ms(entries.to_ms(now))
+            self._nodes[registration.name] = replace(node, beat=node.beat + 1, heartbeat_at=at)
+            return True
+
+    def holds(self, registration: Registration) -> bool:
+        with self._journal._lock:
+            self._journal._check()
+            return self._in_force(registration)
+
+    def declare_dead(self, node: Node, outcome: Outcome) -> int | None:
+        with self._journal._lock:
+            self._journal._check()
+            if not self._in_force(node.registration) or self._nodes[node.registration.name].beat != node.beat:
+                return None
+            return self._end(node.registration, NodeState.DEAD, outcome)
+
+    def leave(self, registration: Registration, outcome: Outcome) -> int:
+        with self._journal._lock:
+            self._journal._check()
+            return self._end(registration, NodeState.ENDED, outcome) if self._in_force(registration) else 0
+
+    def sweep(self, outcome: Outcome) -> int:
+        with self._journal._lock:
+            self._journal._check()
+            return self._doubt(
+                outcome, lambda row: row.epoch > 0 and not self._in_force(Registration(row.node, row.epoch))
+            )
+
+    def _in_force(self, registration: Registration) -> bool:
+        node = self._nodes.get(registration.name)
+        return node is not None and node.state is NodeState.RUNNING and node.registration == registration
+
+    def _end(self, registration: Registration, state: NodeState, outcome: Outcome) -> int:
+        self._nodes[registration.name] = _ended(self._nodes[registration.name], state)
+        return self._doubt(outcome, lambda row: row.node == registration.name and row.epoch <= registration.epoch)
+
+    def _doubt(self, outcome: Outcome, left: Callable[[Exchange], bool]) -> int:
+        found = [row for row in self._journal._rows.values() if row.state is State.INTENDED and left(row)]
+        for row in found:
+            self._journal._rows[row.id] = replace(row, **entries.ended(outcome))
+        return len(found)
+
+
+def _same_life(now: Node | None, before: Node | None) -> bool:
+    if now is None or before is None:
+        return now is before
+    return (now.registration, now.beat) == (before.registration, before.beat)
+
+
+def _ended(node: Node, state: NodeState) -> Node:
+    if node.state is not NodeState.RUNNING:
+        return node
+    raised = Registration(node.registration.name, node.registration.epoch + 1)
+    return replace(node, state=state, registration=raised)
 
 
 def _gives_way(holder: Exchange) -> bool:

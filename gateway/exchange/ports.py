@@ -6,10 +6,12 @@ Each port has a fake beside it (``gateway/exchange/fakes.py``) and a conformance
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
+
+from gateway.stays.ports import StayFact, StayRecords
 
 
 class State(enum.StrEnum):
@@ -51,6 +53,10 @@ class Rejected(NotSent):
     """
 
 
+class NotMine(NotSent):
+    """Just before the first byte the exchange was no longer this node's: others have declared the node dead."""
+
+
 class NoAnswer(PlatformError):
     """The request may have arrived but there is no trustworthy answer (timeout, reset, truncated, HTTP 5xx, too large)."""
 
@@ -64,6 +70,13 @@ class PlatformRequest:
     body: bytes
     read_timeout_s: float | None = None
     """Overrides the adapter's configured read timeout."""
+    still_mine: Callable[[], bool] | None = field(default=None, compare=False, repr=False)
+    """Asked once the connection stands, right before the first byte; False: nothing is sent and :class:`NotMine` raised."""
+
+    def check_mine(self) -> None:
+        """For whoever sends: call when nothing but the first byte is left to do. Raises :class:`NotMine`."""
+        if self.still_mine is not None and not self.still_mine():
+            raise NotMine("本节点已被其他节点接管")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +93,10 @@ class SettlementPlatform(Protocol):
     """A way to a province."""
 
     def send(self, request: PlatformRequest) -> PlatformAnswer:
-        """Send once, never retry. Raises :class:`NotSent` or :class:`NoAnswer`."""
+        """Send once, never retry; ``request.check_mine()`` right before the first byte.
+
+        Raises :class:`NotSent` or :class:`NoAnswer`.
+        """
         ...
 
     def reachable(self, timeout_s: float) -> bool:
@@ -119,12 +135,20 @@ class Intent:
     province: str = ""
     node: str = ""
     """Whose process holds it while it is INTENDED."""
+    epoch: int = 0
+    """Of that node's registration; 0 where there is none."""
     business_key: str = ""
     """The visit it is about (``gateway/exchange/content.py``); one exchange at a time may hold it."""
     busy_keys: Sequence[str] = ()
     """Every key it holds until it is closed; empty: ``business_key`` alone, or none."""
     once: bool = False
     """Refuse it while an exchange of the same transaction, business key and content is open or in force."""
+    stay: Sequence[StayFact] = ()
+    """What it will tell of inpatient stays once it is confirmed."""
+    stay_versions: Mapping[str, int] = field(default_factory=dict)
+    """Versions of the stay that the rules judged it by; when one is another by now the intent is refused."""
+    evidence: Sequence[Proof] = ()
+    """What the rules compared and amended; kept in the same commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +172,8 @@ class Outcome:
     """Only with CONFIRMED: transactions of which every exchange in force about the same visit is no longer so."""
     ends_msgid: str | None = None
     """Only with CONFIRMED: the exchange sent under this msgid is no longer in force (2601)."""
+    stay: Sequence[StayFact] = ()
+    """Only with CONFIRMED: what it tells of stays now that the answer is known; empty: as the intent said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +202,7 @@ class Exchange:
     code: str
     elapsed_ms: int
     node: str = ""
+    epoch: int = 0
     business_key: str = ""
     undone_by: int | None = None
     """Id of the exchange that ended it: CONFIRMED, but no longer in force."""
@@ -213,6 +240,9 @@ class ProofKind(enum.StrEnum):
     LATE_ANSWER = "late_answer"
     OPERATOR = "operator"
     DECISION = "decision"
+    UNSENT = "unsent"
+    """The sender itself says that nothing left: it found out too late to close the exchange as NOT_SENT."""
+    RULES = "rules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +314,11 @@ class JournalUnavailable(Exception):
 class Journal(Protocol):
     """The durable record. Every method returns only after its effect is durable."""
 
+    @property
+    def stays(self) -> StayRecords:
+        """What is kept about stays, in the same commits."""
+        ...
+
     def find_request(self, client: str, request_id: str) -> Exchange | None:
         """The exchange that last held this client's ``request_id``."""
         ...
@@ -303,6 +338,7 @@ class Journal(Protocol):
             RequestIdTaken: the id is held by an exchange that is open or in force.
             Busy: a key is held by an open exchange.
             InForce: ``intent.once``, and the same is open or in force.
+            StayChanged: a stay is at another version than ``intent.stay_versions`` says.
             JournalUnavailable: nothing was written.
         """
         ...
@@ -348,13 +384,6 @@ class Journal(Protocol):
         """CONFIRMED money in force, received since ``since`` and finished before ``before``, whose reply is not known to be written."""
         ...
 
-    def doubt_abandoned(self, node: str, outcome: Outcome) -> int:
-        """Move every INTENDED exchange of a node that is not running to IN_DOUBT; returns how many there were.
-
-        Only for a node that is starting: what its former process left open was perhaps sent.
-        """
-        ...
-
     def record(self, intent: Intent, outcome: Outcome) -> Exchange:
         """One row in its final state in one write: refusals, and reads, which need no write-ahead."""
         ...
@@ -383,3 +412,108 @@ class MsgidBlock:
     institution: str
     first: int
     end: int
+
+
+# ------------------------------------------------------------------- nodes
+
+
+class NodeState(enum.StrEnum):
+    """What is known of a node."""
+
+    RUNNING = "running"
+    ENDED = "ended"
+    """It went by itself, with nothing left open."""
+    DEAD = "dead"
+    """Others have declared it dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """Under what a process sends: its name, and a number that is raised whenever the name passes to another life."""
+
+    name: str = ""
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """What a process tells about itself."""
+
+    address: str = ""
+    """Where it listens, for the operator."""
+    place: str = ""
+    """Machine, boot and process namespace: within one place a process number tells whether somebody still lives."""
+    pid: int = 0
+    version: str = ""
+    silence_s: float = 15.0
+    """How long it may be silent before others declare it dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One row of the registry. Its times are for people; nobody compares them with a clock of another machine."""
+
+    registration: Registration
+    state: NodeState
+    beat: int
+    """Raised by each heartbeat."""
+    started_at: datetime
+    heartbeat_at: datetime
+    facts: NodeFacts
+    open: int = 0
+    """Exchanges that it holds INTENDED."""
+
+
+class NodeRegistry(Protocol):
+    """Who sends on this store. Every method returns only after its effect is durable.
+
+    ``outcome`` is IN_DOUBT with its text: what becomes, in the same commit, of exchanges whose holder is no more.
+    Raises ``JournalUnavailable`` as the journal does.
+    """
+
+    @property
+    def alone(self) -> bool:
+        """Whether the store admits one process only, so that whoever else is registered has ended."""
+        ...
+
+    def nodes(self) -> list[Node]:
+        """All that ever registered, by name."""
+        ...
+
+    def claim(
+        self, name: str, before: Node | None, facts: NodeFacts, now: datetime, outcome: Outcome
+    ) -> tuple[Registration, int] | None:
+        """Take a name that nobody had (``before`` None) or that ``before`` had, with the next epoch.
+
+        What the life before left INTENDED (alone: what anybody left) becomes IN_DOUBT.
+
+        Returns:
+            the registration and how many are in doubt; None when another was faster or ``before`` has beaten since.
+        """
+        ...
+
+    def beat(self, registration: Registration, now: datetime) -> bool:
+        """A sign of life; False when the registration is no longer in force."""
+        ...
+
+    def holds(self, registration: Registration) -> bool:
+        """Whether the registration is in force at this moment."""
+        ...
+
+    def declare_dead(self, node: Node, outcome: Outcome) -> int | None:
+        """Raise the epoch of a node that has not beaten since ``node`` was read; what it left INTENDED becomes IN_DOUBT.
+
+        Returns:
+            how many are in doubt; None when it has beaten or its registration has changed meanwhile.
+        """
+        ...
+
+    def leave(self, registration: Registration, outcome: Outcome) -> int:
+        """End by oneself: the epoch is raised; what is still INTENDED becomes IN_DOUBT. Returns how many that are."""
+        ...
+
+    def sweep(self, outcome: Outcome) -> int:
+        """Exchanges INTENDED under a registration that is no longer in force become IN_DOUBT: their sender was paused
+        between losing its registration and the intent. Returns how many there were.
+        """
+        ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -34,6 +35,7 @@ from gateway.exchange.ports import (
     Proof,
     ProofKind,
     Query,
+    Registration,
     SettlementPlatform,
     State,
 )
@@ -83,6 +85,8 @@ class _Doubt:
     envelope: Mapping[str, Any]
     """What was sent, read back."""
     proofs: list[Proof]
+    node: Registration
+    """Of this process when the step began."""
 
     @property
     def message(self) -> Any:
@@ -114,6 +118,7 @@ class Resolver:
         interface: returns the interface in force.
         monotonic: seconds that no clock step changes; the settle time is counted in them, from the first time that
             this process saw the doubt, so that a stepped clock never makes a late request look impossible.
+        node, still_mine: as ``Exchange``; a step that was paused for too long repeats and reverses nothing.
         reached: told boundaries, as ``Exchange``.
     """
 
@@ -129,6 +134,8 @@ class Resolver:
         monotonic: Callable[[], float],
         sign_ins: SignIns,
         policy: Policy = Policy(),
+        node: Callable[[], Registration] = Registration,
+        still_mine: Callable[[Registration], bool] = lambda _: True,
         reached: Callable[[str, str], None] = lambda _, __: None,
     ) -> None:
         self._interface = interface
@@ -140,6 +147,8 @@ class Resolver:
         self._monotonic = monotonic
         self._sign_ins = sign_ins
         self._policy = policy
+        self._node = node
+        self._still_mine = still_mine
         self._reached = reached
         self._watched: dict[int, _Watch] = {}
 
@@ -176,6 +185,7 @@ class Resolver:
 
     def step(self, exchange_id: int) -> Decision:
         """Take one step about one doubt: ask, decide, act. Never raises for what platform or journal do."""
+        node = self._node()
         try:
             entry = self._journal.get(exchange_id)
             if entry is None or entry.state is not State.IN_DOUBT:
@@ -187,7 +197,7 @@ class Resolver:
             if not self._journal.postpone(entry.id, entry.tries, now + pause):
                 return Decision(Act.WAIT, "另一节点正在核实")
             self._watch(entry.id).next_step = self._monotonic() + pause.total_seconds()
-            return self._settle(replace(entry, tries=entry.tries + 1))
+            return self._settle(replace(entry, tries=entry.tries + 1), node)
         except JournalUnavailable as error:
             log.warning("doubt_not_stepped", exchange=exchange_id, reason=str(error))
             return Decision(Act.WAIT, "网关存储不可用")
@@ -196,9 +206,9 @@ class Resolver:
             log.warning("doubt_closed_meanwhile", exchange=exchange_id, reason=str(error))
             return Decision(Act.WAIT, "已由他人了结")
 
-    def _settle(self, entry: Exchange) -> Decision:
+    def _settle(self, entry: Exchange, node: Registration) -> Decision:
         interface = self._interface()
-        doubt = self._read(entry, interface)
+        doubt = self._read(entry, node, interface)
         if doubt is None:
             return self._apply(entry, interface, Decision(Act.ESCALATE, "接口中已没有该交易，或原报文无法读取"))
         facts = self._facts(doubt, interface)
@@ -228,7 +238,7 @@ class Resolver:
 
     # --------------------------------------------------------------- facts
 
-    def _read(self, entry: Exchange, interface: Interface) -> _Doubt | None:
+    def _read(self, entry: Exchange, node: Registration, interface: Interface) -> _Doubt | None:
         transaction = interface.contract.transactions.get(entry.infno)
         bodies = self._journal.bodies(entry.id)
         if transaction is None or bodies is None or bodies.platform_request is None:
@@ -238,15 +248,17 @@ class Resolver:
         except Unreadable:
             return None
         rule = interface.contract.proofs.of(transaction)
-        return _Doubt(entry, transaction, rule, bodies, envelope, self._journal.proofs(entry.id))
+        return _Doubt(entry, transaction, rule, bodies, envelope, self._journal.proofs(entry.id), node)
 
     def _facts(self, doubt: _Doubt, interface: Interface) -> Facts:
         late = [proof.answer for proof in doubt.proofs if proof.kind is ProofKind.LATE_ANSWER and proof.answer]
         heard = (self._heard(body, doubt.transaction, interface) for body in late)
+        kinds = {proof.kind for proof in doubt.proofs}
         return Facts(
             reversible=doubt.transaction.reversible_by_2601,
             settled=self._settled(doubt, interface),
-            fence_begun=any(proof.kind is ProofKind.REVERSE for proof in doubt.proofs),
+            fence_begun=ProofKind.REVERSE in kinds,
+            unsent=ProofKind.UNSENT in kinds and not kinds & {ProofKind.REVERSE, ProofKind.REPEAT},
             late=next((one for one in heard if one.answer), None),
         )
 
@@ -363,8 +375,7 @@ class Resolver:
     ) -> Heard:
         """Durable as evidence before the first byte, and once more with the answer."""
         self._reached("before_intent", request.infno)
-        claimed = self._journal.get(doubt.entry.id)
-        if claimed is None or (claimed.state, claimed.tries) != (State.IN_DOUBT, doubt.entry.tries):
+        if not self._claimed(doubt):
             raise ValueError("another has taken this step over")
         self._keep(doubt, kind, "将要发出", request)
         self._reached("before_send", request.infno)
@@ -373,7 +384,7 @@ class Resolver:
         if kind is ProofKind.REPEAT:
             watch.sends, watch.since = doubt.sends + 1, self._monotonic()
         try:
-            body = self._platform.send(request).body
+            body = self._platform.send(replace(request, still_mine=partial(self._claimed, doubt))).body
         except NotSent as error:
             self._keep(doubt, kind, f"没有发出：{error}", request, repeated=True)
             return Heard(None, sent=False)
@@ -386,6 +397,13 @@ class Resolver:
         told = f"平台答复 {heard.answer.infcode} {heard.answer.err_msg}".strip() if heard.answer else "答复无法辨认"
         self._keep(doubt, kind, told, request, body, repeated=True)
         return heard
+
+    def _claimed(self, doubt: _Doubt) -> bool:
+        """Whether this step is still this node's to take."""
+        claimed = self._journal.get(doubt.entry.id)
+        if claimed is None or (claimed.state, claimed.tries) != (State.IN_DOUBT, doubt.entry.tries):
+            return False
+        return self._still_mine(doubt.node)
 
     def _request(self, doubt: _Doubt, infno: str, message: Any, interface: Interface) -> PlatformRequest:
         """A request of our own, in the name of the operator who made the doubtful one."""

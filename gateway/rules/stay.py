@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -186,10 +186,12 @@ class Stay:
     """When the newest 2403 was acknowledged."""
     changed_to: Moment | None = None
     """``begntime`` of the newest acknowledged 2403."""
-    died: Moment | None = None
-    """Death, where an acknowledged 2402 or a query told it."""
+    ward_at_change: Moment | None = None
+    """``t_ward`` as it was known when that 2403 was sent: tells a later correction (ET02-04) from a change never made."""
+    died: date | None = None
+    """Day of death, where the 2402 in force or a query told it."""
     registration: Row = field(default_factory=dict)
-    """Fields of the last acknowledged 2401/2403, so that the next 2403 changes nothing else."""
+    """Fields of the last acknowledged 2401/2403, by the names of 2403, so that the next 2403 changes nothing else."""
     med_type: str = ""
     dise_codg: str = ""
     discharge: Row = field(default_factory=dict)

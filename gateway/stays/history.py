@@ -76,6 +76,8 @@ class Adopted:
     infno: str = ""
     """``5201`` or ``5202``; empty for an import."""
     facts: Facts = field(default_factory=dict)
+    exchange_id: int = 0
+    """Number of the query in the journal; decides which is newer where the times are equal."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,17 +14,21 @@ from sqlalchemy.exc import ArgumentError
 
 from gateway import clock
 from gateway.exchange.ports import JournalUnavailable
+from gateway.protect import KeyringError, KeySource, source_of
+from gateway.settings import Settings
 from gateway.store import statements as sql
 from gateway.store._backend import Backend, StoreError
+from gateway.store._keys import GuardedBackend, Keys
 from gateway.store._migrate import head, migrate, revision
 from gateway.store._postgres import PostgresBackend
 from gateway.store._sqlite import SqliteBackend
 from gateway.store.accounts import Accounts
 from gateway.store.figures import Figures
 from gateway.store.journal import SqlJournal
+from gateway.store.nodes import SqlNodes
 from gateway.store.operator_log import OperatorLog
 
-__all__ = ["Store", "StoreError", "open_store"]
+__all__ = ["Store", "StoreError", "open_configured", "open_store"]
 
 POOL_SIZE = 8
 
@@ -32,19 +36,28 @@ POOL_SIZE = 8
 class Store:
     """An open store. Its parts are shared by all threads of the process; not to be carried over a fork."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, keys: KeySource | None = None) -> None:
         self._backend = backend
-        self.journal = SqlJournal(backend)
+        self._keys = Keys(backend, keys)
+        guarded = GuardedBackend(backend, self._keys) if keys else backend
+        self.journal = SqlJournal(guarded)
+        self.nodes = SqlNodes(backend)
         self.accounts = Accounts(backend)
         self.figures = Figures(backend)
-        self.operator_log = OperatorLog(backend, clock.now)
+        self.operator_log = OperatorLog(guarded, clock.now)
+        self._keys.admit()
 
     def upgrade(self) -> None:
         """Bring the tables up to date, all steps or none. Raises :class:`StoreError`; several nodes may call it at once."""
         try:
-            self._backend.write(migrate)
+            self._backend.write(self._migrate)
+            self._keys.admit()
         except JournalUnavailable as error:
             raise StoreError(f"无法升级数据库：{error}") from error
+
+    def _migrate(self, connection: Connection) -> None:
+        migrate(connection)
+        self._keys.register(connection)
 
     def current(self) -> bool:
         """Whether the tables are those that this program needs."""
@@ -65,7 +78,9 @@ class Store:
         self._backend.close()
 
 
-def open_store(url: str, *, node: str, read_only: bool = False, pool_size: int = POOL_SIZE) -> Store:
+def open_store(
+    url: str, *, node: str, read_only: bool = False, pool_size: int = POOL_SIZE, keys: KeySource | None = None
+) -> Store:
     """Open the store at ``url``.
 
     Args:
@@ -74,14 +89,33 @@ def open_store(url: str, *, node: str, read_only: bool = False, pool_size: int =
         node: name of this node.
         read_only: leave writing to another process.
         pool_size: connections at most (SQLite: those that read).
+        keys: where the keys of a protected store come from; None only where nothing is protected.
 
     Raises:
-        StoreError: the URL is not understood, or the SQLite file is in use, missing or damaged.
+        StoreError: the URL is not understood, the SQLite file is in use, missing or damaged, or the keys are missing
+            or are not those of this store.
     """
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
-        return Store(SqliteBackend(_file(parsed), node=node, pool_size=pool_size, read_only=read_only))
-    return Store(PostgresBackend(parsed, node=node, pool_size=pool_size, read_only=read_only))
+        return _store(SqliteBackend(_file(parsed), node=node, pool_size=pool_size, read_only=read_only), keys)
+    return _store(PostgresBackend(parsed, node=node, pool_size=pool_size, read_only=read_only), keys)
+
+
+def open_configured(settings: Settings, *, read_only: bool = False) -> Store:
+    """Open the store of a configuration with its keys. Raises :class:`StoreError`."""
+    try:
+        keys = source_of(settings.protect.keys)
+    except KeyringError as error:
+        raise StoreError(str(error)) from error
+    return open_store(settings.store.url, node=settings.node, read_only=read_only, keys=keys)
+
+
+def _store(backend: Backend, keys: KeySource | None) -> Store:
+    try:
+        return Store(backend, keys)
+    except StoreError:
+        backend.close()
+        raise
 
 
 def _parse(url: str) -> URL:

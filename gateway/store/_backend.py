@@ -19,6 +19,9 @@ class StoreError(Exception):
 class Backend(Protocol):
     """A database. Every failure of it comes out as ``JournalUnavailable``; what the job itself raises comes out as it is."""
 
+    alone: bool
+    """Whether it admits one writing process only."""
+
     def write(self, job: Job[T]) -> T:
         """Run ``job`` in a transaction of its own effect; returns only after it is durable."""
         ...

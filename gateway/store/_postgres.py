@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from gateway.exchange.ports import JournalUnavailable
 from gateway.store._backend import Job, T
+from gateway.store._connection import Connection
 from gateway.store._writer import unavailable
 
 ATTEMPTS_MAX = 5
@@ -42,6 +43,8 @@ class PostgresBackend:
         read_only: refuse writes.
     """
 
+    alone = False
+
     def __init__(self, url: URL, *, node: str, pool_size: int, read_only: bool) -> None:
         self._engine = _engine(url, node, pool_size)
         # a single SELECT needs no BEGIN and ROLLBACK around it
@@ -66,7 +69,7 @@ class PostgresBackend:
         self._engine.dispose()
 
     def _transaction(self, job: Job[T]) -> T:
-        with self._engine.connect() as connection:
+        with Connection(self._engine) as connection:
             transaction = connection.begin()
             try:
                 result = job(connection)
@@ -77,7 +80,7 @@ class PostgresBackend:
             return result
 
     def _select(self, job: Job[T]) -> T:
-        with self._reading.connect() as connection:
+        with Connection(self._reading) as connection:
             try:
                 return job(connection)
             except DBAPIError as error:

@@ -13,11 +13,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+import sqlalchemy
+from sqlalchemy import URL, Engine, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.exchange.ports import JournalUnavailable
 from gateway.store._backend import Job, StoreError, T
+from gateway.store._connection import Connection
 from gateway.store._writer import GroupWriter, unavailable
 
 BUSY_MS = 10_000
@@ -38,6 +40,8 @@ class SqliteBackend:
     Raises:
         StoreError: the file is in use by another process, is missing or is not a database.
     """
+
+    alone = True
 
     def __init__(self, path: Path, *, node: str, pool_size: int, read_only: bool) -> None:
         self._path = path
@@ -63,7 +67,7 @@ class SqliteBackend:
 
     def read(self, job: Job[T]) -> T:
         try:
-            with self._reading.connect() as connection:
+            with Connection(self._reading) as connection:
                 return job(connection)
         except SQLAlchemyError as error:
             raise unavailable(error) from None
@@ -75,7 +79,7 @@ class SqliteBackend:
     def check(self) -> list[str]:
         """Damage that SQLite itself finds: pages, indexes, rows whose parent is missing."""
 
-        def look(connection: Connection) -> list[str]:
+        def look(connection: sqlalchemy.Connection) -> list[str]:
             pages = [row[0] for row in connection.execute(text("PRAGMA quick_check"))]
             orphans = connection.execute(text("PRAGMA foreign_key_check")).all()
             found = [f"数据库文件损坏：{page}" for page in pages if page != "ok"]
@@ -141,7 +145,7 @@ def _writing_engine(path: Path) -> Engine:
 
     # the driver begins transactions late and lets savepoints slip; the writer says itself when
     @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
+    def _begin(connection: sqlalchemy.Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine

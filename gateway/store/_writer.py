@@ -15,11 +15,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Engine
+import sqlalchemy
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from gateway.exchange.ports import JournalUnavailable
 from gateway.store._backend import Job, T
+from gateway.store._connection import Connection
 
 QUEUE_MAX = 1024
 GROUP_MAX = 64
@@ -28,7 +30,7 @@ WAIT_S_MAX = 30.0
 
 @dataclass(slots=True)
 class _Task:
-    job: Callable[[Connection], Any]
+    job: Callable[[sqlalchemy.Connection], Any]
     future: Future[Any] = field(default_factory=Future)
     result: Any = None
     error: BaseException | None = None
@@ -112,7 +114,7 @@ class GroupWriter:
 
     def _run_group(self, group: Sequence[_Task]) -> None:
         try:
-            with self._engine.begin() as connection:
+            with Connection(self._engine) as connection, connection.begin():
                 raw = connection.connection.driver_connection
                 assert isinstance(raw, sqlite3.Connection)
                 for task in group:
@@ -121,7 +123,7 @@ class GroupWriter:
             _fail_all(group, error)
 
 
-def _run_one(connection: Connection, raw: sqlite3.Connection, task: _Task) -> None:
+def _run_one(connection: sqlalchemy.Connection, raw: sqlite3.Connection, task: _Task) -> None:
     """Run one job behind a savepoint. Raises when the whole transaction is lost with it."""
     raw.execute("SAVEPOINT job")
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -27,15 +26,17 @@ from gateway.exchange.ports import (
     State,
 )
 from gateway.exchange.states import FREE, OPEN, UNRESOLVED
+from gateway.protect import Sealing
+from gateway.store import _sealed as protection
 from gateway.store import statements as sql
 from gateway.store._backend import Backend
+from gateway.store._keys import must_be_protected_too, must_know_every_version, sealing_of
+from gateway.store.stays import SqlStays, check_versions, confirm_facts, fact_rows, insert_facts
 from gateway.store.tables import exchange
 
-_COLUMNS = tuple(column.name for column in exchange.columns if column.name != "id")
+_COLUMNS = tuple(column.name for column in exchange.columns if column.name not in ("id", "sealed", "key_version"))
 _TIMES = ("received_at", "finished_at", "next_try_at")
 _NONE_AS_IT_IS = frozenset({"msgid", "request_id", "finished_at", "next_try_at", "undone_by"})
-PACK_LEVEL = 3
-"""zlib: on fee rows as small as the default level within a tenth, at half its time."""
 
 
 class SqlJournal:
@@ -43,18 +44,19 @@ class SqlJournal:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self.stays = SqlStays(backend)
 
     def find_request(self, client: str, request_id: str) -> Exchange | None:
         held = {"client": entries.identity(client, "client"), "request_id": entries.identity(request_id, "request_id")}
-        return self._backend.read(lambda connection: _one(connection.execute(sql.FIND_REQUEST, held).all()))
+        return self._backend.read(lambda connection: _one(connection, connection.execute(sql.FIND_REQUEST, held).all()))
 
     def find_effective(self, infno: str, business_key: str, content_hash: str) -> Exchange | None:
-        wanted = _same(entries.short(infno, "infno"), entries.identity(business_key, "business_key"), content_hash)
-        return self._backend.read(lambda connection: _found(connection, sql.EFFECTIVE, wanted))
+        named = entries.short(infno, "infno"), entries.identity(business_key, "business_key"), content_hash
+        return self._backend.read(lambda connection: _found(connection, sql.EFFECTIVE, _same(connection, *named)))
 
     def find_busy(self, business_key: str) -> Exchange | None:
         keys = [entries.identity(business_key, "business_key")]
-        return self._backend.read(lambda connection: _found(connection, sql.BUSY_HOLDER, {"keys": keys}))
+        return self._backend.read(lambda connection: _busy_holder(connection, keys))
 
     def intend(self, intent: Intent) -> Exchange:
         row, keys = entries.intended(intent), entries.busy_keys(intent)
@@ -62,16 +64,22 @@ class SqlJournal:
             _packed("caller_request", intent.caller_request, intent.caller_charset),
             _packed("platform_request", intent.platform_request),
         ]
+        facts, evidence = fact_rows(intent.stay), [_proof_row(proof) for proof in intent.evidence]
 
         def job(connection: Connection) -> Exchange:
+            must_be_protected_too(connection, sealing_of(connection))
             held_by = _free_holder(connection, row)
             _must_not_be_in_force(connection, row, once=intent.once)
-            if keys and (holder := _found(connection, sql.BUSY_HOLDER, {"keys": list(keys)})):
+            if keys and (holder := _busy_holder(connection, keys)):
                 raise Busy(holder)
             written = _insert(connection, row, bodies)
             _take_request(connection, written, held_by)
-            for key in keys:
+            # in the order of what stands in the table, so that two never wait for each other
+            for key in sorted(map(sealing_of(connection).fence, keys)):
                 connection.execute(sql.INSERT_BUSY, {"business_key": key, "exchange_id": written.id})
+            check_versions(connection, intent.stay_versions)
+            insert_facts(connection, written.id, facts)
+            _insert_proofs(connection, written.id, evidence)
             # with the key in hand: the same may have come and gone on another node since the first look
             _must_not_be_in_force(connection, written, once=intent.once)
             return written
@@ -80,13 +88,14 @@ class SqlJournal:
 
     def finish(self, exchange_id: int, outcome: Outcome) -> Exchange:
         body = _packed("platform_answer", outcome.platform_answer)
+        facts = fact_rows(outcome.stay)
 
         def job(connection: Connection) -> Exchange:
             row = _get(connection, exchange_id)
             before = entries.check_edge(row, exchange_id, outcome.state, of=(State.INTENDED,))
             keys = entries.key_pairs(before.keys, outcome.keys)
             after = replace(before, **entries.ended(outcome), keys=keys)
-            _close(connection, before, after, outcome)
+            _close(connection, before, after, outcome, facts)
             _insert_bodies(connection, exchange_id, [body])
             return after
 
@@ -94,12 +103,12 @@ class SqlJournal:
 
     def resolve(self, exchange_id: int, outcome: Outcome, proofs: Sequence[Proof] = ()) -> Exchange:
         body = _packed("proof_answer", outcome.proof_answer)
-        evidence = [_proof_row(proof) for proof in proofs]
+        evidence, facts = [_proof_row(proof) for proof in proofs], fact_rows(outcome.stay)
 
         def job(connection: Connection) -> Exchange:
             before = entries.check_edge(_get(connection, exchange_id), exchange_id, outcome.state, of=UNRESOLVED)
             after = entries.resolved(before, outcome)
-            _close(connection, before, after, outcome)
+            _close(connection, before, after, outcome, facts)
             _insert_bodies(connection, exchange_id, [body])
             _insert_proofs(connection, exchange_id, evidence)
             return after
@@ -118,8 +127,11 @@ class SqlJournal:
 
     def proofs(self, exchange_id: int) -> list[Proof]:
         which = {"exchange_id": exchange_id}
-        found: Sequence[Any] = self._backend.read(lambda connection: connection.execute(sql.PROOFS, which).all())
-        return [_proof(row) for row in found]
+
+        def job(connection: Connection) -> list[Proof]:
+            return [_proof(sealing_of(connection), row) for row in connection.execute(sql.PROOFS, which)]
+
+        return self._backend.read(job)
 
     def doubts(self, due: datetime, limit: int = 100) -> list[Exchange]:
         return self._page(sql.DOUBTS, {"due": entries.to_ms(due), "count": entries.check_limit(limit)})
@@ -141,13 +153,6 @@ class SqlJournal:
         bounds = {"since": entries.to_ms(since), "before": entries.to_ms(before)}
         return self._page(sql.UNTOLD, {**bounds, "count": entries.check_limit(limit)})
 
-    def doubt_abandoned(self, node: str, outcome: Outcome) -> int:
-        changed = {f"new_{name}": _column(value) for name, value in entries.ended(outcome).items()}
-        where = {"of_node": entries.identity(node, "node"), "state_before": State.INTENDED.value}
-        return self._backend.write(
-            lambda connection: connection.execute(sql.DOUBT_ABANDONED, {**changed, **where}).rowcount
-        )
-
     def record(self, intent: Intent, outcome: Outcome) -> Exchange:
         row = entries.recorded(intent, outcome)
         bodies = [
@@ -155,9 +160,13 @@ class SqlJournal:
             _packed("platform_request", intent.platform_request),
             _packed("platform_answer", outcome.platform_answer),
         ]
+        facts, evidence = fact_rows(outcome.stay or intent.stay), [_proof_row(proof) for proof in intent.evidence]
 
         def job(connection: Connection) -> Exchange:
             written = _insert(connection, row, bodies)
+            _insert_proofs(connection, written.id, evidence)
+            if facts and row.state is State.CONFIRMED:
+                confirm_facts(connection, written, facts, ())
             if row.request_id:
                 held_by = _holder(connection, row)
                 if held_by is None or _gives_way(held_by):
@@ -171,21 +180,25 @@ class SqlJournal:
 
     def bodies(self, exchange_id: int) -> Bodies | None:
         which = {"exchange_id": exchange_id}
-        found: Sequence[Any] = self._backend.read(lambda connection: connection.execute(sql.BODIES, which).all())
-        return _bodies(exchange_id, found) if found else None
 
-    def search(self, query: Query) -> list[Exchange]:
-        return self._page(sql.search(query), {})
-
-    def _page(self, statement: Select[Any], values: Mapping[str, Any]) -> list[Exchange]:
-        def job(connection: Connection) -> list[Exchange]:
-            page = connection.execute(statement, values).all()
-            keys: dict[int, list[tuple[str, str]]] = {row.id: [] for row in page}
-            for key in connection.execute(sql.KEYS_OF, {"ids": list(keys)}) if page else ():
-                keys[key.exchange_id].append((key.kind, key.value))
-            return [_exchange(row._mapping, keys[row.id]) for row in page]
+        def job(connection: Connection) -> Bodies | None:
+            found = connection.execute(sql.BODIES, which).all()
+            return _bodies(sealing_of(connection), exchange_id, found) if found else None
 
         return self._backend.read(job)
+
+    def search(self, query: Query) -> list[Exchange]:
+        def job(connection: Connection) -> list[Exchange]:
+            sealing = sealing_of(connection)
+            page = _page(connection, sql.search(query, sealing.searched), {})
+            if query.keys:
+                must_know_every_version(connection, sealing)
+            return page
+
+        return self._backend.read(job)
+
+    def _page(self, statement: Select[Any], values: Mapping[str, Any]) -> list[Exchange]:
+        return self._backend.read(lambda connection: _page(connection, statement, values))
 
     def count_by_state(self, since: datetime) -> Mapping[str, int]:
         after = {"since": entries.to_ms(since)}
@@ -212,8 +225,17 @@ class SqlJournal:
         return self._backend.room()
 
 
+def _page(connection: Connection, statement: Select[Any], values: Mapping[str, Any]) -> list[Exchange]:
+    page = connection.execute(statement, values).all()
+    keys: dict[int, list[tuple[str, str]]] = {row.id: [] for row in page if row.sealed is None}
+    for key in connection.execute(sql.KEYS_OF, {"ids": list(keys)}) if keys else ():
+        keys[key.exchange_id].append((key.kind, key.value))
+    sealing = sealing_of(connection)
+    return [_exchange(sealing, row._mapping, keys.get(row.id, ())) for row in page]
+
+
 def _get(connection: Connection, exchange_id: int) -> Exchange | None:
-    return _one(connection.execute(sql.GET, {"exchange_id": exchange_id}).all())
+    return _one(connection, connection.execute(sql.GET, {"exchange_id": exchange_id}).all())
 
 
 def _holder(connection: Connection, row: Exchange) -> Exchange | None:
@@ -235,14 +257,25 @@ def _free_holder(connection: Connection, row: Exchange) -> Exchange | None:
     return held_by
 
 
-def _same(infno: str, business_key: str, content_hash: str, not_id: int = 0) -> dict[str, Any]:
-    return {"infno": infno, "business_key": business_key, "content_hash": content_hash, "not_id": not_id}
+def _same(connection: Connection, infno: str, business_key: str, content_hash: str, not_id: int = 0) -> dict[str, Any]:
+    sealing = sealing_of(connection)
+    return {
+        "infno": infno,
+        "business_keys": list(sealing.fences(business_key)),
+        "content_hashes": list(sealing.fences(content_hash)),
+        "not_id": not_id,
+    }
+
+
+def _busy_holder(connection: Connection, keys: Sequence[str]) -> Exchange | None:
+    forms = [form for key in keys for form in sealing_of(connection).fences(key)]
+    return _found(connection, sql.BUSY_HOLDER, {"keys": forms})
 
 
 def _must_not_be_in_force(connection: Connection, row: Exchange, *, once: bool) -> None:
     if not once:
         return
-    wanted = _same(row.infno, row.business_key, row.content_hash, row.id)
+    wanted = _same(connection, row.infno, row.business_key, row.content_hash, row.id)
     if holder := _found(connection, sql.EFFECTIVE, wanted):
         raise InForce(holder)
 
@@ -253,17 +286,20 @@ def _found(connection: Connection, statement: Select[Any], values: Mapping[str, 
     return None if exchange_id is None else _get(connection, exchange_id)
 
 
-def _close(connection: Connection, before: Exchange, after: Exchange, outcome: Outcome) -> None:
+def _close(
+    connection: Connection, before: Exchange, after: Exchange, outcome: Outcome, facts: Sequence[dict[str, Any]]
+) -> None:
     """Move the row, free its keys when it is closed, end what its confirmation ends."""
     _move(connection, before, after)
     _insert_keys(connection, after.id, sorted(set(after.keys) - set(before.keys)))
     if after.state not in OPEN:
         connection.execute(sql.FREE_BUSY, {"held_by": after.id})
     if after.state is State.CONFIRMED:
-        _end_others(connection, after, outcome)
+        confirm_facts(connection, after, facts, _end_others(connection, after, outcome))
 
 
-def _end_others(connection: Connection, row: Exchange, outcome: Outcome) -> None:
+def _end_others(connection: Connection, row: Exchange, outcome: Outcome) -> list[int]:
+    """Ids of the exchanges that are in force no more, or again."""
     ids = _ended_ids(connection, row, outcome.ends) if outcome.ends else []
     if outcome.ends_msgid:
         of = {"of_msgid": entries.identity(outcome.ends_msgid, "msgid")}
@@ -272,6 +308,7 @@ def _end_others(connection: Connection, row: Exchange, outcome: Outcome) -> None
             ids.append(exchange_id)
     if ids:
         connection.execute(sql.UNDO, {"ids": ids, "new_undone_by": row.id})
+    return ids
 
 
 def _ended_ids(connection: Connection, row: Exchange, infnos: Sequence[str]) -> list[int]:
@@ -279,15 +316,18 @@ def _ended_ids(connection: Connection, row: Exchange, infnos: Sequence[str]) -> 
     wanted: dict[str, Any] = {"infnos": list(infnos), "institution": row.institution or None, "ended_by": row.id}
     statement = sql.ENDED_ALL
     if kind:
-        statement, wanted = sql.ENDED_BY_KEY, {**wanted, "key_kind": kind, "key_values": sorted(values)}
+        forms = [form for value in sorted(values) for form in sealing_of(connection).searched(kind, value)]
+        statement, wanted = sql.ENDED_BY_KEY, {**wanted, "key_kind": kind, "key_values": forms}
     ids = list(connection.execute(statement, wanted).scalars().all())
-    if not ids:
-        return ids
-    settlements: dict[int, set[str]] = {exchange_id: set() for exchange_id in [*ids, row.id]}
-    for key in connection.execute(sql.KEYS_OF, {"ids": list(settlements)}):
-        if key.kind == "setl_id":
-            settlements[key.exchange_id].add(key.value)
-    return [found for found in ids if entries.same_settlement(settlements[row.id], settlements[found])]
+    if kind:
+        must_know_every_version(connection, sealing_of(connection))
+    mine = _settlements(row)
+    others = _page(connection, sql.ROWS, {"ids": ids}) if ids else []
+    return [found.id for found in others if entries.same_settlement(mine, _settlements(found))]
+
+
+def _settlements(row: Exchange) -> set[str]:
+    return {value for kind, value in row.keys if kind == "setl_id"}
 
 
 def _proof_row(proof: Proof) -> dict[str, Any]:
@@ -298,27 +338,30 @@ def _proof_row(proof: Proof) -> dict[str, Any]:
         "detail": entries.plain(proof.detail) or None,
         "infno": entries.short(proof.infno, "infno") or None,
         "msgid": entries.identity_or_none(proof.msgid, "msgid"),
-        "request": None if proof.request is None else zlib.compress(proof.request, PACK_LEVEL),
-        "answer": None if proof.answer is None else zlib.compress(proof.answer, PACK_LEVEL),
+        "request": None if proof.request is None else protection.packed(proof.request),
+        "answer": None if proof.answer is None else protection.packed(proof.answer),
     }
 
 
 def _insert_proofs(connection: Connection, exchange_id: int, evidence: Sequence[dict[str, Any]]) -> None:
     if evidence:
         last: int = connection.execute(sql.LAST_SEQ, {"exchange_id": exchange_id}).scalar_one()
-        rows = [{**row, "exchange_id": exchange_id, "seq": last + n} for n, row in enumerate(evidence, 1)]
+        sealing = sealing_of(connection)
+        rows = [protection.sealed_proof(sealing, exchange_id, last + n, row) for n, row in enumerate(evidence, 1)]
         connection.execute(sql.INSERT_PROOF, rows)
 
 
-def _proof(row: Any) -> Proof:
+def _proof(sealing: Sealing, row: Any) -> Proof:
+    kept = protection.opened_proof(sealing, row)
+    place = f"exchange {row.exchange_id} (proof {row.seq})"
     return Proof(
         kind=ProofKind(row.kind),
         at=entries.from_ms(row.at),
-        detail=row.detail or "",
+        detail=kept["detail"],
         infno=row.infno or "",
         msgid=row.msgid or "",
-        request=None if row.request is None else zlib.decompress(row.request),
-        answer=None if row.answer is None else zlib.decompress(row.answer),
+        request=None if kept["request"] is None else protection.unpacked(place, kept["request"]),
+        answer=None if kept["answer"] is None else protection.unpacked(place, kept["answer"]),
     )
 
 
@@ -339,7 +382,8 @@ def _take_request(connection: Connection, row: Exchange, held_by: Exchange | Non
 
 
 def _insert(connection: Connection, row: Exchange, bodies: Iterable[dict[str, Any] | None]) -> Exchange:
-    values = {name: _column(getattr(row, name)) for name in _COLUMNS}
+    values = {name: column(getattr(row, name)) for name in _COLUMNS}
+    values |= protection.sealed_columns(sealing_of(connection), values, row.keys)
     inserted = connection.execute(sql.INSERT_EXCHANGE, values).inserted_primary_key
     assert inserted is not None
     written = replace(row, id=inserted[0])
@@ -349,20 +393,21 @@ def _insert(connection: Connection, row: Exchange, bodies: Iterable[dict[str, An
 
 
 def _insert_bodies(connection: Connection, exchange_id: int, bodies: Iterable[dict[str, Any] | None]) -> None:
-    given = [{**body, "exchange_id": exchange_id} for body in bodies if body is not None]
+    sealing = sealing_of(connection)
+    given = [protection.sealed_body(sealing, exchange_id, body) for body in bodies if body is not None]
     if given:
         connection.execute(sql.INSERT_BODY, given)
 
 
 def _insert_keys(connection: Connection, exchange_id: int, keys: Sequence[tuple[str, str]]) -> None:
     if keys:
-        connection.execute(
-            sql.INSERT_KEY, [{"exchange_id": exchange_id, "kind": kind, "value": value} for kind, value in keys]
-        )
+        connection.execute(sql.INSERT_KEY, protection.key_rows(sealing_of(connection), exchange_id, keys))
 
 
 def _move(connection: Connection, before: Exchange, after: Exchange) -> None:
-    changed: dict[str, Any] = {f"new_{name}": _column(getattr(after, name)) for name in sql.OUTCOME_COLUMNS}
+    values = {name: column(getattr(after, name)) for name in _COLUMNS}
+    values |= protection.sealed_columns(sealing_of(connection), values, after.keys)
+    changed: dict[str, Any] = {f"new_{name}": values[name] for name in (*sql.OUTCOME_COLUMNS, "sealed", "key_version")}
     where = {"exchange_id": before.id, "state_before": before.state.value}
     if connection.execute(sql.FINISH, {**changed, **where}).rowcount != 1:
         raise ValueError(f"exchange {before.id} was finished by another at the same moment")
@@ -377,7 +422,8 @@ def _raise_high(connection: Connection, institution: str, seen: int | None, rais
         raise JournalUnavailable("another node reserved numbers at the same moment")
 
 
-def _column(value: Any) -> Any:
+def column(value: Any) -> Any:
+    """A value as it is stored."""
     if isinstance(value, State):
         return value.value
     if isinstance(value, datetime):
@@ -385,23 +431,24 @@ def _column(value: Any) -> Any:
     return None if value == "" else value
 
 
-def _one(found: Sequence[Row[Any]]) -> Exchange | None:
+def _one(connection: Connection, found: Sequence[Row[Any]]) -> Exchange | None:
     if not found:
         return None
     keys = [(row.kind, row.value) for row in found if row.kind is not None]
-    return _exchange(found[0]._mapping, keys)
+    return _exchange(sealing_of(connection), found[0]._mapping, keys)
 
 
-def _exchange(row: Mapping[Any, Any], keys: Iterable[tuple[str, str]]) -> Exchange:
-    values = {name: _value(name, row[name]) for name in _COLUMNS}
-    return Exchange(id=row["id"], **values, keys=tuple(sorted(keys)))
+def _exchange(sealing: Sealing, row: Mapping[Any, Any], keys: Iterable[tuple[str, str]]) -> Exchange:
+    texts, sealed_keys = protection.opened(sealing, row)
+    values = {name: _value(name, texts.get(name, row[name])) for name in _COLUMNS}
+    return Exchange(id=row["id"], **values, keys=tuple(sorted(keys if sealed_keys is None else sealed_keys)))
 
 
 def _value(name: str, stored: Any) -> Any:
     if name == "state":
         return State(stored)
     if stored is None:
-        return None if name in _NONE_AS_IT_IS else 0 if name == "tries" else ""
+        return None if name in _NONE_AS_IT_IS else 0 if name in ("tries", "epoch") else ""
     return entries.from_ms(stored) if name in _TIMES else stored
 
 
@@ -411,31 +458,29 @@ def _packed(kind: str, body: bytes | None, charset: str | None = None) -> dict[s
         return None
     return {
         "kind": kind,
-        "packed": zlib.compress(body, PACK_LEVEL),
+        "packed": protection.packed(body),
         "raw_size": len(body),
         "charset": entries.short(charset, "charset") if charset else None,
     }
 
 
-def _bodies(exchange_id: int, found: Sequence[Any]) -> Bodies:
+def _bodies(sealing: Sealing, exchange_id: int, found: Sequence[Any]) -> Bodies:
     by_kind = {row.kind: row for row in found if row.kind is not None}
     caller = by_kind.get("caller_request")
     return Bodies(
-        caller_request=_unpacked(exchange_id, caller),
+        caller_request=_unpacked(sealing, exchange_id, caller),
         caller_charset=(caller.charset or "") if caller is not None else "",
-        platform_request=_unpacked(exchange_id, by_kind.get("platform_request")),
-        platform_answer=_unpacked(exchange_id, by_kind.get("platform_answer")),
-        proof_answer=_unpacked(exchange_id, by_kind.get("proof_answer")),
+        platform_request=_unpacked(sealing, exchange_id, by_kind.get("platform_request")),
+        platform_answer=_unpacked(sealing, exchange_id, by_kind.get("platform_answer")),
+        proof_answer=_unpacked(sealing, exchange_id, by_kind.get("proof_answer")),
     )
 
 
-def _unpacked(exchange_id: int, row: Any) -> bytes | None:
+def _unpacked(sealing: Sealing, exchange_id: int, row: Any) -> bytes | None:
     if row is None:
         return None
-    try:
-        body = zlib.decompress(row.packed)
-    except zlib.error as error:
-        raise JournalUnavailable(f"the bytes of exchange {exchange_id} ({row.kind}) are damaged") from error
+    kept = sealing.open(protection.body_place(exchange_id, row.kind), row.packed, row.key_version)
+    body = protection.unpacked(f"exchange {exchange_id} ({row.kind})", kept)
     if len(body) != row.raw_size:
         raise JournalUnavailable(f"the bytes of exchange {exchange_id} ({row.kind}) are incomplete")
     return body

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Executable, Select, and_, bindparam, delete, exists, func, insert, or_, select, update
 
 from gateway.exchange import entries
-from gateway.exchange.ports import Query, State
+from gateway.exchange.ports import NodeState, Query, State
 from gateway.exchange.states import OPEN, SENT
 from gateway.store.tables import (
     busy,
@@ -21,10 +21,12 @@ from gateway.store.tables import (
     exchange_body,
     exchange_key,
     msgid_high,
+    node,
     operator_log,
     operator_log_head,
     proof,
     request_key,
+    store_key,
 )
 
 _KEYS = exchange.outerjoin(exchange_key, exchange_key.c.exchange_id == exchange.c.id)
@@ -67,7 +69,12 @@ KEYS_OF = select(exchange_key.c.exchange_id, exchange_key.c.kind, exchange_key.c
 )
 BODIES = (
     select(
-        exchange.c.id, exchange_body.c.kind, exchange_body.c.packed, exchange_body.c.raw_size, exchange_body.c.charset
+        exchange.c.id,
+        exchange_body.c.kind,
+        exchange_body.c.packed,
+        exchange_body.c.raw_size,
+        exchange_body.c.charset,
+        exchange_body.c.key_version,
     )
     .select_from(exchange.outerjoin(exchange_body, exchange_body.c.exchange_id == exchange.c.id))
     .where(exchange.c.id == bindparam("exchange_id"))
@@ -98,13 +105,52 @@ _outcome: dict[str, Any] = {name: bindparam(f"new_{name}") for name in OUTCOME_C
 FINISH = (
     update(exchange)
     .where(exchange.c.id == bindparam("exchange_id"), exchange.c.state == bindparam("state_before"))
-    .values(_outcome)
+    .values({**_outcome, "sealed": bindparam("new_sealed"), "key_version": bindparam("new_key_version")})
 )
-DOUBT_ABANDONED = (
-    update(exchange)
-    .where(exchange.c.node == bindparam("of_node"), exchange.c.state == bindparam("state_before"))
-    .values(_outcome)
+# what a process left open that is no more
+_INTENDED = exchange.c.state == State.INTENDED.value
+_DOUBT = update(exchange).values(_outcome)
+DOUBT_ALL = _DOUBT.where(_INTENDED)
+DOUBT_LEFT = _DOUBT.where(
+    _INTENDED, exchange.c.node == bindparam("of_node"), func.coalesce(exchange.c.epoch, 0) < bindparam("before_epoch")
 )
+# rows without an epoch are those of a version that knew none
+_ORPHAN = and_(
+    _INTENDED,
+    exchange.c.epoch > 0,
+    ~exists().where(
+        node.c.name == exchange.c.node, node.c.epoch == exchange.c.epoch, node.c.state == NodeState.RUNNING.value
+    ),
+)
+ORPHANS = select(exchange.c.id).where(_ORPHAN).limit(1)
+DOUBT_ORPHANS = _DOUBT.where(_ORPHAN)
+
+NODES = select(node).order_by(node.c.name)
+NODES_OPEN = select(exchange.c.node, func.count().label("rows_counted")).where(_INTENDED).group_by(exchange.c.node)
+INSERT_NODE = insert(node)
+_node_columns: dict[str, Any] = {
+    column.name: bindparam(f"new_{column.name}") for column in node.columns if column.name != "name"
+}
+CLAIM_NODE = (
+    update(node)
+    .where(
+        node.c.name == bindparam("of_name"),
+        node.c.epoch == bindparam("of_epoch"),
+        node.c.beat == bindparam("of_beat"),
+    )
+    .values(_node_columns)
+)
+_IS_REGISTERED = and_(
+    node.c.name == bindparam("of_name"),
+    node.c.epoch == bindparam("of_epoch"),
+    node.c.state == NodeState.RUNNING.value,
+)
+BEAT = update(node).where(_IS_REGISTERED).values(beat=node.c.beat + 1, heartbeat_at=bindparam("new_heartbeat_at"))
+HOLDS = select(node.c.epoch).where(_IS_REGISTERED)
+_END = update(node).values(epoch=node.c.epoch + 1, state=bindparam("new_state"))
+DECLARE_DEAD = _END.where(_IS_REGISTERED, node.c.beat == bindparam("of_beat"))
+LEAVE = _END.where(_IS_REGISTERED)
+END_OTHERS = _END.where(node.c.state == NodeState.RUNNING.value, node.c.name != bindparam("of_name"))
 
 _OPEN = [state.value for state in OPEN]
 _IN_FORCE = and_(exchange.c.state == State.CONFIRMED.value, exchange.c.undone_by.is_(None))
@@ -112,8 +158,9 @@ EFFECTIVE = (
     select(exchange.c.id)
     .where(
         exchange.c.infno == bindparam("infno"),
-        exchange.c.business_key == bindparam("business_key"),
-        exchange.c.content_hash == bindparam("content_hash"),
+        # each in every form in which it may stand here (docs/inside/protection.md)
+        exchange.c.business_key.in_(bindparam("business_keys", expanding=True)),
+        exchange.c.content_hash.in_(bindparam("content_hashes", expanding=True)),
         exchange.c.id != bindparam("not_id"),
         or_(exchange.c.state.in_(_OPEN), _IN_FORCE),
     )
@@ -139,6 +186,7 @@ ENDED_BY_KEY = _ENDED.where(
         )
     )
 )
+ROWS = select(exchange).where(exchange.c.id.in_(bindparam("ids", expanding=True)))
 ENDED_MSGID = select(exchange.c.id).where(exchange.c.msgid == bindparam("of_msgid"), _IN_FORCE)
 UNDO = (
     update(exchange)
@@ -204,6 +252,18 @@ SENT_WITHOUT_BYTES = (
     .where(exchange_body.c.exchange_id.is_(None))
 )
 
+STORE_KEYS = select(store_key).order_by(store_key.c.purpose, store_key.c.version)
+HASH_VERSIONS = select(store_key.c.version).where(
+    store_key.c.purpose == "hash", store_key.c.state.in_(("written", "read"))
+)
+INSERT_STORE_KEY = insert(store_key)
+SET_STORE_KEY = (
+    update(store_key)
+    .where(store_key.c.purpose == bindparam("of_purpose"), store_key.c.version == bindparam("of_version"))
+    .values(state=bindparam("new_state"))
+)
+ANY_EXCHANGE = select(exchange.c.id).limit(1)
+
 INSERT_OPERATOR_LOG = insert(operator_log)
 LOCK_OPERATOR_HEAD = select(operator_log_head).with_for_update()
 OPERATOR_HEAD = select(operator_log_head)
@@ -230,7 +290,15 @@ def operator_log_page(operator: str, subject: str, before: int | None, limit: in
     return statement if before is None else statement.where(operator_log.c.seq < before)
 
 
-def search(query: Query) -> Select[Any]:
+Forms = Callable[[str, str], Sequence[str]]
+"""Every form in which the value of a kind of key may stand in the store."""
+
+
+def _as_it_is(_kind: str, value: str) -> Sequence[str]:
+    return (value,)
+
+
+def search(query: Query, forms: Forms = _as_it_is) -> Select[Any]:
     """The page that ``query`` asks for, newest first. Raises ValueError on a limit outside 1 to 1,000.
 
     With keys the search starts in ``exchange_key``, whose index already has the wanted order: ``exchange`` is only
@@ -239,7 +307,7 @@ def search(query: Query) -> Select[Any]:
     pairs = [
         (entries.identity(kind, "kind"), entries.identity(value, "value")) for kind, value in dict.fromkeys(query.keys)
     ]
-    statement, row_id = _start(pairs)
+    statement, row_id = _start([(kind, forms(kind, value)) for kind, value in pairs])
     if query.before_id is not None:
         statement = statement.where(row_id < query.before_id)
     for condition in _conditions(query):
@@ -247,7 +315,7 @@ def search(query: Query) -> Select[Any]:
     return statement.order_by(row_id.desc()).limit(entries.check_limit(query.limit))
 
 
-def _start(pairs: Sequence[tuple[str, str]]) -> tuple[Select[Any], Any]:
+def _start(pairs: Sequence[tuple[str, Sequence[str]]]) -> tuple[Select[Any], Any]:
     if not pairs:
         return select(exchange), exchange.c.id
     aliases = [exchange_key.alias(f"key_{number}") for number in range(len(pairs))]
@@ -256,8 +324,10 @@ def _start(pairs: Sequence[tuple[str, str]]) -> tuple[Select[Any], Any]:
     for alias in aliases[1:]:
         source = source.join(alias, alias.c.exchange_id == first.c.exchange_id)
     statement = select(exchange).select_from(source.join(exchange, exchange.c.id == first.c.exchange_id))
-    for alias, (kind, value) in zip(aliases, pairs, strict=True):
-        statement = statement.where(alias.c.kind == kind, alias.c.value == value)
+    for alias, (kind, values) in zip(aliases, pairs, strict=True):
+        # one form alone leaves the index in the wanted order
+        same = alias.c.value == values[0] if len(values) == 1 else alias.c.value.in_(values)
+        statement = statement.where(alias.c.kind == kind, same)
     return statement, first.c.exchange_id
 
 
@@ -330,3 +400,8 @@ EXCHANGE_FIGURES_OF = select(
 FIRST_SINCE = (
     select(exchange.c.id).where(exchange.c.received_at >= bindparam("since")).order_by(exchange.c.received_at).limit(1)
 )
+
+
+# at the end of the file, so that no statement is left out
+CONSTANT = frozenset(value for value in tuple(globals().values()) if isinstance(value, Executable))
+"""Every statement above: each is rendered once (``_connection.py``)."""

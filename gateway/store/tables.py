@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from gateway.exchange.entries import WIDTH
-from gateway.exchange.ports import State
+from gateway.exchange.ports import NodeState, State
 
 metadata = MetaData()
 
@@ -31,7 +31,7 @@ metadata = MetaData()
 RowId = BigInteger().with_variant(Integer(), "sqlite")
 
 
-def _text(name: str, *, nullable: bool = True) -> Column[str]:
+def text_column(name: str, *, nullable: bool = True) -> Column[str]:
     return Column(name, Unicode(WIDTH[name]), nullable=nullable)
 
 
@@ -39,32 +39,35 @@ exchange = Table(
     "exchange",
     metadata,
     Column("id", RowId, Identity(), primary_key=True),
-    _text("infno"),
-    _text("state", nullable=False),
-    _text("safety"),
-    _text("client"),
-    _text("channel"),
-    _text("institution"),
-    _text("province"),
-    _text("msgid"),
-    _text("request_id"),
-    _text("content_hash"),
-    _text("opter"),
-    _text("mapping_version"),
+    text_column("infno"),
+    text_column("state", nullable=False),
+    text_column("safety"),
+    text_column("client"),
+    text_column("channel"),
+    text_column("institution"),
+    text_column("province"),
+    text_column("msgid"),
+    text_column("request_id"),
+    text_column("content_hash"),
+    text_column("opter"),
+    text_column("mapping_version"),
     Column("received_at", BigInteger, nullable=False),
     Column("finished_at", BigInteger),
-    _text("infcode"),
-    _text("inf_refmsgid"),
+    text_column("infcode"),
+    text_column("inf_refmsgid"),
     Column("err_msg", UnicodeText),
     Column("warn_msg", UnicodeText),
-    _text("code"),
+    text_column("code"),
     Column("elapsed_ms", Integer, nullable=False),
-    _text("node"),
-    _text("business_key"),
+    text_column("node"),
+    text_column("business_key"),
     Column("undone_by", RowId),
     Column("tries", Integer),
     Column("next_try_at", BigInteger),
-    _text("reply"),
+    text_column("reply"),
+    Column("sealed", LargeBinary),
+    Column("key_version", Integer),
+    Column("epoch", BigInteger),
     CheckConstraint(f"state IN ({', '.join(repr(state.value) for state in State)})", name="ck_exchange_state"),
 )
 # SQL Server counts two NULLs as equal in a unique index unless they are left out of it
@@ -82,10 +85,11 @@ exchange_body = Table(
     "exchange_body",
     metadata,
     Column("exchange_id", RowId, ForeignKey("exchange.id", name="fk_exchange_body"), nullable=False),
-    _text("kind", nullable=False),
+    text_column("kind", nullable=False),
     Column("packed", LargeBinary, nullable=False),
     Column("raw_size", Integer, nullable=False),
-    _text("charset"),
+    text_column("charset"),
+    Column("key_version", Integer),
     PrimaryKeyConstraint("exchange_id", "kind", name="pk_exchange_body"),
 )
 
@@ -93,8 +97,9 @@ exchange_key = Table(
     "exchange_key",
     metadata,
     Column("exchange_id", RowId, ForeignKey("exchange.id", name="fk_exchange_key"), nullable=False),
-    _text("kind", nullable=False),
-    _text("value", nullable=False),
+    text_column("kind", nullable=False),
+    text_column("value", nullable=False),
+    Column("hash_version", Integer),
     PrimaryKeyConstraint("exchange_id", "kind", "value", name="pk_exchange_key"),
     Index("ix_exchange_key_value", "kind", "value", "exchange_id"),
 )
@@ -102,8 +107,8 @@ exchange_key = Table(
 request_key = Table(
     "request_key",
     metadata,
-    _text("client", nullable=False),
-    _text("request_id", nullable=False),
+    text_column("client", nullable=False),
+    text_column("request_id", nullable=False),
     Column("exchange_id", RowId, ForeignKey("exchange.id", name="fk_request_key"), nullable=False),
     PrimaryKeyConstraint("client", "request_id", name="pk_request_key"),
 )
@@ -111,7 +116,7 @@ request_key = Table(
 busy = Table(
     "busy",
     metadata,
-    _text("business_key", nullable=False),
+    text_column("business_key", nullable=False),
     Column("exchange_id", RowId, ForeignKey("exchange.id", name="fk_busy"), nullable=False),
     PrimaryKeyConstraint("business_key", name="pk_busy"),
     Index("ix_busy_exchange", "exchange_id"),
@@ -123,19 +128,21 @@ proof = Table(
     Column("exchange_id", RowId, ForeignKey("exchange.id", name="fk_proof"), nullable=False),
     Column("seq", Integer, nullable=False),
     Column("at", BigInteger, nullable=False),
-    _text("kind", nullable=False),
+    text_column("kind", nullable=False),
     Column("detail", UnicodeText),
-    _text("infno"),
-    _text("msgid"),
+    text_column("infno"),
+    text_column("msgid"),
     Column("request", LargeBinary),
     Column("answer", LargeBinary),
+    Column("sealed", LargeBinary),
+    Column("key_version", Integer),
     PrimaryKeyConstraint("exchange_id", "seq", name="pk_proof"),
 )
 
 msgid_high = Table(
     "msgid_high",
     metadata,
-    _text("institution", nullable=False),
+    text_column("institution", nullable=False),
     Column("next_slot", BigInteger, nullable=False),
     PrimaryKeyConstraint("institution", name="pk_msgid_high"),
 )
@@ -169,6 +176,24 @@ console_session = Table(
     Index("ix_console_session_seen", "seen_at"),
 )
 
+node = Table(
+    "node",
+    metadata,
+    Column("name", Unicode(WIDTH["node"]), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("beat", BigInteger, nullable=False),
+    text_column("state", nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("heartbeat_at", BigInteger, nullable=False),
+    text_column("address"),
+    text_column("place"),
+    Column("pid", BigInteger, nullable=False),
+    text_column("version"),
+    Column("silence_ms", BigInteger, nullable=False),
+    CheckConstraint(f"state IN ({', '.join(repr(state.value) for state in NodeState)})", name="ck_node_state"),
+    PrimaryKeyConstraint("name", name="pk_node"),
+)
+
 operator_log = Table(
     "operator_log",
     metadata,
@@ -192,4 +217,25 @@ operator_log_head = Table(
     Column("seq", BigInteger, nullable=False),
     Column("hash", Unicode(64)),
     PrimaryKeyConstraint("name", name="pk_operator_log_head"),
+)
+
+store_key = Table(
+    "store_key",
+    metadata,
+    Column("purpose", Unicode(16), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("fingerprint", Unicode(16)),
+    Column("state", Unicode(16), nullable=False),
+    PrimaryKeyConstraint("purpose", "version", name="pk_store_key"),
+)
+
+resealing = Table(
+    "resealing",
+    metadata,
+    Column("name", Unicode(16), nullable=False),
+    Column("data_version", Integer, nullable=False),
+    Column("hash_version", Integer, nullable=False),
+    Column("done_below", BigInteger, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    PrimaryKeyConstraint("name", name="pk_resealing"),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.servers import free_ports
 
 REPOSITORY = Path(__file__).parents[2]
 START_S_MAX = 60
@@ -94,7 +95,7 @@ class Running:
 @contextmanager
 def running(folder: Path) -> Iterator[Running]:
     """Start the simulator and the gateway on free ports, with their files under ``folder``; stop both at the end."""
-    simulator_port, gateway_port = _free_ports(2)
+    simulator_port, gateway_port = free_ports(2)
     simulator, gateway = f"http://127.0.0.1:{simulator_port}", f"http://127.0.0.1:{gateway_port}"
     config = folder / "clients.toml"
     config.write_text(
@@ -112,14 +113,6 @@ def running(folder: Path) -> Iterator[Running]:
         _wait_until_answering(f"{simulator}/_sim/ledger", simulated, folder / "simulator.out")
         _wait_until_answering(f"{gateway}/readyz", served, folder / "gateway.out")
         yield Running(gateway, simulator)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 @contextmanager

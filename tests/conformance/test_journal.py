@@ -381,23 +381,6 @@ def test_count_by_state(journal: Journal) -> None:
     assert journal.count_by_state(NOW + timedelta(days=1)) == {}
 
 
-# ---------------------------------------------------------------- after a crash
-
-
-def test_what_a_dead_process_left_open_is_in_doubt(journal: Journal) -> None:
-    left = [journal.intend(intent(node="a")), journal.intend(intent(node="a", request_id="r"))]
-    other = journal.intend(intent(node="b"))
-    ended = journal.intend(intent(node="a"))
-    journal.finish(ended.id, outcome())
-    assert journal.doubt_abandoned("a", outcome(State.IN_DOUBT, code="GW-4101", platform_answer=None)) == 2
-    found = [journal.get(row.id) for row in [*left, other, ended]]
-    assert [row.state for row in found if row] == [State.IN_DOUBT, State.IN_DOUBT, State.INTENDED, State.CONFIRMED]
-    held = journal.find_request("his", "r")
-    assert held is not None
-    assert (held.state, held.code, held.finished_at) == (State.IN_DOUBT, "GW-4101", LATER)
-    assert journal.doubt_abandoned("a", outcome(State.IN_DOUBT)) == 0
-
-
 # ---------------------------------------------------------------- doubts
 
 KEY = "mdtrt_id:M1"

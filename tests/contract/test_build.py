@@ -6,7 +6,7 @@ import pytest
 
 from gateway.contract.model import Field, Node, Transaction
 from gateway.contract.tables import snake_case
-from tests.mapping_tree import NATIONAL, UPLOAD, MappingTree
+from tests.mapping_tree import NATIONAL, RULES, UPLOAD, MappingTree
 
 
 @pytest.fixture
@@ -367,3 +367,39 @@ def test_a_province_changes_proofs(tree: MappingTree) -> None:
     assert here.by_class == national.by_class
     assert tree.load().proofs == national
     assert tree.load("here").version != tree.load().version
+
+
+# ------------------------------------------------------------------- entry-time rules
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ('guards:\n  "2204"', 'guards:\n  "9999"', "交易 9999 不存在"),
+        ("[fee_change]", "[fee_chance]", "不在允许的取值中"),
+        ("[fee_change]", "[]", "至少要有 1 项"),
+        ("single", "several", "不在允许的取值中"),
+        ("guards:", "guard:", "不认识的键"),
+    ],
+)
+def test_a_wrong_rule_table_names_its_file(tree: MappingTree, old: str, new: str, text: str) -> None:
+    tree.write("rules/entry-time.yaml", RULES.replace(old, new))
+    error = tree.error()
+    assert error.file == "mappings/rules/entry-time.yaml"
+    assert text in error.text
+
+
+def test_a_province_changes_the_rule_table(tree: MappingTree) -> None:
+    tree.overlay("")
+    tree.write("provinces/here/rules.yaml", 'guards: {"1101": [discharge]}\nmed_type: {ordinary: ["2101"]}\n')
+    here, national = tree.load("here").rules, tree.load().rules
+    assert (here.of("1101"), here.of("2204"), here.ordinary) == (("discharge",), ("fee_change",), {"2101"})
+    assert (national.of("1101"), national.ordinary) == ((), {"21"})
+    assert tree.load("here").version != tree.load().version
+
+
+def test_a_letter_form_and_another_number_are_no_way_around(tree: MappingTree) -> None:
+    rules = tree.load().rules
+    assert rules.of("2204B") == ("fee_change",)
+    assert rules.of("1101", send_as="2204A") == ("fee_change",)
+    assert rules.operations_of("2204A") == "single"

@@ -14,17 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from socket import create_server
 
+from tests.servers import free_ports
+
 REPOSITORY = Path(__file__).parents[2]
 S_MAX = 90
 """For one run, on a machine that is busy with other tests."""
-
-
-def free_ports(count: int) -> list[int]:
-    servers = [create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(server.getsockname()[1]) for server in servers]
-    for server in servers:
-        server.close()
-    return ports
 
 
 class Demo:

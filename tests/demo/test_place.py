@@ -13,7 +13,8 @@ import pytest
 
 from gateway.demo.place import DemoError, Place, find_place
 from gateway.store import open_store
-from tests.demo.running import REPOSITORY, free_ports
+from tests.demo.running import REPOSITORY
+from tests.servers import free_ports
 
 DEMO = REPOSITORY / "conf" / "demo.toml"
 

@@ -18,7 +18,16 @@ from gateway.exchange.exchange import Exchange
 from gateway.exchange.fakes import MemoryJournal
 from gateway.exchange.msgid import MsgidSequence
 from gateway.exchange.ports import Exchange as Entry
-from gateway.exchange.ports import Journal, NoAnswer, NotSent, PlatformAnswer, PlatformRequest, Query, State
+from gateway.exchange.ports import (
+    Journal,
+    NoAnswer,
+    NotSent,
+    PlatformAnswer,
+    PlatformRequest,
+    Query,
+    Registration,
+    State,
+)
 from gateway.exchange.resolver import Policy, Resolver
 from gateway.exchange.sign_in import SignIns
 from gateway.simulator import Simulator
@@ -79,6 +88,7 @@ class Line:
         kind = (self.faults.get(request.infno) or [""]).pop(0)
         if kind == "unreachable":
             raise NotSent("connection refused")
+        request.check_mine()
         self.sent.append(request)
         if self.meanwhile:
             self.meanwhile(request)
@@ -127,7 +137,9 @@ class Hospital:
             "clock": self.clock,
             "sign_ins": sign_ins,
         }
-        self.exchange = Exchange(**shared, observer=NoObserver(), node="n1", wait=self._wait, **options)
+        self.exchange = Exchange(
+            **shared, observer=NoObserver(), node=lambda: Registration("n1", 1), wait=self._wait, **options
+        )
         self.resolver = Resolver(
             **shared, monotonic=self.clock.monotonic, policy=Policy(settle_time_s=SETTLE_S, pause_s=5)
         )

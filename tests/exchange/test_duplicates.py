@@ -257,11 +257,14 @@ def test_other_visits_and_reads_never_wait(hospital: Hospital) -> None:
 
 def test_a_node_that_is_not_its_own_any_more_sends_nothing() -> None:
     mine = [True]
-    hospital = Hospital(still_mine=lambda: mine[0])
+    hospital = Hospital(still_mine=lambda _: mine[0])
     stay = hospital.charged()
     mine[0] = False
-    assert hospital.call("2304", hospital.settlement(stay)).code == "GW-4101"
+    reply = hospital.call("2304", hospital.settlement(stay))
+    assert (reply.code, reply.retry) == ("GW-4007", "yes")
     assert hospital.line.count("2304") == 0
+    mine[0] = True
+    assert hospital.call("2304", hospital.settlement(stay)).infcode == "0"
 
 
 def outcome_of(hospital: Hospital, **asked: Any) -> Mapping[str, Any]:

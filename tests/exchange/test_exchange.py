@@ -18,16 +18,18 @@ from gateway.contract.interface import Interface
 from gateway.exchange.call import Call, Client, Reply
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.fake_platform import FakePlatform, envelope
-from gateway.exchange.fakes import MemoryJournal
+from gateway.exchange.fakes import MemoryJournal, MemoryNodes
 from gateway.exchange.msgid import MsgidSequence
 from gateway.exchange.ports import (
     Bodies,
     JournalUnavailable,
     NoAnswer,
+    NodeFacts,
     NotSent,
     Outcome,
     PlatformRequest,
     Query,
+    Registration,
     Rejected,
     State,
 )
@@ -89,7 +91,7 @@ class Bench:
             clock=self._clock,
             sign_ins=SignIns(self.journal),
             observer=self.observed,
-            node="node-1",
+            node=lambda: Registration("node-1", 1),
             unknown_fields=unknown_fields,
             twin_wait_s=0.05,
         )
@@ -540,7 +542,9 @@ def test_a_journal_that_dies_while_sending_leaves_a_doubt(bench: Bench, answer: 
     bench.journal.available = True
     assert bench.only().state is State.INTENDED
     assert bench.call("2404", CANCEL, request_id="R").code == "GW-4102", "still the one attempt"
-    assert bench.exchange.start() == 1, "the next start finds it"
+    assert MemoryNodes(bench.journal, alone=True).claim(
+        "node-1", None, NodeFacts(), NOW, Outcome(State.IN_DOUBT, NOW, code="GW-4101")
+    ) == (Registration("node-1", 1), 1), "the next start finds it"
     assert failed(bench.call("2404", CANCEL, request_id="R"), "GW-4101", "same")
     assert len(bench.platform.requests) == 1
 

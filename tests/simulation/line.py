@@ -149,6 +149,7 @@ class NodeLine:
             world.schedule.sleep(0.05)
             world.tell(node.name, f"cannot reach the platform with {request.infno} {request.msgid[-8:]}")
             raise NotSent("simulated: connection refused")
+        request.check_mine()
         world.sent(node, request, kind)
         flight = self._platform.carry(request, kind)
         if world.chance(world.weather.crash_at_send):

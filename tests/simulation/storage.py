@@ -23,7 +23,7 @@ from tests.simulation.schedule import Killed
 if TYPE_CHECKING:
     from tests.simulation.world import Node
 
-QUIET = frozenset({"next_msgids", "search", "bodies", "get", "ready", "count_by_state"})
+QUIET = frozenset({"next_msgids", "search", "bodies", "get", "ready", "count_by_state", "holds"})
 """Called under a lock of the gateway, or only read: nobody else gets a turn there."""
 
 
@@ -60,6 +60,8 @@ class Files:
 
 class NodeBackend:
     """The store as one node reaches it (``gateway.store._backend.Backend``)."""
+
+    alone = False
 
     def __init__(self, backend: Backend, node: Node) -> None:
         self._backend = backend

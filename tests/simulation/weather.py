@@ -62,6 +62,8 @@ class Weather:
     """
     reversible: bool = True
     """Whether the province lets anything be reversed by 2601; where it does not, a person has the last word about money."""
+    seen_gone: bool = False
+    """Whether a process that starts again sees that the one before is gone; else silence alone tells."""
     gives_up: float = 0.0
     """The HIS never asks again about a call whose answer it did not get."""
 
@@ -103,4 +105,5 @@ def draw(rng: Random) -> Weather:
         fence_closes=rng.random() < 0.5,
         reversible=rng.random() < 0.85,
         gives_up=some(0.05),
+        seen_gone=rng.random() < 0.5,
     )

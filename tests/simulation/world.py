@@ -25,8 +25,9 @@ from gateway.exchange.call import Call, Client, Reply
 from gateway.exchange.decide import Act, Decision
 from gateway.exchange.exchange import Exchange, refusal_reply
 from gateway.exchange.msgid import MsgidSequence
+from gateway.exchange.nodes import Membership
 from gateway.exchange.ports import Exchange as Row
-from gateway.exchange.ports import JournalUnavailable, PlatformRequest, State
+from gateway.exchange.ports import JournalUnavailable, NodeFacts, PlatformRequest, State
 from gateway.exchange.resolver import Policy, Resolver
 from gateway.exchange.resolver_loop import ResolverLoop, WorkList
 from gateway.exchange.sign_in import SignIns
@@ -36,6 +37,7 @@ from gateway.simulator.ledger import Ledger
 from gateway.simulator.wire import Response
 from gateway.store._sqlite import SqliteBackend
 from gateway.store.journal import SqlJournal
+from gateway.store.nodes import SqlNodes
 from tests.simulation.checks import SAME_EFFECT, SETTLES, START, Violation, check_end
 from tests.simulation.hospital import Desk
 from tests.simulation.line import LATEST_S, SETTLE_TIME_S, NodeLine, Platform
@@ -49,7 +51,10 @@ NODES = 3
 DESKS = 6
 RESOLVE_EVERY_S = 20.0
 OPERATOR_EVERY_S = 600.0
-STOPPED_S_MAX = 120.0
+HEARTBEAT_S = 15.0
+SILENCE_S = 50.0
+STOPPED_S_MAX = 900.0
+"""Much longer than the settle time: others take over, settle, and the HIS begins anew before the node goes on."""
 PAUSE_CHANCE = 0.4
 """How often others get a turn before or after a call of the store; each turn costs the simulation two thread switches."""
 QUIET_S_MAX = 48 * 3600.0
@@ -93,13 +98,13 @@ def _simulator() -> tuple[Simulator, list[World]]:
 class ToldResolver(Resolver):
     """The resolver, and each of its steps told to the world."""
 
-    def __init__(self, node: Node, **parts: Any) -> None:
+    def __init__(self, told: Node, **parts: Any) -> None:
         super().__init__(**parts)
-        self._node = node
+        self._told = told
 
     def step(self, exchange_id: int) -> Decision:
         decision = super().step(exchange_id)
-        self._node.world.decided(self._node, exchange_id, decision)
+        self._told.world.decided(self._told, exchange_id, decision)
         return decision
 
 
@@ -117,6 +122,8 @@ class Node:
         self.exchange: Exchange | None = None
         self.resolver: Resolver | None = None
         self.boxes: dict[Box, None] = {}
+        self.lives = 0
+        """Process number of its life now."""
 
     def clock(self) -> datetime:
         return START + timedelta(seconds=self.world.schedule.now_s + self.clock_ahead_s)
@@ -130,12 +137,14 @@ class Node:
     def boot(self) -> None:
         """A new process: everything is built anew, as ``gateway.app`` does, and starts with what the store holds."""
         self.owner = Owner(self.name)
+        self.lives += 1
         self.world.schedule.spawn(f"{self.name} boots", self._boot, self.owner)
 
     def _boot(self) -> None:
         world = self.world
         journal: Any = TurnTaking(SqlJournal(NodeBackend(world.backend, self)), self)
         line = NodeLine(world.platform, self)
+        membership = self._membership()
         msgids = MsgidSequence(journal, INSTITUTION, self.clock, block=20)
         sign_ins = SignIns(journal)
         self.resolver = ToldResolver(
@@ -149,6 +158,8 @@ class Node:
             monotonic=lambda: world.schedule.now_s,
             sign_ins=sign_ins,
             policy=Policy(settle_time_s=SETTLE_TIME_S),
+            node=membership.current,
+            still_mine=membership.still_mine,
         )
         exchange = Exchange(
             interface=lambda: world.interface,
@@ -159,18 +170,50 @@ class Node:
             clock=self.clock,
             sign_ins=sign_ins,
             observer=Unmeasured(),
-            node=self.name,
+            node=membership.current,
+            still_mine=membership.still_mine,
             wait=world.schedule.sleep,
         )
         while True:
             try:
-                exchange.start()
+                registration = membership.start()
                 break
             except JournalUnavailable:
                 world.schedule.sleep(1.0)
         self.exchange = exchange
-        world.tell(self.name, "up")
+        world.tell(self.name, f"up as {registration.name}, epoch {registration.epoch}")
+        world.schedule.spawn(f"{self.name} heartbeat", lambda: self._beat(membership), self.owner)
         world.schedule.spawn(f"{self.name} resolver", self._resolve, self.owner)
+
+    def _membership(self) -> Membership:
+        """Where the weather has it so, the next process on the same machine sees that the one before is gone."""
+        world = self.world
+        registry: Any = TurnTaking(SqlNodes(NodeBackend(world.backend, self)), self)
+        life = self.lives
+        place = f"machine of {self.name}" if world.weather.seen_gone else ""
+        return Membership(
+            registry,
+            self.name,
+            NodeFacts(place=place, pid=life, silence_s=SILENCE_S),
+            clock=self.clock,
+            monotonic=lambda: world.schedule.now_s,
+            heartbeat_s=HEARTBEAT_S,
+            lives=lambda pid: pid == self.lives and self.owner.alive,
+        )
+
+    def _beat(self, membership: Membership) -> None:
+        """What the thread of ``Heartbeat`` does, in virtual time."""
+        world = self.world
+        while True:
+            world.schedule.sleep(HEARTBEAT_S)
+            before = membership.current()
+            with suppress(JournalUnavailable):
+                membership.turn()
+            if membership.current() != before:
+                world.faults["declared dead"] += 1
+                world.tell(
+                    self.name, f"was declared dead; now {membership.current().name}, epoch {membership.current().epoch}"
+                )
 
     def _resolve(self) -> None:
         """What the thread of ``ResolverLoop`` does, in virtual time; a turn without anything open is left out."""
@@ -420,7 +463,7 @@ class World:
         self.rng.choice(self.nodes).crash("of SIGKILL")
 
     def _stop_some(self) -> None:
-        """SIGSTOP, and SIGCONT before the settle time is over: that is how long the others wait for what it may still send."""
+        """SIGSTOP, and SIGCONT up to long after the others have taken over what it was doing."""
         self.faults["stopped"] += 1
         node, seconds = self.rng.choice(self.nodes), self.rng.uniform(1.0, STOPPED_S_MAX)
         node.stopped_until_s = self.schedule.now_s + seconds

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from gateway.exchange.ports import JournalUnavailable, Query, State
-from gateway.store import StoreError, open_store, statements
+from gateway.store import StoreError, open_store, statements, stay_statements
 from gateway.store.tables import metadata
 from tests.store.samples import NOW, intent
 
@@ -35,7 +35,8 @@ EVERYTHING = Query(
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 def test_every_table_and_statement_compiles(dialect: Dialect) -> None:
-    built = [value for name, value in vars(statements).items() if name.isupper() and isinstance(value, ClauseElement)]
+    named = {**vars(statements), **vars(stay_statements)}
+    built = [value for name, value in named.items() if name.isupper() and isinstance(value, ClauseElement)]
     assert len(built) >= 30
     tables = [CreateTable(table) for table in metadata.sorted_tables]
     indexes = [CreateIndex(index) for table in metadata.sorted_tables for index in table.indexes]
@@ -56,7 +57,7 @@ def test_names_fit_oracle() -> None:
 def migrated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connection]:
     url = f"sqlite:///{tmp_path / 'j.db'}" if request.param == "sqlite" else request.getfixturevalue("pg_url")
     store = open_store(url, node="n1")
-    assert store.check() == ["数据库结构版本为 空，程序需要 0004：请运行 yibao db upgrade"]
+    assert store.check() == ["数据库结构版本为 空，程序需要 0007：请运行 yibao db upgrade"]
     assert not store.journal.ready()
     with pytest.raises(JournalUnavailable):
         store.journal.intend(intent())

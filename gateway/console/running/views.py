@@ -69,7 +69,7 @@ def _status(visit: Visit) -> dict[str, Any]:
             ("省份", contract.province),
             ("接口版本", contract.version[:12]),
             ("平台", visit.parts.settings.platform.url),
-            ("节点", visit.parts.settings.store.node),
+            ("节点", visit.parts.settings.node),
         ],
     }
 

@@ -1,0 +1,123 @@
+"""What is kept of a confirmed exchange: the small extract that outlives its body, so that no gate unpacks bodies.
+
+Keys (present where the transaction has them): ``mdtrt_id psn_no ipt_no begntime endtime med_type dise_codg die_date
+setl_id mid_setl_flag`` as printed; ``form`` the fields of 2401, 2402, 2403 without credential; ``diagnoses``,
+``operations`` rows; ``fees`` rows of 2301; ``removed`` row numbers of 2302; ``list_status`` ``{setl_id: stas_type}`` of
+4102, ``list_id`` of 4101; ``in_hospital`` of 5201. An import file uses the same keys, and ``settlements`` rows
+(``setl_id, begntime, mid_setl_flag``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from gateway.rules.message import body, rows
+
+ABOUT_STAYS: Final = frozenset(
+    {"2301", "2302", "2303", "2304", "2305", "2401", "2402", "2403", "2404", "2405", "4101", "4102", "5201", "5202"}
+)  # fmt: skip
+"""Transactions (and their letter forms) that say something about a stay."""
+ALL_FEES: Final = "0000"
+"""``feedetl_sn`` of a 2302 that removes every unsettled row (2302.yaml)."""
+
+_KEYS: Final = (
+    "mdtrt_id", "psn_no", "ipt_no", "ipt_otp_no", "begntime", "endtime", "med_type", "dise_codg", "die_date",
+    "setl_id", "mid_setl_flag",
+)  # fmt: skip
+_NOT_KEPT: Final = frozenset({"mdtrt_cert_no", "card_sn", "exp_content"})
+"""A credential is used once and kept by nobody."""
+_FEE: Final = ("feedetl_sn", "init_feedetl_sn", "mdtrt_id", "fee_ocur_time", "cnt", "det_item_fee_sumamt")
+
+
+def base(infno: str) -> str:
+    """``2304A`` -> ``2304``: letter forms say the same of a stay."""
+    return infno[:4]
+
+
+def extract(infno: str, message: Any, output: Any) -> dict[str, dict[str, Any]]:
+    """Facts of one confirmed exchange by ``mdtrt_id``: a 2301 may carry rows of several stays.
+
+    Args:
+        infno: transaction number, letter forms included.
+        message: national message as checked.
+        output: the answer's output; may be empty.
+
+    Returns:
+        Nothing for a transaction that says nothing of a stay; the key is empty where no ``mdtrt_id`` is told (4102).
+    """
+    kind = base(infno)
+    if kind not in ABOUT_STAYS:
+        return {}
+    if kind in ("2301", "2302"):
+        return {key: facts | {"mdtrt_id": key} for key, facts in _of_rows(kind, message).items()}
+    if kind in ("5201", "5202"):
+        return dict(_of_query(kind, output))
+    facts = _of_one(kind, message, output)
+    return {str(facts.get("mdtrt_id", "")): facts}
+
+
+def _of_one(kind: str, message: Any, output: Any) -> dict[str, Any]:
+    form = body(message)
+    facts = _known(form)
+    if kind in ("2401", "2304"):
+        facts |= {name: value for name, value in _known(_answer(output)).items() if name in ("mdtrt_id", "setl_id")}
+    if kind in ("2401", "2402", "2403"):
+        facts["form"] = {name: plain(value) for name, value in form.items() if _leaf(name, value)}
+        facts["diagnoses"] = [_row(row) for row in rows(message, "diseinfo")]
+    if kind == "4101":
+        facts["operations"] = [_row(row) for row in rows(message, "oprninfo")]
+        facts["diagnoses"] = [_row(row) for row in rows(message, "diseinfo")]
+        facts["list_id"] = str(_answer(output).get("setl_list_id", ""))
+    if kind == "4102":
+        facts["list_status"] = {
+            str(r.get("setl_id", "")): str(r.get("stas_type", "")) for r in rows(message, "stastinfo")
+        }
+    return facts
+
+
+def _of_rows(kind: str, message: Any) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows(message, "feedetail" if kind == "2301" else "data"):
+        facts = found.setdefault(str(row.get("mdtrt_id", "")), {"fees": []} if kind == "2301" else {"removed": []})
+        if kind == "2301":
+            facts["fees"].append({name: plain(row[name]) for name in _FEE if row.get(name) is not None})
+        else:
+            facts["removed"].append(str(row.get("feedetl_sn", "")))
+    return found
+
+
+def _of_query(kind: str, output: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Of a query every visit it shows; an empty answer shows none."""
+    if kind == "5201":
+        for row in rows(output, "mdtrtinfo"):
+            facts = _known(row) | {"in_hospital": str(row.get("inhosp_stas", ""))}
+            yield str(row.get("mdtrt_id", "")), facts | {"form": _row(row)}
+        return
+    shown: dict[str, list[dict[str, Any]]] = {}
+    for row in rows(output, "diseinfo"):
+        shown.setdefault(str(row.get("mdtrt_id", "")), []).append(_row(row))
+    for mdtrt_id, diagnoses in shown.items():
+        yield mdtrt_id, {"mdtrt_id": mdtrt_id, "diagnoses": diagnoses}
+
+
+def _answer(output: Any) -> Mapping[str, Any]:
+    return body(output) if output else {}
+
+
+def _known(form: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: plain(form[name]) for name in _KEYS if form.get(name) not in (None, "")}
+
+
+def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: plain(value) for name, value in row.items() if _leaf(name, value)}
+
+
+def _leaf(name: str, value: Any) -> bool:
+    return name not in _NOT_KEPT and value is not None and not isinstance(value, dict | list)
+
+
+def plain(value: Any) -> Any:
+    """A leaf as JSON keeps it; amounts and counts become text, never a float."""
+    return format(value, "f") if isinstance(value, Decimal) else value

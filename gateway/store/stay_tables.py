@@ -1,0 +1,115 @@
+"""The tables about inpatient stays; what each is for: ``docs/inside/store.md``.
+
+Facts, rows and visits are JSON, packed: a fee upload of 500 rows would fill pages that a list of stays has to pass.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    UnicodeText,
+)
+
+from gateway.store.tables import RowId, metadata, text_column
+
+stay_fact = Table(
+    "stay_fact",
+    metadata,
+    Column("exchange_id", RowId, ForeignKey("exchange.id", name="fk_stay_fact"), nullable=False),
+    Column("seq", Integer, nullable=False),
+    text_column("mdtrt_id"),
+    text_column("ipt_no"),
+    text_column("psn_no"),
+    text_column("setl_id"),
+    Column("packed", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("exchange_id", "seq", name="pk_stay_fact"),
+    Index("ix_stay_fact_mdtrt", "mdtrt_id", "exchange_id"),
+    Index("ix_stay_fact_ipt", "ipt_no", "exchange_id"),
+    Index("ix_stay_fact_psn", "psn_no", "exchange_id"),
+    Index("ix_stay_fact_setl", "setl_id", "exchange_id"),
+)
+
+ward_event = Table(
+    "ward_event",
+    metadata,
+    Column("id", RowId, Identity(), primary_key=True),
+    text_column("ipt_no", nullable=False),
+    text_column("mdtrt_id"),
+    text_column("event_id", nullable=False),
+    text_column("kind", nullable=False),
+    text_column("ward_code"),
+    text_column("ward_name"),
+    text_column("event_time"),
+    text_column("recorded_time"),
+    Column("reason", UnicodeText),
+    text_column("operator"),
+    text_column("client"),
+    Column("received_at", BigInteger, nullable=False),
+    Index("ix_ward_event_ipt", "ipt_no", "event_id", "id"),
+    Index("ix_ward_event_mdtrt", "mdtrt_id", "id"),
+)
+
+hospital_record = Table(
+    "hospital_record",
+    metadata,
+    Column("id", RowId, Identity(), primary_key=True),
+    text_column("ipt_no", nullable=False),
+    text_column("kind", nullable=False),
+    Column("version", BigInteger, nullable=False),
+    text_column("content", nullable=False),
+    Column("packed", LargeBinary, nullable=False),
+    text_column("operator"),
+    text_column("client"),
+    Column("received_at", BigInteger, nullable=False),
+    Index("ix_hospital_record_ipt", "ipt_no", "kind", "version", "id"),
+)
+
+adoption = Table(
+    "adoption",
+    metadata,
+    Column("id", RowId, Identity(), primary_key=True),
+    text_column("ipt_no"),
+    text_column("mdtrt_id"),
+    text_column("psn_no"),
+    text_column("source", nullable=False),
+    text_column("infno"),
+    Column("packed", LargeBinary, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Index("ix_adoption_ipt", "ipt_no", "id"),
+    Index("ix_adoption_mdtrt", "mdtrt_id", "id"),
+    Index("ix_adoption_psn", "psn_no", "id"),
+)
+
+fee_approval = Table(
+    "fee_approval",
+    metadata,
+    Column("id", RowId, Identity(), primary_key=True),
+    text_column("ipt_no", nullable=False),
+    Column("cut", text_column("event_time").type, nullable=False),
+    text_column("operator"),
+    Column("received_at", BigInteger, nullable=False),
+    Index("ix_fee_approval_ipt", "ipt_no", "id"),
+)
+
+stay_version = Table(
+    "stay_version",
+    metadata,
+    text_column("stay_key", nullable=False),
+    Column("version", BigInteger, nullable=False),
+    PrimaryKeyConstraint("stay_key", name="pk_stay_version"),
+)
+
+stay_backfill = Table(
+    "stay_backfill",
+    metadata,
+    Column("below", RowId, nullable=False, autoincrement=False),
+    PrimaryKeyConstraint("below", name="pk_stay_backfill"),
+)

@@ -1,0 +1,349 @@
+"""What is kept about stays, in tables: ``gateway.stays.ports.StayRecords`` on any backend, and its part in a journal's commits."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from gateway.contract.jsontext import dumps, loads
+from gateway.exchange import entries
+from gateway.exchange.ports import Exchange, JournalUnavailable, State
+from gateway.faults import Unreadable
+from gateway.stays import assemble
+from gateway.stays.assemble import STAY_INFNOS, FactRow, Link, Names, Rows
+from gateway.stays.history import Acknowledged, Adopted, Approved, EarlierEnd, Facts, Record, WardEvent
+from gateway.stays.ports import Known, StayChanged, StayFact, StayRef, Told, names_of, names_of_facts
+from gateway.store import stay_statements as sql
+from gateway.store._backend import Backend
+
+PACK_LEVEL = 3
+NOBODY = "-"
+"""Stands where a name is not known: Oracle takes empty text for NULL."""
+LOADS_MAX = 5
+"""Times that a history is read again because a name turned up while it was read."""
+_EVENT_TEXTS = ("ward_code", "ward_name", "event_time", "recorded_time", "operator")
+
+
+class SqlStays:
+    """The records of stays in tables. Arguments, results and errors are those of the port."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def known(self, ref: StayRef) -> Known:
+        return self._backend.read(lambda connection: _known(connection, ref))
+
+    def tell(self, ipt_no: str, mdtrt_id: str, event: WardEvent, client: str) -> Told:
+        row = _event_row(ipt_no, mdtrt_id, event, client)
+        same = {name: row[name] for name in ("ipt_no", "event_id", "kind")}
+        compared = ("mdtrt_id", "reason", *_EVENT_TEXTS)
+
+        def job(connection: Connection) -> Told:
+            names = names_of(StayRef(ipt_no, mdtrt_id))
+            _lock(connection, names)
+            last = connection.execute(sql.LAST_EVENT, same).mappings().first()
+            if last is not None and all(last[name] == row[name] for name in compared):
+                return "same"
+            connection.execute(sql.INSERT_EVENT, row)
+            raise_versions(connection, names)
+            return "corrected" if last is not None else "new"
+
+        return self._backend.write(job)
+
+    def keep(self, ipt_no: str, record: Record, client: str) -> Told:
+        row = _record_row(ipt_no, record, client)
+        same = {name: row[name] for name in ("ipt_no", "kind", "version")}
+
+        def job(connection: Connection) -> Told:
+            names = names_of(StayRef(ipt_no))
+            _lock(connection, names)
+            last = connection.execute(sql.LAST_RECORD, same).mappings().first()
+            if last is not None and last["content"] == row["content"]:
+                return "same"
+            connection.execute(sql.INSERT_RECORD, row)
+            raise_versions(connection, names)
+            return "corrected" if last is not None else "new"
+
+        return self._backend.write(job)
+
+    def adopt(self, ref: StayRef, psn_no: str, adopted: Adopted) -> None:
+        row = {
+            "ipt_no": entries.identity_or_none(ref.ipt_no, "ipt_no"),
+            "mdtrt_id": entries.identity_or_none(ref.mdtrt_id, "mdtrt_id"),
+            "psn_no": entries.identity_or_none(psn_no, "psn_no"),
+            "source": adopted.source,
+            "infno": adopted.infno or None,
+            "packed": packed(adopted.facts),
+            "received_at": entries.to_ms(adopted.at),
+        }
+
+        def job(connection: Connection) -> None:
+            connection.execute(sql.INSERT_ADOPTION, row)
+            raise_versions(connection, names_of(ref))
+
+        self._backend.write(job)
+
+    def approve(self, ipt_no: str, approved: Approved) -> None:
+        row = {
+            "ipt_no": entries.identity(ipt_no, "ipt_no"),
+            "cut": entries.short(approved.cut, "event_time"),
+            "operator": entries.short(approved.operator, "operator") or None,
+            "received_at": entries.to_ms(approved.at),
+        }
+
+        def job(connection: Connection) -> None:
+            connection.execute(sql.INSERT_APPROVAL, row)
+            raise_versions(connection, names_of(StayRef(ipt_no)))
+
+        self._backend.write(job)
+
+    # ------------------------------------------------------- facts of the past
+
+    def unfilled(self, infnos: Sequence[str], count: int) -> list[int]:
+        """Exchanges of before there were facts, newest first, whose facts are still to be made; empty when all have been."""
+
+        def job(connection: Connection) -> list[int]:
+            below = connection.execute(sql.BACKFILL_BELOW).scalar()
+            if below is None:
+                return []
+            wanted = {"below": below, "infnos": list(infnos), "count": count}
+            return list(connection.execute(sql.UNFILLED, wanted).scalars().all())
+
+        return self._backend.read(job)
+
+    def fill(self, facts: Mapping[int, Sequence[StayFact]], *, done: bool) -> None:
+        """Keep the facts of exchanges that :meth:`unfilled` named; ``done`` when there are no more."""
+        rows = {exchange_id: fact_rows(given) for exchange_id, given in facts.items()}
+
+        def job(connection: Connection) -> None:
+            for exchange_id, given in rows.items():
+                _replace_facts(connection, exchange_id, given)
+            if done:
+                connection.execute(sql.END_BACKFILL)
+            else:
+                connection.execute(sql.LOWER_BACKFILL, {"new_below": min(rows)})
+
+        self._backend.write(job)
+
+
+# ------------------------------------------------------------------ reading
+
+
+def _known(connection: Connection, ref: StayRef) -> Known:
+    wanted = {
+        "ipt_no": entries.identity(ref.ipt_no or NOBODY, "ipt_no"),
+        "mdtrt_id": entries.identity(ref.mdtrt_id or NOBODY, "mdtrt_id"),
+        "setl_id": entries.identity(ref.setl_id or NOBODY, "setl_id"),
+    }
+    found = connection.execute(sql.LINKS, wanted).all()
+    names = assemble.names(ref, [Link(a or "", m, serial or 0, undone is not None) for a, m, serial, undone in found])
+    for _ in range(LOADS_MAX):
+        # versions first: what is kept after this shows in them
+        versions = _versions(connection, names.keys)
+        rows = _rows(connection, names)
+        seen = assemble.names(StayRef(ref.ipt_no, names.mdtrt_id or ref.mdtrt_id), assemble.links_of(rows))
+        if set(seen.ipt_nos) <= set(names.ipt_nos) and seen.mdtrt_id == names.mdtrt_id:
+            earlier = _earlier(connection, assemble.psn_no(names, rows), names.mdtrt_id)
+            return Known(assemble.history(ref, names, rows, earlier), versions)
+        names = Names(seen.mdtrt_id, tuple(sorted({*seen.ipt_nos, *names.ipt_nos})))
+    raise JournalUnavailable(f"stay {ref} changes faster than it can be read")
+
+
+def _versions(connection: Connection, names: Sequence[str]) -> dict[str, int]:
+    kept = {_key(name): name for name in names}
+    found = connection.execute(sql.VERSIONS, {"names": list(kept)}).all() if names else ()
+    return dict.fromkeys(names, 0) | {kept[row.stay_key]: row.version for row in found}
+
+
+def _rows(connection: Connection, names: Names) -> Rows:
+    wanted = {
+        "mdtrt_id": entries.identity(names.mdtrt_id or NOBODY, "mdtrt_id"),
+        "ipt_nos": [entries.identity(ipt_no, "ipt_no") for ipt_no in names.ipt_nos or (NOBODY,)],
+    }
+    of_number = {"ipt_nos": wanted["ipt_nos"]}
+    return Rows(
+        facts=[_fact(row) for row in connection.execute(sql.FACTS, wanted)],
+        events=[(_ref(row), _event(row)) for row in connection.execute(sql.EVENTS, wanted)],
+        records=[(row.ipt_no, _record(row)) for row in connection.execute(sql.RECORDS, of_number)],
+        adoptions=[(_ref(row), row.psn_no or "", _adopted(row)) for row in connection.execute(sql.ADOPTIONS, wanted)],
+        approvals=[
+            Approved(row.cut, entries.from_ms(row.received_at), row.operator or "")
+            for row in connection.execute(sql.APPROVALS, of_number)
+        ],
+    )
+
+
+def _earlier(connection: Connection, psn_no: str, mdtrt_id: str) -> list[EarlierEnd]:
+    if not psn_no:
+        return []
+    wanted = {"psn_no": entries.identity(psn_no, "psn_no"), "mdtrt_id": mdtrt_id or NOBODY}
+    found = [
+        *connection.execute(sql.OTHER_ADOPTIONS, wanted),
+        *connection.execute(sql.OTHER_FACTS, {**wanted, "infnos": list(STAY_INFNOS)}),
+    ]
+    told = ((row, unpacked(row.packed)) for row in found)
+    return assemble.earlier_ends(
+        (row.mdtrt_id, row.ipt_no or "", str(facts.get("begntime", "")), str(facts.get("endtime", "")))
+        for row, facts in told
+    )
+
+
+def _ref(row: Any) -> StayRef:
+    return StayRef(row.ipt_no or "", row.mdtrt_id or "")
+
+
+def _fact(row: Any) -> FactRow:
+    facts = unpacked(row.packed) if row.state == State.CONFIRMED.value else {}
+    told = Acknowledged(
+        exchange_id=row.exchange_id,
+        infno=row.infno,
+        state=row.state,
+        received_at=entries.from_ms(row.received_at),
+        undone_by=row.undone_by,
+        finished_at=None if row.finished_at is None else entries.from_ms(row.finished_at),
+        operator=row.opter or "",
+        facts=facts,
+    )
+    return FactRow(StayFact(row.mdtrt_id or "", row.ipt_no or "", row.psn_no or "", row.setl_id or "", facts), told)
+
+
+def _event(row: Any) -> WardEvent:
+    texts = {name: getattr(row, name) or "" for name in ("reason", *_EVENT_TEXTS)}
+    return WardEvent(row.event_id, row.kind, entries.from_ms(row.received_at), serial=row.id, **texts)
+
+
+def _record(row: Any) -> Record:
+    content = unpacked(row.packed)
+    return Record(
+        kind=row.kind,
+        version=row.version,
+        received_at=entries.from_ms(row.received_at),
+        rows=tuple(content["rows"]),
+        operator=row.operator or "",
+        visit=content["visit"],
+    )
+
+
+def _adopted(row: Any) -> Adopted:
+    return Adopted(row.source, entries.from_ms(row.received_at), row.infno or "", unpacked(row.packed))
+
+
+# ------------------------------------------------------------------ writing
+
+
+def _event_row(ipt_no: str, mdtrt_id: str, event: WardEvent, client: str) -> dict[str, Any]:
+    return {
+        "ipt_no": entries.identity(ipt_no, "ipt_no"),
+        "mdtrt_id": entries.identity_or_none(mdtrt_id, "mdtrt_id"),
+        "event_id": entries.identity(event.event_id, "event_id"),
+        "kind": event.kind,
+        **{name: entries.short(getattr(event, name), name) or None for name in _EVENT_TEXTS},
+        "reason": entries.plain(event.reason) or None,
+        "client": entries.identity_or_none(client, "client"),
+        "received_at": entries.to_ms(event.received_at),
+    }
+
+
+def _record_row(ipt_no: str, record: Record, client: str) -> dict[str, Any]:
+    content = {"rows": list(record.rows), "visit": dict(record.visit)}
+    return {
+        "ipt_no": entries.identity(ipt_no, "ipt_no"),
+        "kind": record.kind,
+        "version": record.version,
+        "content": hashlib.sha256(dumps(content)).hexdigest(),
+        "packed": packed(content),
+        "operator": entries.short(record.operator, "operator") or None,
+        "client": entries.identity_or_none(client, "client"),
+        "received_at": entries.to_ms(record.received_at),
+    }
+
+
+def fact_rows(facts: Iterable[StayFact]) -> list[dict[str, Any]]:
+    """Rows of ``stay_fact`` still without exchange; packed in the caller's thread."""
+    return [
+        {
+            "seq": seq,
+            "mdtrt_id": entries.identity_or_none(one.mdtrt_id, "mdtrt_id"),
+            "ipt_no": entries.identity_or_none(one.ipt_no, "ipt_no"),
+            "psn_no": entries.identity_or_none(one.psn_no, "psn_no"),
+            "setl_id": entries.identity_or_none(one.setl_id, "setl_id"),
+            "packed": packed(one.facts),
+        }
+        for seq, one in enumerate(facts)
+    ]
+
+
+def check_versions(connection: Connection, versions: Mapping[str, int]) -> None:
+    """Hold the stays at these versions until the end of the transaction. Raises StayChanged when one is another."""
+    now = _lock(connection, sorted(versions))
+    for name, version in versions.items():
+        if now[name] != version:
+            raise StayChanged(name)
+
+
+def insert_facts(connection: Connection, exchange_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Keep the facts of an exchange."""
+    if rows:
+        connection.execute(sql.INSERT_FACT, [{**row, "exchange_id": exchange_id} for row in rows])
+
+
+def confirm_facts(
+    connection: Connection, row: Exchange, rows: Sequence[Mapping[str, Any]], ended: Sequence[int]
+) -> None:
+    """What the confirmation of ``row`` changes: its facts when the answer told more, and the version of every stay concerned.
+
+    Args:
+        rows: of ``fact_rows``; empty leaves those of the intent.
+        ended: exchanges that it ended, or brought back.
+    """
+    if rows:
+        _replace_facts(connection, row.id, rows)
+    concerned = connection.execute(sql.FACT_NAMES, {"ids": [row.id, *ended]}).all()
+    if concerned:
+        facts = [StayFact(one.mdtrt_id or "", one.ipt_no or "") for one in concerned]
+        raise_versions(connection, names_of_facts(facts))
+
+
+def raise_versions(connection: Connection, names: Iterable[str]) -> None:
+    """Let every decision made by what was known before be made again."""
+    for name in names:
+        if connection.execute(sql.RAISE_VERSION, {"name": _key(name)}).rowcount == 0:
+            connection.execute(sql.INSERT_VERSION, {"stay_key": _key(name), "version": 1})
+
+
+def _lock(connection: Connection, names: Sequence[str]) -> dict[str, int]:
+    """The versions, each held until the end of the transaction; a race for a new one is decided by the primary key."""
+    found = {}
+    for name in names:
+        version = connection.execute(sql.LOCK_VERSION, {"name": _key(name)}).scalar()
+        if version is None:
+            connection.execute(sql.INSERT_VERSION, {"stay_key": _key(name), "version": 0})
+        found[name] = version or 0
+    return found
+
+
+def _replace_facts(connection: Connection, exchange_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
+    connection.execute(sql.DELETE_FACTS, {"of_exchange": exchange_id})
+    insert_facts(connection, exchange_id, rows)
+
+
+def _key(name: str) -> str:
+    return entries.identity(name, "stay_key")
+
+
+def packed(value: Facts) -> bytes:
+    """JSON, compressed."""
+    return zlib.compress(dumps(value), PACK_LEVEL)
+
+
+def unpacked(body: bytes) -> dict[str, Any]:
+    """What :func:`packed` was given. Raises JournalUnavailable when the bytes are damaged."""
+    try:
+        found: dict[str, Any] = loads(zlib.decompress(body))
+    except (zlib.error, Unreadable) as error:
+        raise JournalUnavailable("the facts of a stay are damaged") from error
+    return found
