@@ -17,10 +17,12 @@ from gateway.exchange.call import Call, Reply
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.fake_platform import FakePlatform
 from gateway.exchange.fakes import MemoryJournal
+from gateway.exchange.gate import CallsInHand
+from gateway.exchange.limits import Shares
 from gateway.exchange.msgid import MsgidSequence
 from gateway.exchange.ports import State
 from gateway.exchange.sign_in import SignIns
-from gateway.identity import Admission, Clients
+from gateway.identity import Clients
 from gateway.metrics import Metrics
 from gateway.reception import Reception
 from gateway.settings import ClientSettings, Limits, Listen
@@ -146,7 +148,14 @@ class _Reader:
 
 def _reception(exchange: Exchange) -> Reception:
     metrics = Metrics(MEASURED, [client.name for client in _CLIENTS], State)
-    return Reception(exchange, Clients(_CLIENTS, clock.now), Admission(_CLIENTS), Limits(), Listen(), metrics)
+    return Reception(
+        exchange,
+        Clients(_CLIENTS, clock.now),
+        CallsInHand(Shares(64, [client.name for client in _CLIENTS], 0.25)),
+        Limits(),
+        Listen(),
+        metrics,
+    )
 
 
 def _posted(application: Any) -> Answer:

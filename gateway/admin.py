@@ -30,7 +30,7 @@ class Admin:
 
     Args:
         checks: what must hold to be ready, by name.
-        told: what is only told (``sign_in`` where the province does not ask for it).
+        told: what is only told (``sign_in`` where the province does not ask for it, ``breaker`` by safety class).
         measure: sets the gauges; may fail when the journal cannot be read.
         doubts: settles a doubt on a person's word.
         console: what the console asks for, and the token it must bring; without a token nobody is let in.
@@ -41,7 +41,7 @@ class Admin:
         self,
         metrics: Metrics,
         checks: Mapping[str, Callable[[], bool]],
-        told: Mapping[str, Callable[[], bool | int | str]],
+        told: Mapping[str, Callable[[], object]],
         reload: Callable[[], list[str]],
         measure: Callable[[], None],
         doubts: DoubtsDesk,

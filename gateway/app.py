@@ -27,14 +27,20 @@ from gateway.contract.model import Contract
 from gateway.contract.published import NAMESPACE, operations
 from gateway.dialects import DialectLibrary
 from gateway.doubts_desk import DoubtsDesk
+from gateway.exchange.breaker import Breaker, BreakerPolicy
 from gateway.exchange.exchange import Exchange
+from gateway.exchange.gate import CallsInHand, PlatformGate, WatchedPlatform
+from gateway.exchange.limits import FairQueue, Shares
 from gateway.exchange.msgid import MsgidSequence
 from gateway.exchange.nodes import Heartbeat, Membership, facts_of_this_process
+from gateway.exchange.patience import Times
 from gateway.exchange.ports import Query, SettlementPlatform, State
+from gateway.exchange.prober import Prober
 from gateway.exchange.resolver import Policy, Resolver
 from gateway.exchange.resolver_loop import ResolverLoop, WorkList
 from gateway.exchange.sign_in import SignIns
-from gateway.identity import Admission, Clients
+from gateway.hours import read_closing
+from gateway.identity import Clients
 from gateway.json_api import JsonApi
 from gateway.listeners import Apps
 from gateway.metrics import Metrics
@@ -56,6 +62,8 @@ log = structlog.get_logger(__name__)
 
 MSGIDS_PER_BLOCK = 200
 CONSOLE_CLIENT = "console"
+OWN_CONNECTIONS = 2
+"""Kept for the resolver and the probe, so that full lines never keep a doubt open."""
 
 
 class Mappings:
@@ -134,7 +142,7 @@ def build_line(settings: Settings) -> SettlementPlatform:
         connect_timeout_s=platform.connect_timeout_s,
         read_timeout_s=platform.read_timeout_s,
         answer_bytes_max=platform.answer_bytes_max,
-        pool_size=platform.pool_size,
+        pool_size=platform.pool_size + OWN_CONNECTIONS,
         idle_s_max=platform.idle_s_max,
         ca_file=platform.ca_file,
         client_cert=platform.client_certificate,
@@ -152,16 +160,17 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         MappingError: a mapping file is wrong.
         StoreError: the store cannot be opened or upgraded.
     """
+    settings = _with_console(settings, console_token)
     root = mappings.data_root()
     files = Mappings(settings, root)
     store = open_configured(settings)
     store.upgrade()
-    clients = _clients(settings, console_token)
-    metrics = Metrics(files.interface.contract.transactions, [client.name for client in clients], State)
+    metrics = Metrics(files.interface.contract.transactions, [client.name for client in settings.clients], State)
     membership = _membership(settings, store)
     msgids = MsgidSequence(store.journal, settings.institution.code, clock.now, block=MSGIDS_PER_BLOCK)
     sign_ins = SignIns(store.journal)
-    platform = build_line(settings)
+    gate = _gate(settings, metrics)
+    platform = WatchedPlatform(build_line(settings), gate, lambda infno: files.interface.wire_safety.get(infno, "read"))
     sender = _sender(settings, files.interface)
     reached = _ending_at(settings.test_die_at, settings.test_stop_at)
     exchange = Exchange(
@@ -176,6 +185,8 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         node=membership.current,
         unknown_fields=settings.contract.unknown_fields,
         twin_wait_s=settings.limits.twin_wait_s,
+        gate=gate,
+        times=_times(settings),
         still_mine=membership.still_mine,
         reached=reached,
     )
@@ -196,8 +207,8 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     work_list = WorkList(store.journal, clock.now)
     reception = Reception(
         exchange,
-        Clients(clients, clock.now),
-        Admission(clients),
+        Clients(settings.clients, clock.now),
+        _calls_in_hand(settings, metrics),
         settings.limits,
         settings.listen,
         metrics,
@@ -217,9 +228,10 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
             "sign_in": lambda: bool(sign_ins.number("", clock.now())),
             "registered_as": lambda: membership.current().name,
             "msgid_ahead_s": lambda: msgids.ahead_s,
+            "breaker": lambda: gate.status().conditions,
         },
         reload=files.reload,
-        measure=partial(_measure, metrics, store, msgids, work_list),
+        measure=partial(_measure, metrics, store, msgids, work_list, gate),
         doubts=doubts,
         console=(ConsoleDesk(store, clock.now, sign_in_policy(settings), doubts), console_token),
     )
@@ -233,7 +245,8 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     )
     heartbeat = Heartbeat(membership, settings.nodes.heartbeat_s)
     heartbeat.start()
-    loop = ResolverLoop(exchange, resolver, work_list)
+    prober = Prober(exchange, gate, settings.platform.connect_timeout_s + settings.platform.breaker.slow_s)
+    loop = ResolverLoop(exchange, resolver, work_list, prober.turn)
     loop.start()
     return Gateway(settings, store, platform, exchange, resolver, loop, heartbeat, files, metrics, router, admin)
 
@@ -255,11 +268,11 @@ def _membership(settings: Settings, store: Store) -> Membership:
     return membership
 
 
-def _clients(settings: Settings, console_token: str) -> tuple[ClientSettings, ...]:
+def _with_console(settings: Settings, console_token: str) -> Settings:
     """The configured callers, and the console with an identity of its own where transactions may be tried from it."""
     if not console_token or settings.production:
-        return settings.clients
-    return (*settings.clients, console_client(console_token))
+        return settings
+    return settings.model_copy(update={"clients": (*settings.clients, console_client(console_token))})
 
 
 def console_client(token: str) -> ClientSettings:
@@ -274,6 +287,34 @@ def sign_in_policy(settings: Settings) -> SignInPolicy:
     return SignInPolicy(
         console.attempts_max, timedelta(seconds=console.refused_s), timedelta(seconds=console.session_s_max)
     )
+
+
+def _gate(settings: Settings, metrics: Metrics) -> PlatformGate:
+    platform, limits = settings.platform, settings.limits
+    places = min(settings.listen.threads, platform.pool_size)
+    shares = Shares(places, [client.name for client in settings.clients], limits.sure_share)
+    return PlatformGate(
+        platform.url,
+        Breaker(BreakerPolicy(**platform.breaker.model_dump())),
+        FairQueue(shares),
+        [read_closing(text) for text in platform.closed],
+        clock=clock.now,
+        monotonic=time.monotonic,
+        limited=metrics.count_limited,
+    )
+
+
+def _calls_in_hand(settings: Settings, metrics: Metrics) -> CallsInHand:
+    at_most = {client.name: client.concurrent_max for client in settings.clients if client.concurrent_max}
+    names = [client.name for client in settings.clients]
+    return CallsInHand(
+        Shares(settings.limits.calls_max, names, settings.limits.sure_share, at_most), metrics.count_limited
+    )
+
+
+def _times(settings: Settings) -> Times:
+    platform = settings.platform
+    return Times(settings.call_s_max, settings.limits.turn_wait_s, platform.connect_timeout_s, platform.read_timeout_s)
 
 
 def _policy(settings: Settings) -> Policy:
@@ -312,12 +353,13 @@ def make_wsgi(settings: Settings, console_token: str = "") -> Apps:
 IN_DOUBT_COUNTED_MAX = 1000
 
 
-def _measure(metrics: Metrics, store: Store, msgids: MsgidSequence, work_list: WorkList) -> None:
+def _measure(metrics: Metrics, store: Store, msgids: MsgidSequence, work_list: WorkList, gate: PlatformGate) -> None:
     """Gauges that are read from where the truth is, when somebody asks."""
     in_doubt = store.journal.search(Query(states=(State.IN_DOUBT,), limit=IN_DOUBT_COUNTED_MAX))
     metrics.set_in_doubt(len(in_doubt))
     escalated = store.journal.search(Query(states=(State.ESCALATED,), limit=IN_DOUBT_COUNTED_MAX))
     metrics.set_escalated(len(escalated))
+    metrics.set_gate(gate.status())
     metrics.set_untold(len(work_list.entries()))
     metrics.set_msgid_ahead(msgids.ahead_s)
 

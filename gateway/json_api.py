@@ -21,7 +21,7 @@ from gateway.faults import (
     GatewayFault,
     Unreadable,
 )
-from gateway.reception import NOBODY, RETRY_AFTER_S, Environ, Reception, StartResponse, respond, unread_call
+from gateway.reception import NOBODY, Environ, Reception, StartResponse, respond, retry_after, unread_call
 from gateway.soap.hospital import Hospital, hospital_json
 from gateway.soap.services import json_reply, read_json_request
 
@@ -98,7 +98,7 @@ def _document(raw: bytes, environ: Environ) -> tuple[Any, str]:
 
 
 def _answered(start_response: StartResponse, status: int, reply: Reply) -> list[bytes]:
-    headers = [("Retry-After", str(RETRY_AFTER_S))] if status == CLIENT_LIMIT.http_status else []
+    headers = retry_after(reply)
     headers += [("WWW-Authenticate", 'Basic realm="yibao", charset="UTF-8"')] if status == 401 else []
     headers += [("Allow", "POST")] if status == 405 else []
     return respond(start_response, status, _JSON, dumps(json_reply(reply)), headers)

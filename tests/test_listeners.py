@@ -24,6 +24,7 @@ from gateway import listeners
 from gateway.faults import Unreadable
 from gateway.http_body import read_body
 from gateway.listeners import Apps, HisSide, HttpServer, ListenError, serve, tls_context
+from gateway.reception import READ
 from gateway.settings import Limits, Listen, Listener, Settings, Tls, read_settings
 from tests.servers import Served, free_ports, in_process, served
 
@@ -415,6 +416,28 @@ def test_no_more_calls_run_than_there_are_places_and_health_waits_for_none() -> 
         release.set()
         assert [answer.result(20) for answer in answers] == [b"done"] * 10
     assert app.running == 0
+
+
+def test_what_has_been_read_makes_room_for_the_next_to_be_read() -> None:
+    """A slow platform keeps calls in hand, not the reading of others."""
+    inside: queue.SimpleQueue[None] = queue.SimpleQueue()
+    release = threading.Event()
+
+    def read_then_wait(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        READ.get()()
+        inside.put(None)
+        assert release.wait(20)
+        return [b"done"]
+
+    app = HisSide(Apps(read_then_wait, recording(b"alive"), lambda: None), Listen(threads=1), LIMITS)
+    with ThreadPoolExecutor(5) as pool:
+        answers = [pool.submit(ask, app, "/x") for _ in range(5)]
+        for _ in range(5):
+            inside.get(timeout=20)
+        release.set()
+        assert [answer.result(20) for answer in answers] == [b"done"] * 5
+    app = HisSide(Apps(recording(b"again"), recording(b""), lambda: None), Listen(threads=1), LIMITS)
+    assert [ask(app, "/x") for _ in range(3)] == [b"again"] * 3
 
 
 # ------------------------------------------------------------ real processes
