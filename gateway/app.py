@@ -46,6 +46,7 @@ from gateway.listeners import Apps
 from gateway.metrics import Metrics
 from gateway.reception import Reception
 from gateway.router import Lazily, Router, WsgiApp
+from gateway.rules import policy as rules
 from gateway.settings import ClientSettings, Settings, Workstation
 from gateway.soap.hospital import Hospital, HospitalService
 from gateway.soap.lane import Lane
@@ -56,6 +57,7 @@ from gateway.soap.operations import (
     build_string_application,
 )
 from gateway.soap.services import LegacyService, StringService, TypedService
+from gateway.stays.desk import StayDesk
 from gateway.store import Store, open_configured
 
 log = structlog.get_logger(__name__)
@@ -213,7 +215,9 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         settings.listen,
         metrics,
     )
-    services = _services(reception, files, root)
+    desk = StayDesk(store.journal.stays, rules_policy(settings), clock.now)
+    at_the_hospital = Hospital(reception, desk)
+    services = _services(reception, at_the_hospital, files, root)
     files.reloaded.append(services.forget)
     doubts = DoubtsDesk(resolver)
     admin = Admin(
@@ -237,7 +241,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     )
     router = Router(
         services,
-        JsonApi(reception, Hospital(reception)),
+        JsonApi(reception, at_the_hospital),
         _published_file(root),
         settings.listen,
         _titles(files),
@@ -324,6 +328,13 @@ def _policy(settings: Settings) -> Policy:
     )
 
 
+def rules_policy(settings: Settings) -> rules.Policy:
+    """The switches of the entry-time rules as configured."""
+    given = settings.rules.model_dump(exclude={"verify_unanswered"})
+    given["category_changes"] = frozenset((before, after) for before, after in settings.rules.category_changes)
+    return rules.Policy(**{**given, "not_wards": frozenset(settings.wards.not_wards)})
+
+
 def _ending_at(die_at: str, stop_at: str) -> Callable[[str, str], None]:
     """For tests with real processes: end this one at a boundary, as a power cut would, or stop it as a long pause would."""
     stops = [stop_at] if stop_at else []
@@ -379,7 +390,7 @@ def _sender(settings: Settings, interface: Interface) -> Sender:
 # ------------------------------------------------------------------ services
 
 
-def _services(reception: Reception, files: Mappings, root: Path) -> Lazily:
+def _services(reception: Reception, at_the_hospital: Hospital, files: Mappings, root: Path) -> Lazily:
     """``exchange``, one typed service per group, ``legacy/<dialect>``."""
     published = {path.stem for path in (root / "wsdl").glob("*.wsdl")}
 
@@ -390,7 +401,7 @@ def _services(reception: Reception, files: Mappings, root: Path) -> Lazily:
         if name == "exchange":
             return _string_lane(reception, root)
         if name == hospital.GROUP:
-            return _hospital_lane(reception, root)
+            return _hospital_lane(reception, at_the_hospital, files, root)
         if name.startswith("legacy/"):
             return _legacy_lane(name.removeprefix("legacy/"), reception, files, root)
         return _typed_lane(name, reception, files, root)
@@ -403,10 +414,10 @@ def _string_lane(reception: Reception, root: Path) -> Lane:
     return Lane(build_string_application, StringService(reception), reception, lambda: wsdl, "/soap/exchange")
 
 
-def _hospital_lane(reception: Reception, root: Path) -> Lane:
+def _hospital_lane(reception: Reception, at_the_hospital: Hospital, files: Mappings, root: Path) -> Lane:
     wsdl = wsdl_files.published(root, f"{hospital.GROUP}.wsdl")
-    build_app = partial(build_service, hospital.GROUP, NAMESPACE, hospital.OPERATIONS)
-    service = HospitalService(Hospital(reception), reception)
+    build_app = partial(build_service, hospital.GROUP, NAMESPACE, hospital.service_operations(files.contracts))
+    service = HospitalService(at_the_hospital, reception)
     return Lane(build_app, service, reception, lambda: wsdl, f"/soap/{hospital.GROUP}")
 
 
@@ -440,7 +451,10 @@ def _published_file(root: Path) -> Callable[[str], bytes | None]:
 
 def _titles(files: Mappings) -> dict[str, str]:
     """What the index page says beside each address."""
-    titles = {"exchange": "字符串服务 Call(infno, request)", hospital.GROUP: "院内服务：Outcome 查询交易结果"}
+    titles = {
+        "exchange": "字符串服务 Call(infno, request)",
+        hospital.GROUP: "院内服务：WardIn 入科、StayStatus 住院状态、Outcome 交易结果等",
+    }
     for group, found in files.interface.groups.items():
         shown = "、".join(f"{transaction.infno} {transaction.name}" for transaction in found[:4])
         titles[group] = shown + (" 等" if len(found) > 4 else "")

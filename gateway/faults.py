@@ -131,6 +131,13 @@ EXCHANGE_UNKNOWN = _fault(
     "核对 request_id（只能查本客户端的），或 mdtrt_id 与 infno。",
     "no",
 )
+STAY_UNKNOWN = _fault(
+    "GW-1405",
+    "没有这次住院的记录",
+    "网关没有收到过这次住院的登记、入科或任何其他信息。",
+    "核对 ipt_no 或 mdtrt_id；网关启用前入院的，可用 yibao stays adopt 接入。",
+    "no",
+)
 VISIT_BUSY = _fault(
     "GW-1423",
     "该就诊有交易正在办理",

@@ -538,13 +538,32 @@ class _Server(Server):
 
 class _Gateway(Gateway_10):
     def get_environ(self) -> dict[str, Any]:  # type: ignore[override]  # the stub says None
+        wrong_length = self.req.inheaders.pop(WRONG_LENGTH, None)
         environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
         environ["SERVER_NAME"] = str(self.req.server.bind_addr[0])
+        if wrong_length is not None:
+            environ["CONTENT_LENGTH"] = wrong_length.decode("latin-1")
+            self.req.close_connection = True  # nobody knows where the next request would begin
         return environ
 
 
+WRONG_LENGTH = b"Yibao-Wrong-Length"
+
+
 class _HeaderReader(HeaderReader):
-    """Drops names with an underscore: no proxy guards X_Forwarded_For, and the environ cannot tell it apart."""
+    """Drops names with an underscore: no proxy guards X_Forwarded_For, and the environ cannot tell it apart.
+
+    A Content-Length that is no number goes on to the application, which answers it by name (GW-1015) in the caller's
+    form; cheroot would say 400 and nothing else.
+    """
+
+    def __call__(self, rfile: Any, hdict: Any = None) -> Any:
+        headers = super().__call__(rfile, hdict)
+        headers.pop(WRONG_LENGTH, None)
+        length = headers.get(b"Content-Length", b"0")
+        if not length.isdigit():
+            headers |= {b"Content-Length": b"0", WRONG_LENGTH: length}
+        return headers
 
     def _allow_header(self, key_name: bytes) -> bool:
         return b"_" not in key_name and bool(super()._allow_header(key_name))  # type: ignore[misc]
