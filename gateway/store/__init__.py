@@ -20,13 +20,15 @@ from gateway.protect import KeyringError, KeySource, source_of
 from gateway.settings import Settings
 from gateway.store._backend import Backend, StoreError
 from gateway.store._keys import GuardedBackend, Keys
-from gateway.store._migrate import migrate
+from gateway.store._migrate import migrate, revision, shut_out
 from gateway.store._mssql import mssql
 from gateway.store._oracle import oracle
 from gateway.store._postgres import postgres
 from gateway.store._server import ServerBackend
 from gateway.store._sqlite import SqliteBackend
+from gateway.store.accounts import Accounts
 from gateway.store.backup import Manifest, Told, write_backup
+from gateway.store.figures import Figures
 from gateway.store.integrity import check
 from gateway.store.journal import SqlJournal
 from gateway.store.nodes import SqlNodes
@@ -47,6 +49,8 @@ class Store:
         guarded = GuardedBackend(backend, self._keys) if keys else backend
         self.journal = SqlJournal(guarded)
         self.nodes = SqlNodes(backend)
+        self.accounts = Accounts(backend)
+        self.figures = Figures(backend)
         self.operator_log = OperatorLog(guarded, clock.now)
         self._keys.admit()
 
@@ -62,6 +66,13 @@ class Store:
             self._keys.admit()
         except JournalUnavailable as error:
             raise StoreError(f"无法升级数据库：{error}") from error
+
+    def current(self) -> bool:
+        """Whether this program may serve the tables as they are."""
+        try:
+            return not self._backend.read(lambda connection: shut_out(connection, revision(connection)))
+        except JournalUnavailable:
+            return False
 
     def check(self, told: Told = lambda _done, _total: None) -> list[str]:
         """What is wrong with the store, in sentences for staff; empty when all is well."""

@@ -3,10 +3,10 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 
-compatible_from = "0007"
+compatible_from = "0008"
 
 
 def upgrade() -> None:
