@@ -13,10 +13,12 @@ from gateway.exchange.ports import JournalUnavailable
 from gateway.faults import ADDRESS_UNKNOWN
 from gateway.metrics import Metrics
 from gateway.reception import Environ, StartResponse, respond
+from gateway.store_desk import StoreDesk
 
 _JSON: Final = "application/json; charset=utf-8"
 RELOAD: Final = "/-/reload"
 DOUBTS: Final = "/-/doubts/"
+STORE: Final = "/-/store/"
 BODY_BYTES_MAX: Final = 1024 * 1024
 CHECKED_FOR_S: Final = 3.0
 """An answer of ``/readyz`` stands this long, so that probes do not become load on the platform."""
@@ -30,6 +32,7 @@ class Admin:
         told: what is only told (``sign_in`` where the province does not ask for it).
         measure: sets the gauges; may fail when the journal cannot be read.
         doubts: settles a doubt on a person's word.
+        store: what only the process that owns the store can do for the operator's command.
         reload: takes up changed mapping files; returns what is wrong with them, empty when they are in force.
     """
 
@@ -41,6 +44,7 @@ class Admin:
         reload: Callable[[], list[str]],
         measure: Callable[[], None],
         doubts: DoubtsDesk,
+        store: StoreDesk,
     ) -> None:
         self._metrics = metrics
         self._checks = checks
@@ -48,6 +52,7 @@ class Admin:
         self._reload = reload
         self._measure = measure
         self._doubts = doubts
+        self._store = store
         self._checked_at = float("-inf")
         self._found: dict[str, bool] = {}
 
@@ -65,6 +70,9 @@ class Admin:
         if str(path).startswith(DOUBTS) and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
             body = environ["wsgi.input"].read(min(int(environ.get("CONTENT_LENGTH") or 0), BODY_BYTES_MAX))
             return respond(start_response, 200, _JSON, dumps(self._doubts.resolve(str(path)[len(DOUBTS) :], body)))
+        if str(path).startswith(STORE) and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
+            body = environ["wsgi.input"].read(min(int(environ.get("CONTENT_LENGTH") or 0), BODY_BYTES_MAX))
+            return respond(start_response, 200, _JSON, dumps(self._store.do(str(path)[len(STORE) :], body)))
         return respond(start_response, 404, _JSON, dumps({"code": ADDRESS_UNKNOWN.code}))
 
     def _metrics_page(self, start_response: StartResponse) -> list[bytes]:

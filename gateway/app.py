@@ -36,6 +36,7 @@ from gateway.json_api import JsonApi
 from gateway.listeners import Apps
 from gateway.metrics import Metrics
 from gateway.reception import Reception
+from gateway.resealing_loop import ResealingLoop
 from gateway.router import Lazily, Router, WsgiApp
 from gateway.settings import Settings
 from gateway.soap.hospital import Hospital, HospitalService
@@ -48,6 +49,7 @@ from gateway.soap.operations import (
 )
 from gateway.soap.services import LegacyService, StringService, TypedService
 from gateway.store import Store, open_configured
+from gateway.store_desk import StoreDesk
 
 log = structlog.get_logger(__name__)
 
@@ -103,6 +105,7 @@ class Gateway:
     exchange: Exchange
     resolver: Resolver
     loop: ResolverLoop
+    resealing: ResealingLoop
     heartbeat: Heartbeat
     mappings: Mappings
     metrics: Metrics
@@ -111,6 +114,7 @@ class Gateway:
 
     def close(self) -> None:
         """After the last call: the resolver, the line, the registration, then the store, which finishes its writes."""
+        self.resealing.close()
         self.loop.close()
         self.platform.close()
         self.heartbeat.close()
@@ -150,6 +154,7 @@ def build(settings: Settings) -> Gateway:
     store = open_configured(settings)
     store.upgrade()
     membership = _membership(settings, store)
+    store.operator_log.anchor(lambda seq, digest: log.info("operator_log", seq=seq, digest=digest))
     metrics = Metrics(files.interface.contract.transactions, [client.name for client in settings.clients], State)
     msgids = MsgidSequence(store.journal, settings.institution.code, clock.now, block=MSGIDS_PER_BLOCK)
     sign_ins = SignIns(store.journal)
@@ -196,6 +201,7 @@ def build(settings: Settings) -> Gateway:
     )
     services = _services(reception, files, root)
     files.reloaded.append(services.forget)
+    resealing = ResealingLoop(store.resealing)
     admin = Admin(
         metrics,
         checks={
@@ -211,7 +217,8 @@ def build(settings: Settings) -> Gateway:
         },
         reload=files.reload,
         measure=partial(_measure, metrics, store, msgids, work_list),
-        doubts=DoubtsDesk(resolver),
+        doubts=DoubtsDesk(resolver, store.operator_log),
+        store=StoreDesk(store, resealing.wake),
     )
     router = Router(
         services,
@@ -225,7 +232,10 @@ def build(settings: Settings) -> Gateway:
     heartbeat.start()
     loop = ResolverLoop(exchange, resolver, work_list)
     loop.start()
-    return Gateway(settings, store, platform, exchange, resolver, loop, heartbeat, files, metrics, router, admin)
+    resealing.start()
+    return Gateway(
+        settings, store, platform, exchange, resolver, loop, resealing, heartbeat, files, metrics, router, admin
+    )
 
 
 def _membership(settings: Settings, store: Store) -> Membership:

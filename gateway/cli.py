@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from gateway.commands import (
+    audit,
     call,
     config,
     db,
@@ -64,6 +65,7 @@ app.add_typer(mapping.app, name="mapping")
 app.command("probe")(probe.probe)
 app.add_typer(db.app, name="db")
 app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
 app.add_typer(config.app, name="config")
 app.command("faults")(faults.faults)
 app.command("transactions")(transactions.transactions)

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("listeners")
 
 ADMIN_PATHS = ("/healthz", "/readyz", "/metrics", "/-/reload")
-ADMIN_PREFIX = "/-/doubts/"
+ADMIN_PREFIXES = ("/-/doubts/", "/-/store/")
 HEADER_BYTES_MAX = 64 * 1024
 HEADER_READ_S_MAX = 20
 """The request line and all headers must be in by then, however often a byte arrives."""
@@ -156,7 +156,7 @@ class HisSide:
             self._add(-1)
 
     def _administration(self, path: str) -> bool:
-        return path in self._admin_paths or (bool(self._admin_paths) and path.startswith(ADMIN_PREFIX))
+        return path in self._admin_paths or (bool(self._admin_paths) and path.startswith(ADMIN_PREFIXES))
 
     def _add(self, change: int) -> None:
         with self._count:

@@ -18,13 +18,14 @@ from gateway.protect import KeyringError, KeySource, source_of
 from gateway.settings import Settings
 from gateway.store import statements as sql
 from gateway.store._backend import Backend, StoreError
-from gateway.store._keys import GuardedBackend, Keys
+from gateway.store._keys import GuardedBackend, Keys, StoreKey
 from gateway.store._migrate import head, migrate, revision
 from gateway.store._postgres import PostgresBackend
 from gateway.store._sqlite import SqliteBackend
 from gateway.store.journal import SqlJournal
 from gateway.store.nodes import SqlNodes
 from gateway.store.operator_log import OperatorLog
+from gateway.store.resealing import Resealing
 
 __all__ = ["Store", "StoreError", "open_configured", "open_store"]
 
@@ -41,6 +42,7 @@ class Store:
         self.journal = SqlJournal(guarded)
         self.nodes = SqlNodes(backend)
         self.operator_log = OperatorLog(guarded, clock.now)
+        self.resealing = Resealing(guarded, self._keys)
         self._keys.admit()
 
     def upgrade(self) -> None:
@@ -54,6 +56,11 @@ class Store:
     def _migrate(self, connection: Connection) -> None:
         migrate(connection)
         self._keys.register(connection)
+
+    @property
+    def keys(self) -> tuple[StoreKey, ...]:
+        """Every version of a key that this store has seen. Raises ``JournalUnavailable``."""
+        return self._keys.stored()
 
     def check(self) -> list[str]:
         """What is wrong with the store, in sentences for staff; empty when all is well."""
