@@ -51,8 +51,9 @@ fuzz: $(VENV)/.dev ## a longer fuzz run over the ways in
 test-all: ## everything, on every supported Python that is here
 	sh .ci/test-all
 
-bench: $(VENV)/.dev ## cost of the codec and of one exchange, as ratios in one run
+bench: $(VENV)/.dev ## cost of one exchange by step, and the façade beside gSOAP, Java, Node, spyne: ratios in one run
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.peers
 
 lock: ## renew the locked dependencies (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \

@@ -29,7 +29,7 @@ class Admin:
 
     Args:
         checks: what must hold to be ready, by name.
-        told: what is only told (``sign_in`` where the province does not ask for it).
+        told: what is only told (``sign_in`` where the province does not ask for it, ``breaker`` by safety class).
         measure: sets the gauges; may fail when the journal cannot be read.
         doubts: settles a doubt on a person's word.
         store: what only the process that owns the store can do for the operator's command.
@@ -40,7 +40,7 @@ class Admin:
         self,
         metrics: Metrics,
         checks: Mapping[str, Callable[[], bool]],
-        told: Mapping[str, Callable[[], bool | int | str]],
+        told: Mapping[str, Callable[[], object]],
         reload: Callable[[], list[str]],
         measure: Callable[[], None],
         doubts: DoubtsDesk,

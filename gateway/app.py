@@ -24,20 +24,27 @@ from gateway.contract.model import Contract
 from gateway.contract.published import NAMESPACE, operations
 from gateway.dialects import DialectLibrary
 from gateway.doubts_desk import DoubtsDesk
+from gateway.exchange.breaker import Breaker, BreakerPolicy
 from gateway.exchange.exchange import Exchange
+from gateway.exchange.gate import CallsInHand, PlatformGate, WatchedPlatform
+from gateway.exchange.limits import FairQueue, Shares
 from gateway.exchange.msgid import MsgidSequence
 from gateway.exchange.nodes import Heartbeat, Membership, facts_of_this_process
+from gateway.exchange.patience import Times
 from gateway.exchange.ports import Query, SettlementPlatform, State
+from gateway.exchange.prober import Prober
 from gateway.exchange.resolver import Policy, Resolver
 from gateway.exchange.resolver_loop import ResolverLoop, WorkList
 from gateway.exchange.sign_in import SignIns
-from gateway.identity import Admission, Clients
+from gateway.hours import read_closing
+from gateway.identity import Clients
 from gateway.json_api import JsonApi
 from gateway.listeners import Apps
 from gateway.metrics import Metrics
 from gateway.reception import Reception
 from gateway.resealing_loop import ResealingLoop
 from gateway.router import Lazily, Router, WsgiApp
+from gateway.rules import policy as rules
 from gateway.settings import Settings
 from gateway.soap.hospital import Hospital, HospitalService
 from gateway.soap.lane import Lane
@@ -48,12 +55,15 @@ from gateway.soap.operations import (
     build_string_application,
 )
 from gateway.soap.services import LegacyService, StringService, TypedService
+from gateway.stays.desk import StayDesk
 from gateway.store import Store, open_configured
 from gateway.store_desk import StoreDesk
 
 log = structlog.get_logger(__name__)
 
 MSGIDS_PER_BLOCK = 200
+OWN_CONNECTIONS = 2
+"""Kept for the resolver and the probe, so that full lines never keep a doubt open."""
 
 
 class Mappings:
@@ -134,7 +144,7 @@ def build_line(settings: Settings) -> SettlementPlatform:
         connect_timeout_s=platform.connect_timeout_s,
         read_timeout_s=platform.read_timeout_s,
         answer_bytes_max=platform.answer_bytes_max,
-        pool_size=platform.pool_size,
+        pool_size=platform.pool_size + OWN_CONNECTIONS,
         idle_s_max=platform.idle_s_max,
         ca_file=platform.ca_file,
         client_cert=platform.client_certificate,
@@ -158,7 +168,8 @@ def build(settings: Settings) -> Gateway:
     metrics = Metrics(files.interface.contract.transactions, [client.name for client in settings.clients], State)
     msgids = MsgidSequence(store.journal, settings.institution.code, clock.now, block=MSGIDS_PER_BLOCK)
     sign_ins = SignIns(store.journal)
-    platform = build_line(settings)
+    gate = _gate(settings, metrics)
+    platform = WatchedPlatform(build_line(settings), gate, lambda infno: files.interface.wire_safety.get(infno, "read"))
     sender = _sender(settings, files.interface)
     reached = _ending_at(settings.test_die_at, settings.test_stop_at)
     exchange = Exchange(
@@ -173,6 +184,8 @@ def build(settings: Settings) -> Gateway:
         node=membership.current,
         unknown_fields=settings.contract.unknown_fields,
         twin_wait_s=settings.limits.twin_wait_s,
+        gate=gate,
+        times=_times(settings),
         still_mine=membership.still_mine,
         reached=reached,
     )
@@ -194,12 +207,14 @@ def build(settings: Settings) -> Gateway:
     reception = Reception(
         exchange,
         Clients(settings.clients, clock.now),
-        Admission(settings.clients),
+        _calls_in_hand(settings, metrics),
         settings.limits,
         settings.listen,
         metrics,
     )
-    services = _services(reception, files, root)
+    desk = StayDesk(store.journal.stays, rules_policy(settings), clock.now)
+    at_the_hospital = Hospital(reception, desk)
+    services = _services(reception, at_the_hospital, files, root)
     files.reloaded.append(services.forget)
     resealing = ResealingLoop(store.resealing)
     admin = Admin(
@@ -214,15 +229,16 @@ def build(settings: Settings) -> Gateway:
             "sign_in": lambda: bool(sign_ins.number("", clock.now())),
             "registered_as": lambda: membership.current().name,
             "msgid_ahead_s": lambda: msgids.ahead_s,
+            "breaker": lambda: gate.status().conditions,
         },
         reload=files.reload,
-        measure=partial(_measure, metrics, store, msgids, work_list),
+        measure=partial(_measure, metrics, store, msgids, work_list, gate),
         doubts=DoubtsDesk(resolver, store.operator_log),
         store=StoreDesk(store, resealing.wake),
     )
     router = Router(
         services,
-        JsonApi(reception, Hospital(reception)),
+        JsonApi(reception, at_the_hospital),
         _published_file(root),
         settings.listen,
         _titles(files),
@@ -230,7 +246,8 @@ def build(settings: Settings) -> Gateway:
     )
     heartbeat = Heartbeat(membership, settings.nodes.heartbeat_s)
     heartbeat.start()
-    loop = ResolverLoop(exchange, resolver, work_list)
+    prober = Prober(exchange, gate, settings.platform.connect_timeout_s + settings.platform.breaker.slow_s)
+    loop = ResolverLoop(exchange, resolver, work_list, prober.turn)
     loop.start()
     resealing.start()
     return Gateway(
@@ -255,11 +272,46 @@ def _membership(settings: Settings, store: Store) -> Membership:
     return membership
 
 
+def _gate(settings: Settings, metrics: Metrics) -> PlatformGate:
+    platform, limits = settings.platform, settings.limits
+    places = min(settings.listen.threads, platform.pool_size)
+    shares = Shares(places, [client.name for client in settings.clients], limits.sure_share)
+    return PlatformGate(
+        platform.url,
+        Breaker(BreakerPolicy(**platform.breaker.model_dump())),
+        FairQueue(shares),
+        [read_closing(text) for text in platform.closed],
+        clock=clock.now,
+        monotonic=time.monotonic,
+        limited=metrics.count_limited,
+    )
+
+
+def _calls_in_hand(settings: Settings, metrics: Metrics) -> CallsInHand:
+    at_most = {client.name: client.concurrent_max for client in settings.clients if client.concurrent_max}
+    names = [client.name for client in settings.clients]
+    return CallsInHand(
+        Shares(settings.limits.calls_max, names, settings.limits.sure_share, at_most), metrics.count_limited
+    )
+
+
+def _times(settings: Settings) -> Times:
+    platform = settings.platform
+    return Times(settings.call_s_max, settings.limits.turn_wait_s, platform.connect_timeout_s, platform.read_timeout_s)
+
+
 def _policy(settings: Settings) -> Policy:
     resolve = settings.resolve
     return Policy(
         resolve.tries_max, resolve.pause_s, resolve.factor, resolve.pause_s_max, settings.platform.settle_time_s
     )
+
+
+def rules_policy(settings: Settings) -> rules.Policy:
+    """The switches of the entry-time rules as configured."""
+    given = settings.rules.model_dump(exclude={"verify_unanswered"})
+    given["category_changes"] = frozenset((before, after) for before, after in settings.rules.category_changes)
+    return rules.Policy(**{**given, "not_wards": frozenset(settings.wards.not_wards)})
 
 
 def _ending_at(die_at: str, stop_at: str) -> Callable[[str, str], None]:
@@ -290,12 +342,13 @@ def make_wsgi(settings: Settings) -> Apps:
 IN_DOUBT_COUNTED_MAX = 1000
 
 
-def _measure(metrics: Metrics, store: Store, msgids: MsgidSequence, work_list: WorkList) -> None:
+def _measure(metrics: Metrics, store: Store, msgids: MsgidSequence, work_list: WorkList, gate: PlatformGate) -> None:
     """Gauges that are read from where the truth is, when somebody asks."""
     in_doubt = store.journal.search(Query(states=(State.IN_DOUBT,), limit=IN_DOUBT_COUNTED_MAX))
     metrics.set_in_doubt(len(in_doubt))
     escalated = store.journal.search(Query(states=(State.ESCALATED,), limit=IN_DOUBT_COUNTED_MAX))
     metrics.set_escalated(len(escalated))
+    metrics.set_gate(gate.status())
     metrics.set_untold(len(work_list.entries()))
     metrics.set_msgid_ahead(msgids.ahead_s)
 
@@ -315,7 +368,7 @@ def _sender(settings: Settings, interface: Interface) -> Sender:
 # ------------------------------------------------------------------ services
 
 
-def _services(reception: Reception, files: Mappings, root: Path) -> Lazily:
+def _services(reception: Reception, at_the_hospital: Hospital, files: Mappings, root: Path) -> Lazily:
     """``exchange``, one typed service per group, ``legacy/<dialect>``."""
     published = {path.stem for path in (root / "wsdl").glob("*.wsdl")}
 
@@ -326,7 +379,7 @@ def _services(reception: Reception, files: Mappings, root: Path) -> Lazily:
         if name == "exchange":
             return _string_lane(reception, root)
         if name == hospital.GROUP:
-            return _hospital_lane(reception, root)
+            return _hospital_lane(reception, at_the_hospital, files, root)
         if name.startswith("legacy/"):
             return _legacy_lane(name.removeprefix("legacy/"), reception, files, root)
         return _typed_lane(name, reception, files, root)
@@ -339,10 +392,10 @@ def _string_lane(reception: Reception, root: Path) -> Lane:
     return Lane(build_string_application, StringService(reception), reception, lambda: wsdl, "/soap/exchange")
 
 
-def _hospital_lane(reception: Reception, root: Path) -> Lane:
+def _hospital_lane(reception: Reception, at_the_hospital: Hospital, files: Mappings, root: Path) -> Lane:
     wsdl = wsdl_files.published(root, f"{hospital.GROUP}.wsdl")
-    build_app = partial(build_service, hospital.GROUP, NAMESPACE, hospital.OPERATIONS)
-    service = HospitalService(Hospital(reception), reception)
+    build_app = partial(build_service, hospital.GROUP, NAMESPACE, hospital.service_operations(files.contracts))
+    service = HospitalService(at_the_hospital, reception)
     return Lane(build_app, service, reception, lambda: wsdl, f"/soap/{hospital.GROUP}")
 
 
@@ -376,7 +429,10 @@ def _published_file(root: Path) -> Callable[[str], bytes | None]:
 
 def _titles(files: Mappings) -> dict[str, str]:
     """What the index page says beside each address."""
-    titles = {"exchange": "字符串服务 Call(infno, request)", hospital.GROUP: "院内服务：Outcome 查询交易结果"}
+    titles = {
+        "exchange": "字符串服务 Call(infno, request)",
+        hospital.GROUP: "院内服务：WardIn 入科、StayStatus 住院状态、Outcome 交易结果等",
+    }
     for group, found in files.interface.groups.items():
         shown = "、".join(f"{transaction.infno} {transaction.name}" for transaction in found[:4])
         titles[group] = shown + (" 等" if len(found) > 4 else "")

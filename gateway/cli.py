@@ -21,6 +21,7 @@ from gateway.commands import (
     journal,
     keys,
     mapping,
+    nodes,
     probe,
     serve,
     simulate,
@@ -63,6 +64,7 @@ app.add_typer(doubts.app, name="doubts")
 app.add_typer(wsdl.app, name="wsdl")
 app.add_typer(mapping.app, name="mapping")
 app.command("probe")(probe.probe)
+app.command("nodes")(nodes.nodes)
 app.add_typer(db.app, name="db")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")

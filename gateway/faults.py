@@ -131,6 +131,13 @@ EXCHANGE_UNKNOWN = _fault(
     "核对 request_id（只能查本客户端的），或 mdtrt_id 与 infno。",
     "no",
 )
+STAY_UNKNOWN = _fault(
+    "GW-1405",
+    "没有这次住院的记录",
+    "网关没有收到过这次住院的登记、入科或任何其他信息。",
+    "核对 ipt_no 或 mdtrt_id；网关启用前入院的，可用 yibao stays adopt 接入。",
+    "no",
+)
 VISIT_BUSY = _fault(
     "GW-1423",
     "该就诊有交易正在办理",
@@ -190,7 +197,28 @@ READ_UNANSWERED = _fault(
     blames_caller=False,
 )
 CLIENT_LIMIT = _fault(
-    "GW-4003", "调用方超过限额", "该客户端同时进行的调用超过上限。", "稍后重试（见 Retry-After）。", "yes", 429
+    "GW-4003",
+    "调用方超过限额",
+    "该客户端同时进行的调用超过其份额，或在时限内没有轮到；请求没有发出。",
+    "稍后重试（见 Retry-After）。",
+    "yes",
+    429,
+)
+BREAKER_OPEN = _fault(
+    "GW-4004",
+    "平台暂停受理",
+    "平台连续连接失败或答复过慢，网关暂停发送这一类交易，正在用查询试探；请求没有发出。",
+    "稍后重试（见 Retry-After）；平台恢复后自动继续。",
+    "yes",
+    blames_caller=False,
+)
+PLATFORM_CLOSED = _fault(
+    "GW-4005",
+    "平台停止服务",
+    "现在是配置的平台停办时间；请求没有发出。",
+    "到提示的时间再办理。",
+    "yes",
+    blames_caller=False,
 )
 FRONT_REJECTED = _fault(
     "GW-4006",
@@ -538,6 +566,9 @@ class GatewayFault(Exception):
 
     journaled: bool = False
     """Whether a row of the journal already tells of it."""
+
+    retry_after_s: int = 0
+    """Seconds after which trying again is worth while; 0 where time changes nothing."""
 
     received: bytes = b""
     """What had come of a body that could not be taken whole, up to the size limit; for the journal."""

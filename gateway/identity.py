@@ -1,4 +1,4 @@
-"""Who calls: client identity, how much at once, and the address callers know us by.
+"""Who calls: client identity, and the address callers know us by.
 
 Kinds of proof (contract.md, GW-20xx): WS-Security UsernameToken, HTTP Basic, ``X-Api-Key``, source address, open.
 ``addresses`` narrows every kind. A credential that was presented but is wrong never falls back to address or open:
@@ -16,8 +16,7 @@ import ipaddress
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -25,7 +24,7 @@ from typing import Any
 from lxml import etree
 
 from gateway.exchange.call import Client
-from gateway.faults import CLIENT_LIMIT, CLIENT_UNKNOWN, CREDENTIAL_WRONG, Refused, Unreadable
+from gateway.faults import CLIENT_UNKNOWN, CREDENTIAL_WRONG, Unreadable
 from gateway.settings import ClientSettings, Listen
 
 _OASIS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-"
@@ -117,35 +116,6 @@ def public_url(environ: Mapping[str, Any], listen: Listen) -> str:
     return f"{scheme}://{host}{prefix if _PREFIX.fullmatch(prefix) else ''}"
 
 
-class Admission:
-    """Keeps each client to its ``concurrent_max``, so that one of them cannot take every thread.
-
-    Args:
-        clients: ``settings.clients``.
-    """
-
-    def __init__(self, clients: Sequence[ClientSettings]) -> None:
-        self._free = {client.name: client.concurrent_max for client in clients}
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def enter(self, client: Client) -> Iterator[None]:
-        """Hold one of the client's places.
-
-        Raises:
-            Refused: ``CLIENT_LIMIT``; nothing was waited for.
-        """
-        with self._lock:
-            if self._free[client.name] < 1:
-                raise Refused(CLIENT_LIMIT, f"客户端 {client.name} 同时进行的调用已达上限")
-            self._free[client.name] -= 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._free[client.name] += 1
-
-
 # ------------------------------------------------------------------ secrets
 
 _KEY = secrets.token_bytes(32)
@@ -201,7 +171,7 @@ class _Known:
 
     def __init__(self, settings: ClientSettings) -> None:
         workstation = {name: value for name, value in settings.workstation.model_dump().items() if value}
-        self.client = Client(settings.name, settings.transactions, workstation)
+        self.client = Client(settings.name, settings.transactions, workstation, settings.call_s_max)
         self.networks = _networks(tuple(settings.addresses))
         self.password = settings.password.get_secret_value().encode() if settings.password is not None else None
         self.api_key = settings.api_key.get_secret_value().encode() if settings.api_key is not None else None

@@ -42,6 +42,7 @@ from granian.log import LogLevels
 from granian.net import SocketHolder
 
 from gateway.http_body import fetch_body
+from gateway.reception import READ
 from gateway.settings import Limits, Listen, Listener, Settings, Tls
 
 if TYPE_CHECKING:
@@ -60,10 +61,8 @@ CONNECTIONS_MAX = 8192
 """Connections granian holds at once; each waits for a thread or is idle. Further ones wait in the backlog."""
 DRAIN_MARGIN_S = 10
 ADMIN_THREADS = 8
-READER_THREADS = 512
-"""Threads beyond ``listen.threads`` that wait for bodies or for a place; they exist only while they are needed."""
-CHEROOT_READER_THREADS = 64
-"""The same for a cheroot listener, where they always exist, but are freed by deadlines."""
+READER_THREADS = 64
+"""Threads beyond ``limits.calls_max`` that wait for bodies, read them, or say that there are too many calls."""
 SILENT_S_MAX = 3
 """After the signal to stop, connections on which no call is running are waited for this long."""
 OPEN_FILES = 65536
@@ -99,7 +98,7 @@ def drain_s_max(settings: Settings) -> float:
 
     Whoever stops the process must wait a little longer than this before killing it.
     """
-    return settings.platform.connect_timeout_s + settings.platform.read_timeout_s + DRAIN_MARGIN_S
+    return settings.platform.send_s_max + DRAIN_MARGIN_S
 
 
 def serve(settings: Settings, make_wsgi: MakeWsgi) -> None:
@@ -125,7 +124,9 @@ def serve(settings: Settings, make_wsgi: MakeWsgi) -> None:
 
 
 class HisSide:
-    """The WSGI application of the HIS side: bodies are read first, then calls take one of ``listen.threads`` places.
+    """The WSGI application of the HIS side: bodies are taken off the wire, then ``listen.threads`` at a time are read.
+
+    What is done with a call once it has been read, and how many of them, is the reception's to say.
 
     The administration paths are served here only when they have no listener of their own, and never wait for a place:
     a slow platform must not make the gateway look dead.
@@ -150,10 +151,21 @@ class HisSide:
         fetch_body(environ, self._limits)
         self._add(1)
         try:
-            with self._places:
+            with self._reading():
                 return self._apps.exchange(environ, start_response)
         finally:
             self._add(-1)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Hold a place until the request has been read, at the latest until it is answered."""
+        self._places.acquire()
+        leave = _Once(self._places.release)
+        READ.set(leave)
+        try:
+            yield
+        finally:
+            leave()
 
     def _administration(self, path: str) -> bool:
         return path in self._admin_paths or (bool(self._admin_paths) and path.startswith(ADMIN_PREFIXES))
@@ -161,6 +173,18 @@ class HisSide:
     def _add(self, change: int) -> None:
         with self._count:
             self._running += change
+
+
+class _Once:
+    """Calls what it was given the first time it is called itself."""
+
+    def __init__(self, then: Callable[[], None]) -> None:
+        self._then: Callable[[], None] | None = then
+
+    def __call__(self) -> None:
+        then, self._then = self._then, None
+        if then is not None:
+            then()
 
 
 def _cheroot_listeners(listen: Listen) -> list[Listener]:
@@ -198,7 +222,7 @@ def _serve_with_granian(plan: _Plan, make_wsgi: MakeWsgi) -> None:
         port=exchange.port,
         interface=Interfaces.WSGI,
         workers=1,
-        blocking_threads=plan.listen.threads + READER_THREADS,
+        blocking_threads=plan.limits.calls_max + READER_THREADS,
         http=HTTPModes.http1,
         websockets=False,
         backlog=plan.listen.backlog,
@@ -273,7 +297,7 @@ class _Running:
                 listener,
                 self._apps.admin if is_admin else self._his_side,
                 self.plan.limits,
-                threads=ADMIN_THREADS if is_admin else self.plan.listen.threads + CHEROOT_READER_THREADS,
+                threads=ADMIN_THREADS if is_admin else self.plan.limits.calls_max + READER_THREADS,
                 backlog=self.plan.listen.backlog,
             )
             self._servers.append(server)
@@ -487,13 +511,32 @@ class _Server(Server):
 
 class _Gateway(Gateway_10):
     def get_environ(self) -> dict[str, Any]:  # type: ignore[override]  # the stub says None
+        wrong_length = self.req.inheaders.pop(WRONG_LENGTH, None)
         environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
         environ["SERVER_NAME"] = str(self.req.server.bind_addr[0])
+        if wrong_length is not None:
+            environ["CONTENT_LENGTH"] = wrong_length.decode("latin-1")
+            self.req.close_connection = True  # nobody knows where the next request would begin
         return environ
 
 
+WRONG_LENGTH = b"Yibao-Wrong-Length"
+
+
 class _HeaderReader(HeaderReader):
-    """Drops names with an underscore: no proxy guards X_Forwarded_For, and the environ cannot tell it apart."""
+    """Drops names with an underscore: no proxy guards X_Forwarded_For, and the environ cannot tell it apart.
+
+    A Content-Length that is no number goes on to the application, which answers it by name (GW-1015) in the caller's
+    form; cheroot would say 400 and nothing else.
+    """
+
+    def __call__(self, rfile: Any, hdict: Any = None) -> Any:
+        headers = super().__call__(rfile, hdict)
+        headers.pop(WRONG_LENGTH, None)
+        length = headers.get(b"Content-Length", b"0")
+        if not length.isdigit():
+            headers |= {b"Content-Length": b"0", WRONG_LENGTH: length}
+        return headers
 
     def _allow_header(self, key_name: bytes) -> bool:
         return b"_" not in key_name and bool(super()._allow_header(key_name))  # type: ignore[misc]

@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from gateway.exchange.breaker import Condition
+from gateway.exchange.gate import GateStatus
 from gateway.faults import FAULTS
 
 OTHER = "other"
+_BREAKER = {Condition.CLOSED: 0, Condition.HALF_OPEN: 1, Condition.OPEN: 2}
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180)
 
 
@@ -49,6 +52,12 @@ class Metrics:
         self._msgid_ahead = Gauge(
             "yibao_msgid_ahead_seconds", "Logical msgid time ahead of the clock", registry=registry
         )
+        self._limited = Counter("yibao_turned_away", "Calls that were not sent", ["client", "code"], registry=registry)
+        self._breaker = Gauge(
+            "yibao_breaker", "0 closed, 1 half open, 2 open, by safety class", ["safety"], registry=registry
+        )
+        self._waiting = Gauge("yibao_waiting", "Calls waiting for a turn to the platform", registry=registry)
+        self._sending = Gauge("yibao_sending", "Turns to the platform that are held", registry=registry)
         self._inflight = Gauge("yibao_inflight", "Exchanges running now", registry=registry)
 
     def count_exchange(self, infno: str, outcome: str, client: str, seconds: float) -> None:
@@ -64,6 +73,17 @@ class Metrics:
     def count_fault(self, code: str) -> None:
         """A fault was answered to a caller."""
         self._faults.labels(_one_of(code, self._codes)).inc()
+
+    def count_limited(self, client: str, code: str) -> None:
+        """A call of this client was not sent because of a limit."""
+        self._limited.labels(_one_of(client, self._clients), _one_of(code, self._codes)).inc()
+
+    def set_gate(self, status: GateStatus) -> None:
+        """How the gate to the platform stands."""
+        for safety, condition in status.conditions.items():
+            self._breaker.labels(safety).set(_BREAKER[condition])
+        self._waiting.set(status.waiting)
+        self._sending.set(status.sending)
 
     def set_in_doubt(self, count: int) -> None:
         """How many exchanges are in doubt now, as the journal says."""

@@ -11,9 +11,10 @@ from lxml import etree
 
 from gateway.exchange.call import Call, Client, Reply
 from gateway.exchange.exchange import Exchange
+from gateway.exchange.gate import CallsInHand
 from gateway.faults import GatewayFault, Refused
 from gateway.http_body import read_body
-from gateway.identity import Admission, Clients, peer_address
+from gateway.identity import Clients, peer_address
 from gateway.metrics import Metrics
 from gateway.settings import Limits, Listen
 
@@ -34,9 +35,10 @@ REASONS = {
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
-RETRY_AFTER_S = 1
 LAST_REPLY: ContextVar[Reply | None] = ContextVar("last_reply", default=None)
 """The reply that the request of this thread got: the router marks whether it went out."""
+READ: ContextVar[Callable[[], None]] = ContextVar("read", default=lambda: None)
+"""Called when the request of this thread has been read: the listener lets the next one be read (``HisSide``)."""
 
 
 class Receipt:
@@ -61,6 +63,11 @@ class Receipt:
         told(self._whole)
 
 
+def retry_after(reply: Reply | None) -> list[tuple[str, str]]:
+    """The HTTP header of a reply that says when to try again."""
+    return [("Retry-After", str(reply.retry_after_s))] if reply is not None and reply.retry_after_s else []
+
+
 def respond(
     start_response: StartResponse, status: int, content_type: str, body: bytes, headers: Sequence[tuple[str, str]] = ()
 ) -> list[bytes]:
@@ -78,7 +85,7 @@ class Reception:
 
     exchange: Exchange
     clients: Clients
-    admission: Admission
+    in_hand: CallsInHand
     limits: Limits
     listen: Listen
     metrics: Metrics
@@ -92,12 +99,13 @@ class Reception:
         return self.clients.identify(environ, peer_address(environ, self.listen.trusted_proxies), security)
 
     def handle(self, call: Call) -> Reply:
-        """Carry the call while the client holds one of its places; without one it is answered GW-4003."""
+        """Carry the call while it counts against the client's share; beyond that it is answered GW-4003."""
+        READ.get()()
         try:
-            with self.admission.enter(call.client), self.metrics.in_flight():
+            with self.in_hand.hold(call.client.name), self.metrics.in_flight():
                 reply = self.exchange.handle(call)
         except Refused as limit:
-            return self.turn_away(limit, call)
+            reply = self.turn_away(limit, call)
         LAST_REPLY.set(reply)
         return reply
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -26,6 +27,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from gateway.hours import read_closing
 
 NODE_NAME_MAX = 30
 
@@ -124,6 +127,17 @@ class Listen(_Part):
         return value
 
 
+class Breaker(_Part):
+    """When a class of transactions is no longer sent to an address that does not answer (GW-4004)."""
+
+    bad_min: int = Field(5, ge=1, le=100, description="window_s 秒内至少多少次失败才暂停")
+    bad_share: float = Field(0.5, gt=0, le=1, description="且失败至少占这一比例")
+    window_s: float = Field(60, gt=0, le=3600, description="只看最近多少秒")
+    slow_s: float = Field(20, gt=0, le=600, description="答复慢于此秒数算失败")
+    pause_s: float = Field(10, gt=0, le=3600, description="暂停多久后试探；试探失败则加倍")
+    pause_s_max: float = Field(120, gt=0, le=3600, description="暂停的上限")
+
+
 class Platform(_Part):
     """The way to the province."""
 
@@ -138,6 +152,10 @@ class Platform(_Part):
     paths: dict[str, str] = Field(default_factory=dict, description="按交易指定路径（河北）")
     connect_timeout_s: float = Field(5, gt=0, le=60)
     read_timeout_s: float = Field(60, gt=0, le=600)
+    closed: tuple[str, ...] = Field(
+        (), description="停办时间：每天 23:30-00:30，或一次 2026-12-31 20:00/2027-01-01 08:00；答 GW-4005"
+    )
+    breaker: Breaker = Breaker()
     answer_bytes_max: int = Field(64 * 1024 * 1024, ge=1024)
     settle_time_s: float | None = Field(
         None, gt=0, description="平台收到请求后最长可能还在执行的秒数；空则取省份文件的值"
@@ -156,6 +174,18 @@ class Platform(_Part):
         if self.infno_in_url is not None:
             return self.infno_in_url
         return self.signing == "tif" or not urlsplit(self.url).path
+
+    @property
+    def send_s_max(self) -> float:
+        """What connecting and waiting for the answer may take."""
+        return self.connect_timeout_s + self.read_timeout_s
+
+    @field_validator("closed")
+    @classmethod
+    def _closings(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            read_closing(text)
+        return value
 
     @field_validator("url")
     @classmethod
@@ -231,7 +261,10 @@ class ClientSettings(_Part):
     open: bool = Field(False, description="任何人；仅用于演示，生产环境拒绝")
     transactions: tuple[str, ...] = Field(("*",), description="允许的交易，如 2*、5201、*")
     workstation: Workstation = Workstation()
-    concurrent_max: int = Field(64, ge=1, description="同时进行的调用上限")
+    concurrent_max: int | None = Field(None, ge=1, description="同时进行的调用上限，超出即答 GW-4003；空则只受份额约束")
+    call_s_max: float | None = Field(
+        None, gt=0, le=3600, description="这个调用方最多等多少秒；空则取 limits.call_s_max"
+    )
 
     @field_validator("addresses")
     @classmethod
@@ -256,6 +289,10 @@ class Limits(_Part):
     body_bytes_max: int = Field(16 * 1024 * 1024, ge=1024, description="一个请求的字节上限")
     body_read_s_max: float = Field(30, gt=0, description="读完一个请求的时限")
     twin_wait_s: float = Field(30, ge=0, le=300, description="同一请求或同一就诊正在办理时，后来的等待多少秒")
+    turn_wait_s: float = Field(10, ge=0, le=300, description="等候发往平台的通道多少秒，轮不到即答 GW-4003")
+    call_s_max: float | None = Field(None, gt=0, le=3600, description="一次调用总共多少秒；空则为平台时限加各项等待")
+    calls_max: int = Field(700, ge=1, le=10000, description="在手的调用总数，含等候的；超出份额即答 GW-4003")
+    sure_share: float = Field(0.25, ge=0, le=1, description="为各客户端平均保留的比例，其余先到先得")
 
 
 class Resolve(_Part):
@@ -272,6 +309,45 @@ class ContractSettings(_Part):
 
     unknown_fields: Literal["warn", "refuse"] = Field("warn", description="未知字段：留在日志、不上传并提示，或拒绝")
     code_lists: Literal["refuse", "warn"] = Field("refuse", description="值域之外的代码：拒绝，或提示后照传")
+
+
+class Wards(_Part):
+    """Which of the hospital's wards are none in the sense of 入科."""
+
+    not_wards: tuple[str, ...] = Field(
+        (), description="不算入科的病区编码：手术室、复苏室、急诊抢救室、急诊留观等；ICU、NICU、日间病房是病区"
+    )
+
+
+class Rules(_Part):
+    """Switches of the entry-time rules (ET-01 to ET-13); each default is the reading of the customer's text."""
+
+    future_limit_s: int = Field(90, ge=0, le=3600, description="入科时间晚于当前时间超过多少秒即拒绝使用")
+    require_2403_call: bool = Field(False, description="真：登记时间本就等于入科时间的，也须办理过入院信息变更才能出院")
+    early_fees_in_change: Literal["warn", "refuse"] = Field("warn", description="入院信息变更时有早于入科的已上传费用")
+    early_fees_in_discharge: Literal["warn", "refuse"] = Field("refuse", description="出院办理时有早于入科的已上传费用")
+    ward_before_registration_h_max: int | None = Field(
+        None, ge=1, description="入科最多可早于入院登记多少小时（须写明原因）；空为不限"
+    )
+    require_record: bool = Field(False, description="真：院内没有上报诊断记录的，拒绝上传诊断；假：记为未核对")
+    surplus_diagnosis: Literal["warn", "refuse"] = Field("warn", description="平台多余诊断：出院时提示，或拒绝")
+    verify_before_discharge: bool = Field(True, description="出院办理前再向平台查询一次就诊信息（5201）")
+    verify_unanswered: Literal["refuse", "warn"] = Field(
+        "refuse", description="上述查询没有得到答复时：拒绝出院办理（可重试），或提示后照办"
+    )
+    emergency_look_back_h: int | None = Field(None, ge=1, description="急诊费用最多追溯入科前多少小时；空为整次急诊")
+    emergency_observation: bool = Field(True, description="急诊留观费用是否计入")
+    listed_settlement: Literal["refuse", "allow"] = Field(
+        "refuse", description="清单已提交或通过时撤销结算：拒绝，或放行"
+    )
+    reverse_category_change: bool = Field(False, description="真：出院前可由日间手术改回普通住院")
+    category_changes: tuple[tuple[str, str], ...] = Field(
+        (), description="本地另外允许的医疗类别变更，如 [['21', '52']]"
+    )
+    day_surgery_warn_h: int = Field(24, ge=1, le=240, description="改为日间手术时住院超过多少小时予以提示")
+    days_min: int = Field(1, ge=0, le=1, description="当日出院的住院天数")
+    paper_precision: Literal["minute", "day"] = Field("minute", description="各种凭证上入院时间的精度：到分，或到日")
+    go_live: AwareDatetime | None = Field(None, description="网关启用时间；此前已出院的，凭证按结算快照打印，不作核对")
 
 
 class Log(_Part):
@@ -300,6 +376,8 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     resolve: Resolve = Resolve()
     contract: ContractSettings = ContractSettings()
+    wards: Wards = Wards()
+    rules: Rules = Rules()
     log: Log = Log()
     test_die_at: str = Field(
         "",
@@ -328,6 +406,13 @@ class Settings(BaseSettings):
         if not self.clients:
             raise ValueError("没有配置任何客户端：请在 [[clients]] 中写明 name 与 password、api_key 或 addresses")
         opened = [client.name for client in self.clients if client.open]
+        given = {"limits.call_s_max": self.limits.call_s_max}
+        given |= {f"客户端 {client.name} 的 call_s_max": client.call_s_max for client in self.clients}
+        for name, seconds in given.items():
+            if seconds is not None and seconds < self.platform.send_s_max:
+                raise ValueError(
+                    f"{name} 不能小于 platform 的 connect_timeout_s + read_timeout_s（{self.platform.send_s_max:g} 秒）"
+                )
         if self.production and (self.test_die_at or self.test_stop_at):
             raise ValueError("test_die_at 与 test_stop_at 只用于测试，生产环境不能设置")
         if self.production and not self.protect.keys:
@@ -340,6 +425,12 @@ class Settings(BaseSettings):
                 f"生产环境不允许 open 客户端（{'、'.join(opened)}）：请为其设置 password、api_key 或 addresses"
             )
         return self
+
+    @property
+    def call_s_max(self) -> float:
+        """Seconds a call may take in all."""
+        waits = self.limits.twin_wait_s + self.limits.turn_wait_s
+        return self.limits.call_s_max or self.platform.send_s_max + waits
 
     @classmethod
     def settings_customise_sources(

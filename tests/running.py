@@ -43,6 +43,7 @@ body_bytes_max = {body_bytes_max}
 [[clients]]
 name = "his"
 open = true
+{his}
 workstation = {{ opter = "0001", opter_name = "演示操作员", mac = "00-00-00-00-00-00", ip = "127.0.0.1" }}
 
 [[clients]]
@@ -154,16 +155,17 @@ def house(folder: Path) -> Iterator[House]:
 
 
 @contextmanager
-def scripted_house(folder: Path, platform: FakePlatform) -> Iterator[House]:
-    """A gateway whose platform answers what the test tells it to."""
-    with _built(folder, "http://127.0.0.1:9", platform) as gateway:
+def scripted_house(folder: Path, platform: FakePlatform, his: str = "") -> Iterator[House]:
+    """A gateway whose platform answers what the test tells it to; ``his``: more settings of that client."""
+    with _built(folder, "http://127.0.0.1:9", platform, his) as gateway:
         yield House(gateway, lambda: len(platform.requests))
 
 
 @contextmanager
-def _built(folder: Path, url: str, platform: FakePlatform | None = None) -> Iterator[app.Gateway]:
+def _built(folder: Path, url: str, platform: FakePlatform | None = None, his: str = "") -> Iterator[app.Gateway]:
     config = folder / "gateway.toml"
-    config.write_text(_CONFIG.format(simulator=url, folder=folder, body_bytes_max=BODY_BYTES_MAX), encoding="utf-8")
+    text = _CONFIG.format(simulator=url, folder=folder, body_bytes_max=BODY_BYTES_MAX, his=his)
+    config.write_text(text, encoding="utf-8")
     # patched for the building alone: a fixture may live longer than others that build gateways of their own
     with patch.object(app, "build_line", lambda _: platform) if platform else nullcontext():
         gateway = app.build(read_settings(config))

@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from gateway.exchange.call import Client
-from gateway.faults import CLIENT_LIMIT, CLIENT_UNKNOWN, CREDENTIAL_WRONG, Fault, Refused, Unreadable
+from gateway.faults import CLIENT_UNKNOWN, CREDENTIAL_WRONG, Fault, Unreadable
 from gateway.identity import (
     PASSWORD_DIGEST,
     PASSWORD_TEXT,
     SECURITY,
     WSSE,
     WSU,
-    Admission,
     Clients,
     peer_address,
     public_url,
@@ -359,18 +358,3 @@ def test_public_url_never_carries_markup(host: str) -> None:
 )
 def test_may_call(patterns: tuple[str, ...], infno: str, allowed: bool) -> None:
     assert Client("x", patterns).may_call(infno) is allowed
-
-
-def test_each_client_has_its_own_places_and_gets_them_back() -> None:
-    small, other = Client("small"), Client("other")
-    admission = Admission([ClientSettings(name=n, open=True, concurrent_max=2) for n in ("small", "other")])
-    with admission.enter(small), admission.enter(small):
-        with pytest.raises(Refused) as caught, admission.enter(small):
-            pass
-        assert caught.value.fault is CLIENT_LIMIT
-        with admission.enter(other):
-            pass
-    with pytest.raises(ZeroDivisionError), admission.enter(small):
-        raise ZeroDivisionError
-    with admission.enter(small), admission.enter(small):
-        pass

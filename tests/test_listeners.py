@@ -24,6 +24,7 @@ from gateway import listeners
 from gateway.faults import Unreadable
 from gateway.http_body import read_body
 from gateway.listeners import Apps, HisSide, HttpServer, ListenError, serve, tls_context
+from gateway.reception import READ
 from gateway.settings import Limits, Listen, Listener, Settings, Tls, read_settings
 from tests.servers import Served, free_ports, in_process, served
 
@@ -240,7 +241,6 @@ def test_an_encrypted_key_is_refused_without_asking_for_a_passphrase(certificate
         b"GET\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
         b"GET / HTTP/1.1\r\nno colon here\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: abc\r\n\r\n",
         b"GET / HTTP/1.1\r\nX: " + b"a" * 200_000 + b"\r\n\r\n",
         b"GET / HTTP/1.1\r\n" + b"X: a\r\n" * 30_000 + b"\r\n",
         b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\n\r\n",
@@ -250,6 +250,19 @@ def test_broken_http_is_answered_and_the_next_caller_never_notices(sent: bytes) 
     with in_process(echo, threads=1) as port:
         answer = raw(port, sent)
         assert answer == b"" or re.match(rb"HTTP/1\.1 (4\d\d|505)", answer)
+        assert call(port, "/", b"next") == (200, b"next")
+
+
+@pytest.mark.parametrize(
+    "length", [b"abc", b"-1", b"1 2", b"", b"\xb2", b"1\r\nYibao-Wrong-Length: x\r\nContent-Length: z"]
+)
+def test_a_length_that_is_no_number_is_named(length: bytes) -> None:
+    with in_process(echo, threads=1) as port:
+        answer = raw(port, b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: " + length + b"\r\n\r\nhello")
+        if length:
+            assert answer.startswith(b"HTTP/1.1 200")
+            assert answer.endswith(b"GW-1015")
+        assert b"connection: close" in answer.lower()
         assert call(port, "/", b"next") == (200, b"next")
 
 
@@ -415,6 +428,28 @@ def test_no_more_calls_run_than_there_are_places_and_health_waits_for_none() -> 
         release.set()
         assert [answer.result(20) for answer in answers] == [b"done"] * 10
     assert app.running == 0
+
+
+def test_what_has_been_read_makes_room_for_the_next_to_be_read() -> None:
+    """A slow platform keeps calls in hand, not the reading of others."""
+    inside: queue.SimpleQueue[None] = queue.SimpleQueue()
+    release = threading.Event()
+
+    def read_then_wait(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        READ.get()()
+        inside.put(None)
+        assert release.wait(20)
+        return [b"done"]
+
+    app = HisSide(Apps(read_then_wait, recording(b"alive"), lambda: None), Listen(threads=1), LIMITS)
+    with ThreadPoolExecutor(5) as pool:
+        answers = [pool.submit(ask, app, "/x") for _ in range(5)]
+        for _ in range(5):
+            inside.get(timeout=20)
+        release.set()
+        assert [answer.result(20) for answer in answers] == [b"done"] * 5
+    app = HisSide(Apps(recording(b"again"), recording(b""), lambda: None), Listen(threads=1), LIMITS)
+    assert [ask(app, "/x") for _ in range(3)] == [b"again"] * 3
 
 
 # ------------------------------------------------------------ real processes

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 from gateway.contract.codec import Codec
-from gateway.contract.model import Contract, Transaction
+from gateway.contract.model import Contract, Problem, Safety, Transaction
 from gateway.faults import TRANSACTION_UNKNOWN, Refused
 
 
@@ -71,6 +72,30 @@ class Interface:
             ended.append(infno)
         return ended
 
+    def too_many_rows(self, infno: str, message: Any) -> list[Problem]:
+        """What exceeds the rows that this province takes in one call (``lines_per_call``), per repeated node."""
+        caps = self.contract.settings.get("lines_per_call")
+        most = caps.get(infno) if isinstance(caps, Mapping) else None
+        if not isinstance(most, int):
+            return []
+        side = self.contract.transactions[infno].input
+        rows = (
+            {node.name: (node.label, message.get(node.name)) for node in side.nodes if node.repeat}
+            if isinstance(message, Mapping)
+            else {"": ("输入", message)}
+        )
+        return [
+            Problem(node, "", "", label, str(len(given)), "lines_per_call", _too_many(node, label, len(given), most))
+            for node, (label, given) in rows.items()
+            if isinstance(given, list) and len(given) > most
+        ]
+
+    @cached_property
+    def wire_safety(self) -> Mapping[str, Safety]:
+        """Safety class by the number under which a transaction leaves."""
+        found = {one.send_as: one.safety for one in self.contract.transactions.values() if one.send_as}
+        return found | {infno: one.safety for infno, one in self.contract.transactions.items()}
+
     @cached_property
     def success_infcodes(self) -> frozenset[str]:
         """What this province means by success."""
@@ -85,3 +110,7 @@ class Interface:
             if not transaction.callback:
                 groups.setdefault(transaction.group, []).append(transaction)
         return {name: tuple(sorted(found, key=lambda t: t.infno)) for name, found in sorted(groups.items())}
+
+
+def _too_many(node: str, label: str, given: int, most: int) -> str:
+    return f"{node}（{label}）：共 {given} 行，本省每次最多 {most} 行，请分批上传"

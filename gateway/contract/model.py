@@ -234,6 +234,6 @@ class Problem:
     label: str
     value: str
     rule: str
-    """required, type, length, precision, scale, code, date, repeat, unknown, shape, character"""
+    """required, type, length, precision, scale, code, date, repeat, unknown, shape, character, lines_per_call"""
     text: str
     """The whole sentence in Chinese, as staff read it."""

@@ -144,6 +144,11 @@ class _OneOverlay:
             self._check_target(infno, ("settings", "reversible_by_2601", index))
         for infno in raw.get("lines_per_call", ()):
             self._check_target(infno, ("settings", "lines_per_call", infno))
+        probe = raw.get("probe") or {}
+        self._check_target(probe.get("infno"), ("settings", "probe", "infno"))
+        known = self._state.transactions.get(probe.get("infno", ""))
+        if known is not None and known.safety != "read":
+            self._error(("settings", "probe", "infno"), f"试探须用查询类交易，{probe['infno']} 会改变业务。")
         self._state.settings |= raw
 
 

@@ -19,6 +19,8 @@ class Client:
     transactions: tuple[str, ...] = ("*",)
     workstation: Mapping[str, str] = field(default_factory=dict)
     """Defaults for ``opter, opter_name, opter_type, mac, ip, dev_no, insuplc_admdvs`` of this client's calls."""
+    call_s_max: float | None = None
+    """Seconds this caller waits for an answer; None: as ``limits.call_s_max``."""
 
     def may_call(self, infno: str) -> bool:
         """Whether one of the client's patterns names this transaction."""
@@ -67,6 +69,8 @@ class Reply:
     exchange_id: int | None = None
     repeated: bool = False
     """True when a confirmed answer was given again without a call to the platform."""
+    retry_after_s: int = 0
+    """Seconds after which trying again is worth while; 0 where time changes nothing."""
     receipt: int | None = None
     """Exchange whose confirmed money this reply tells of: the façade says whether it went out (``Exchange.told``)."""
     state: str = ""

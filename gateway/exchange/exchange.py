@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -27,7 +28,8 @@ from gateway.exchange.call import Call, Client, Reply
 from gateway.exchange.content import business_keys, content_hash, content_key, visit_keys
 from gateway.exchange.effects import REVERSAL, effects
 from gateway.exchange.entries import BROKEN, WRITTEN
-from gateway.exchange.patience import Patience
+from gateway.exchange.gate import OPEN_GATE, Gate, TurnLost
+from gateway.exchange.patience import TIMES, Allowance, Patience, Times
 from gateway.exchange.ports import (
     Busy,
     InForce,
@@ -131,6 +133,7 @@ class _Case:
     version: str
     visits: tuple[str, ...]
     """Business keys it takes, its own first; empty for a read."""
+    allowance: Allowance
 
     @property
     def request_id(self) -> str | None:
@@ -147,6 +150,9 @@ class Exchange:
         unknown_fields: ``warn`` or ``refuse`` for fields that no table has.
         wait: pauses the calling thread for so many seconds.
         twin_wait_s: seconds a caller waits for the first answer to the same request, or for the exchange before it.
+        gate: passed before the intent is written; a turn on the way to the platform.
+        times: how long the parts of a call may take.
+        monotonic: seconds that no clock step changes.
         still_mine: asked right before the first byte: whether what was begun under a registration may still be sent.
         reached: told the name of each boundary of the way and the infno (tests kill the process there).
     """
@@ -166,6 +172,9 @@ class Exchange:
         unknown_fields: str = "warn",
         wait: Callable[[float], None] = time.sleep,
         twin_wait_s: float = TWIN_WAIT_S,
+        gate: Gate = OPEN_GATE,
+        times: Times = TIMES,
+        monotonic: Callable[[], float] = time.monotonic,
         still_mine: Callable[[Registration], bool] = lambda _: True,
         reached: Callable[[str, str], None] = lambda _, __: None,
     ) -> None:
@@ -181,6 +190,9 @@ class Exchange:
         self._refuse_unknown = unknown_fields == "refuse"
         self._wait = wait
         self._twin_wait_s = twin_wait_s
+        self._gate = gate
+        self._times = times
+        self._monotonic = monotonic
         self._still_mine = still_mine
         self._reached = reached
         self._unrecorded: dict[int, Outcome] = {}
@@ -204,11 +216,12 @@ class Exchange:
             Unreadable: the client may not call this transaction (GW-2003); a SOAP Fault or HTTP 403.
         """
         received_at = self._clock()
+        allowance = Allowance(self._monotonic, self._times, call.client.call_s_max)
         interface = self._interface()
         try:
             transaction = interface.operation(call.infno)
             _may_call(call.client, transaction)
-            case = self._checked(call, transaction, interface, received_at)
+            case = self._checked(call, transaction, interface, received_at, allowance)
             if transaction.safety == "read":
                 return self._answered_before(case, interface) or self._ask(case, interface)
             return self._once(case, interface)
@@ -228,7 +241,9 @@ class Exchange:
 
     # ---------------------------------------------------- check and repeat
 
-    def _checked(self, call: Call, transaction: Transaction, interface: Interface, received_at: datetime) -> _Case:
+    def _checked(
+        self, call: Call, transaction: Transaction, interface: Interface, received_at: datetime, allowance: Allowance
+    ) -> _Case:
         """Every problem at once: those met while reading, in the head, in the message."""
         head = {**call.client.workstation, **{name: text for name, text in call.head.items() if text}}
         given = with_workstation(call.message, head) if transaction.infno == SIGN_IN else call.message
@@ -236,6 +251,7 @@ class Exchange:
         told = {(problem.node, problem.row, problem.field) for problem in call.problems}
         rest = [problem for problem in found.problems if (problem.node, problem.row, problem.field) not in told]
         problems = [*call.problems, *head_problems(interface.contract, head), *rest]
+        problems += interface.too_many_rows(transaction.infno, message)
         warnings = list(found.warnings)
         if unknown := dict.fromkeys([*call.unknown, *unknown_in_head(interface.contract, call.head), *found.unknown]):
             names = "、".join(unknown)
@@ -257,6 +273,7 @@ class Exchange:
             warnings=tuple(warnings),
             version=interface.contract.version + (f"+{call.dialect_version}" if call.dialect_version else ""),
             visits=() if transaction.safety == "read" else self._visits(transaction.infno, message, content),
+            allowance=allowance,
         )
 
     def _visits(self, infno: str, message: Message, content: str) -> tuple[str, ...]:
@@ -278,21 +295,24 @@ class Exchange:
 
     def _once(self, case: _Case, interface: Interface) -> Reply:
         """Carry the call out, unless the same is open or in force; one at a time per visit."""
-        patience = Patience(self._wait, self._twin_wait_s)
+        patience = Patience(self._wait, self._twin_wait_s, case.allowance.spare_s)
         while True:
             holder = self._holder(case)
             reply = self._joined(case, holder, patience, interface) if holder else None
             if reply is not None:
                 return reply
-            intent = self._intent(case, interface)
             try:
-                entry = self._intend(intent)
+                with self._turn(case):
+                    intent = self._intent(case, interface)
+                    return self._carry_out(case, intent, self._intend(intent), interface)
             except (RequestIdTaken, InForce):
                 continue  # a twin was faster
             except Busy as busy:
                 self._await_turn(busy.holder, patience)
-                continue
-            return self._carry_out(case, intent, entry, interface)
+
+    def _turn(self, case: _Case) -> AbstractContextManager[None]:
+        """Before the intent: who is turned away has cost nothing, and waits without holding the visit."""
+        return self._gate.enter(case.call.client.name, case.transaction.safety, case.allowance.turn_wait_s())
 
     def _holder(self, case: _Case) -> Entry | None:
         """The exchange that may already be this one: by the caller's own number, else by visit and content."""
@@ -417,7 +437,8 @@ class Exchange:
         intent = self._intent(case, interface)
         started = self._clock()
         try:
-            result, answer = self._ask_platform(_request(case, intent), interface)
+            with self._turn(case):
+                result, answer = self._ask_platform(_request(case, intent), interface, case.allowance)
         except NotSent as error:
             return self._unsent(intent, _unsent_fault(error), error)
         except (NoAnswer, Garbage) as error:
@@ -425,15 +446,20 @@ class Exchange:
         entry = self._journal.record(intent, self._outcome(result, answer, started))
         return self._told(case, entry, result)
 
-    def _ask_platform(self, request: PlatformRequest, interface: Interface) -> tuple[Answer, PlatformAnswer]:
-        for _ in range(READ_TRIES - 1):
+    def _ask_platform(
+        self, request: PlatformRequest, interface: Interface, allowance: Allowance
+    ) -> tuple[Answer, PlatformAnswer]:
+        """A query may be cut short when its caller gives up; whatever changes something gets all its time."""
+        tries = 0
+        while True:
+            tries += 1
             try:
-                answer = self._platform.send(request)
+                answer = self._platform.send(replace(request, read_timeout_s=allowance.answer_s()))
                 return read_answer(answer.body, interface.success_infcodes), answer
             except (NoAnswer, Garbage) as error:
+                if tries == READ_TRIES or allowance.left_s() <= 0:
+                    raise
                 log.warning("read_unanswered", msgid=request.msgid, infno=request.infno, reason=str(error))
-        answer = self._platform.send(request)
-        return read_answer(answer.body, interface.success_infcodes), answer
 
     def _intend(self, intent: Intent) -> Entry:
         """Durable before the first byte leaves."""
@@ -645,7 +671,8 @@ class Exchange:
             keys=business_keys(call.message),
             opter=call.head.get("opter", ""),
         )
-        outcome = Outcome(State.REFUSED, self._clock(), infcode="-1", err_msg=refusal.text, code=refusal.fault.code)
+        state = State.NOT_SENT if isinstance(refusal, TurnLost) else State.REFUSED
+        outcome = Outcome(state, self._clock(), infcode="-1", err_msg=refusal.text, code=refusal.fault.code)
         entry: Entry | None = None
         try:
             entry = self._journal.record(intent, outcome)
@@ -737,6 +764,7 @@ def refusal_reply(refusal: GatewayFault, entry: Entry | None = None) -> Reply:
         code=refusal.fault.code,
         retry=refusal.fault.retry,
         problems=tuple(getattr(refusal, "problems", ())),
+        retry_after_s=refusal.retry_after_s,
         exchange_id=entry.id if entry else None,
     )
 

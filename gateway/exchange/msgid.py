@@ -12,12 +12,18 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
+import structlog
+
 from gateway.exchange.ports import Journal, MsgidBlock
+
+log = structlog.get_logger(__name__)
 
 INSTITUTION_LENGTH = 12
 SLOTS_PER_SECOND = 10_000
 BLOCK_COUNT = 500
 BLOCK_AGE_S_MAX = 60
+AHEAD_S_MAX = 60
+"""Further ahead of the clock is an alert: it was set back, or more numbers are used than seconds have."""
 _CHINA = timezone(timedelta(hours=8))
 
 
@@ -45,6 +51,7 @@ class MsgidSequence:
         self._count = block
         self._block = MsgidBlock(institution, 0, 0)
         self._last = 0
+        self._alerted = False
         self._lock = threading.Lock()
 
     def next(self) -> str:
@@ -53,6 +60,7 @@ class MsgidSequence:
             now = self._clock()
             if self._used_up(now):
                 self._block = self._journal.next_msgids(self._institution, now, self._count)
+                self._alert(self._block.first // SLOTS_PER_SECOND - _second(now))
             slot = self._block.first
             self._block = MsgidBlock(self._institution, slot + 1, self._block.end)
             self._last = slot
@@ -62,6 +70,16 @@ class MsgidSequence:
     def ahead_s(self) -> int:
         """Seconds by which the last number's time runs ahead of the clock; 0 when it does not."""
         return max(0, self._last // SLOTS_PER_SECOND - _second(self._clock()))
+
+    def _alert(self, ahead_s: int) -> None:
+        """Once for each time that it comes to run ahead."""
+        if (ahead_s > AHEAD_S_MAX) == self._alerted:
+            return
+        self._alerted = not self._alerted
+        if self._alerted:
+            log.error("msgid_runs_ahead", seconds=ahead_s)
+        else:
+            log.info("msgid_near_the_clock", seconds=max(0, ahead_s))
 
     def _used_up(self, now: datetime) -> bool:
         """Also true of an old block: its numbers would tell the platform a time long gone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
@@ -52,6 +53,7 @@ class ResolverLoop:
     """Runs resolver, unrecorded outcomes and work list in a thread of the exchange process.
 
     Args:
+        prober: asks whether the platform is back, when that is due.
         every_s: seconds between two turns.
     """
 
@@ -60,12 +62,14 @@ class ResolverLoop:
         exchange: Exchange,
         resolver: Resolver,
         work_list: WorkList,
+        prober: Callable[[], object] = lambda: None,
         *,
         every_s: float = EVERY_S,
     ) -> None:
         self._exchange = exchange
         self._resolver = resolver
         self._work_list = work_list
+        self._prober = prober
         self._every_s = every_s
         self._turns = 0
         self._stop = threading.Event()
@@ -85,6 +89,7 @@ class ResolverLoop:
         """One turn; whatever breaks in it, the next comes."""
         try:
             self._exchange.settle_unrecorded()
+            self._prober()
             self._resolver.run_due()
             if self._turns % UNTOLD_EVERY == 0:
                 self._work_list.alert()

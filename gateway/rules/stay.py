@@ -93,8 +93,8 @@ class FeeRow:
     occurred: Moment | None
     cnt: Decimal
     amount: Decimal
-    setl_id: str = ""
-    """The interim settlement that took it; empty while unsettled."""
+    settled_by: int = 0
+    """Number of the settlement in force that took it; 0 while unsettled."""
 
 
 @dataclass(frozen=True, slots=True)

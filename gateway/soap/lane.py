@@ -32,7 +32,16 @@ from gateway.faults import (
     Unreadable,
 )
 from gateway.identity import SECURITY, public_url
-from gateway.reception import NOBODY, Environ, Reception, StartResponse, respond, unread_call
+from gateway.reception import (
+    LAST_REPLY,
+    NOBODY,
+    Environ,
+    Reception,
+    StartResponse,
+    respond,
+    retry_after,
+    unread_call,
+)
 from gateway.soap.operations import dispatch, find
 from gateway.wsdl_files import with_address
 
@@ -123,6 +132,7 @@ class Lane(WsgiApplication):  # type: ignore[misc]  # spyne has no types
 
     def handle_rpc(self, req_env: Environ, start_response: StartResponse) -> list[bytes]:
         """One call. Whatever is wrong with it, the answer is a SOAP message."""
+        LAST_REPLY.set(None)
         raw = b""
         form = _Form(_version_of_header(req_env), "utf-8")
         request: SoapRequest | None = None
@@ -145,7 +155,7 @@ class Lane(WsgiApplication):  # type: ignore[misc]  # spyne has no types
         except Exception:
             log.exception("lane_failed", path=self._path)
             return self._turned_away(Unreadable(INTERNAL), raw, request, form, start_response)
-        return _written(start_response, 200, form, body)
+        return _written(start_response, 200, form, body, retry_after(LAST_REPLY.get()))
 
     def _called(self, _ctx: Any, operation: str, parts: tuple[Any, ...]) -> str:
         """What every ``@rpc`` of the application calls."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -130,10 +130,15 @@ class Event:
 
 
 def events_in_force(versions: Iterable[WardEvent]) -> list[Event]:
-    """Of each event the version that counts, in the order of their times; voids and unreadable times left out."""
-    grouped: dict[str, list[WardEvent]] = {}
+    """Of each event the version that counts, in the order of their times; voids and unreadable times left out.
+
+    A HIS may number a stay in a ward and use that number for coming and going alike, so kinds are kept apart; a void
+    takes back the ward-in of its number.
+    """
+    grouped: dict[tuple[str, str], list[WardEvent]] = {}
     for version in versions:
-        grouped.setdefault(version.event_id, []).append(version)
+        kind = "ward_in" if version.kind == "ward_in_void" else version.kind
+        grouped.setdefault((version.event_id, kind), []).append(version)
     found = [_read(counting(same)) for same in grouped.values()]
     return sorted((event for event in found if event), key=_event_order)
 
@@ -168,8 +173,8 @@ def _read(version: WardEvent) -> Event | None:
     return Event(version, time) if time else None
 
 
-def _event_order(event: Event) -> tuple[datetime, str]:
-    return event.time.instant, event.version.event_id
+def _event_order(event: Event) -> tuple[datetime, str, str]:
+    return event.time.instant, event.version.event_id, event.version.kind
 
 
 def first_ward_in(
@@ -351,20 +356,34 @@ def _adopted(times: EpisodeTime, presence_fact: _Known | None) -> bool:
 
 
 def _fees(confirmed: Sequence[Acknowledged]) -> tuple[FeeRow, ...]:
-    """Rows in force: 2301 adds, 2302 removes what is unsettled, a settlement takes what is there."""
+    """Rows in force: 2301 adds, 2302 removes what is unsettled at that time, a settlement takes what is there."""
     found: dict[str, FeeRow] = {}
-    for exchange in confirmed:
-        kind = base(exchange.infno)
-        if kind == "2301":
+    steps = [(exchange.exchange_id, exchange) for exchange in confirmed if base(exchange.infno) in _MOVES_FEES]
+    steps += [(e.undone_by, e) for e in confirmed if base(e.infno) == "2304" and e.undone_by is not None]
+    for number, exchange in sorted(steps, key=lambda step: step[0]):
+        if base(exchange.infno) == "2301":
             found |= {row.feedetl_sn: row for row in map(_fee, exchange.facts.get("fees", ()))}
-        elif kind == "2302":
-            removed = set(exchange.facts.get("removed", ()))
-            keep = {sn: row for sn, row in found.items() if sn not in removed}
-            found = {sn: row for sn, row in keep.items() if row.setl_id or ALL_FEES not in removed}
-        elif kind == "2304" and exchange.undone_by is None:
-            setl_id = str(exchange.facts.get("setl_id", ""))
-            found = {sn: row if row.setl_id else replace(row, setl_id=setl_id) for sn, row in found.items()}
+        elif base(exchange.infno) == "2302":
+            found = _removed(found, set(exchange.facts.get("removed", ())))
+        else:
+            taken = number == exchange.exchange_id
+            found = {sn: _taken(row, exchange.exchange_id if taken else 0, exchange) for sn, row in found.items()}
     return tuple(found.values())
+
+
+_MOVES_FEES: Final = frozenset({"2301", "2302", "2304"})
+
+
+def _removed(found: Mapping[str, FeeRow], numbers: Collection[str]) -> dict[str, FeeRow]:
+    keep = {sn: row for sn, row in found.items() if sn not in numbers}
+    return {sn: row for sn, row in keep.items() if row.settled_by or ALL_FEES not in numbers}
+
+
+def _taken(row: FeeRow, by: int, settlement: Acknowledged) -> FeeRow:
+    """The row as a settlement takes it, or as its revocation (``by`` 0) leaves it."""
+    if by == 0:
+        return replace(row, settled_by=0) if row.settled_by == settlement.exchange_id else row
+    return row if row.settled_by else replace(row, settled_by=by)
 
 
 def _fee(row: Mapping[str, Any]) -> FeeRow:
@@ -387,13 +406,8 @@ def _number(value: Any) -> Decimal:
 def _settlements(confirmed: Sequence[Acknowledged], adoptions: Sequence[Adopted]) -> tuple[Settled, ...]:
     """Settlements in force, each with ``T_ins`` as it was when it was made."""
     revoked = {str(e.facts.get("setl_id", "")) for e in confirmed if base(e.infno) == "2305" and e.undone_by is None}
-    found = [
-        _settled(str(row["setl_id"]), adopted, row, moment(str(row.get("begntime") or ""), adopted.source))
-        for adopted in adoptions
-        for row in adopted.facts.get("settlements", ())
-        if row["setl_id"] not in revoked
-    ]
     known = _all(confirmed, adoptions)
+    own = []
     for exchange in confirmed:
         if base(exchange.infno) == "2304" and exchange.undone_by is None:
             before = [
@@ -401,9 +415,17 @@ def _settlements(confirmed: Sequence[Acknowledged], adoptions: Sequence[Adopted]
             ]
             newest = max(before, key=_order, default=None)
             t_set = _of_exchange(newest, "begntime") if newest else None
-            found.append(_settled(str(exchange.facts.get("setl_id", "")), exchange, exchange.facts, t_set))
-    once = {settled.setl_id: settled for settled in found}
-    return tuple(_listed(settled, confirmed, adoptions) for settled in sorted(once.values(), key=_settled_order))
+            own.append(_settled(str(exchange.facts.get("setl_id", "")), exchange, exchange.facts, t_set))
+    elsewhere = {
+        str(row["setl_id"]): _settled(
+            str(row["setl_id"]), adopted, row, moment(str(row.get("begntime") or ""), adopted.source)
+        )
+        for adopted in sorted(adoptions, key=_order)
+        for row in adopted.facts.get("settlements", ())
+        if str(row["setl_id"]) not in revoked
+    }
+    found = [*own, *(one for setl_id, one in elsewhere.items() if setl_id not in {mine.setl_id for mine in own})]
+    return tuple(_listed(settled, confirmed, adoptions) for settled in sorted(found, key=_settled_order))
 
 
 def _settled(setl_id: str, known: _Known, facts: Mapping[str, Any], t_set: Moment | None) -> Settled:

@@ -82,7 +82,7 @@ def _of_rows(kind: str, message: Any) -> dict[str, dict[str, Any]]:
     for row in rows(message, "feedetail" if kind == "2301" else "data"):
         facts = found.setdefault(str(row.get("mdtrt_id", "")), {"fees": []} if kind == "2301" else {"removed": []})
         if kind == "2301":
-            facts["fees"].append({name: plain(row[name]) for name in _FEE if row.get(name) is not None})
+            facts["fees"].append({name: plain(row[name]) for name in _FEE if _leaf(name, row.get(name))})
         else:
             facts["removed"].append(str(row.get("feedetl_sn", "")))
     return found
@@ -107,7 +107,7 @@ def _answer(output: Any) -> Mapping[str, Any]:
 
 
 def _known(form: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: plain(form[name]) for name in _KEYS if form.get(name) not in (None, "")}
+    return {name: plain(form[name]) for name in _KEYS if form.get(name) not in (None, "") and _leaf(name, form[name])}
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:

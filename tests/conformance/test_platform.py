@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from adapters.settlement.signing.tif import TifSigner
 from gateway.exchange.fake_platform import FakePlatform
 from gateway.exchange.ports import (
     NoAnswer,
+    NotMine,
     NotSent,
     PlatformAnswer,
     PlatformError,
@@ -348,6 +350,22 @@ def test_no_answer_after_the_request_arrived(rig: Rig) -> None:
 def test_a_refused_signature_is_rejected_with_the_words_of_the_gateway(rig: Rig) -> None:
     with pytest.raises(Rejected, match="签名不一致"):
         rig.refusing().send(request())
+
+
+def test_what_is_no_longer_ours_is_not_sent(rig: Rig) -> None:
+    asked: list[bool] = []
+
+    def still_mine() -> bool:
+        asked.append(True)
+        return len(asked) > 1
+
+    platform, ours = rig.answering(ANSWER), replace(request(), still_mine=still_mine)
+    with pytest.raises(NotMine):
+        platform.send(ours)
+    assert rig.received() == []
+    platform.send(ours)
+    assert len(rig.received()) == 1
+    assert len(asked) == 2
 
 
 def test_reachable_sends_nothing(rig: Rig) -> None:

@@ -312,11 +312,20 @@ def test_national_is_the_start_of_every_province(tree: MappingTree) -> None:
     assert tree.load("here").transactions["1101"].note == "国家"
 
 
-@pytest.mark.parametrize("setting", ["reversible_by_2601: ['9999']", "lines_per_call: {'9999': 3}"])
+@pytest.mark.parametrize(
+    "setting", ["reversible_by_2601: ['9999']", "lines_per_call: {'9999': 3}", "probe: {infno: '9999', input: {}}"]
+)
 def test_settings_name_known_transactions(tree: MappingTree, setting: str) -> None:
     tree.overlay(f"settings:\n  {setting}\n")
     error = tree.error("here")
     assert (error.line, error.text) == (6, "交易 9999 不存在。")
+
+
+def test_a_probe_changes_nothing(tree: MappingTree) -> None:
+    tree.overlay("settings:\n  probe: {infno: '2204', input: {}}\n")
+    assert "会改变业务" in tree.error("here").text
+    tree.overlay("settings:\n  probe: {infno: '1101', input: {data: {psn_no: '1'}}}\n")
+    assert tree.load("here").settings["probe"] == {"infno": "1101", "input": {"data": {"psn_no": "1"}}}
 
 
 # ------------------------------------------------------------------- proofs

@@ -575,3 +575,19 @@ def test_the_numbers_of_a_dead_journal_raise(bench: Bench) -> None:
 def _no_thread_left() -> Iterator[None]:
     yield
     assert threading.active_count() < 20
+
+
+# ---------------------------------------------------------- rows per call
+
+
+@pytest.mark.parametrize("infno", ["2204", "2301"])
+def test_more_rows_than_the_province_takes_are_not_sent(infno: str) -> None:
+    guangdong = Bench("guangdong")
+    reply = guangdong.call(infno, {"feedetail": [{} for _ in range(101)]})
+    (problem,) = [one for one in reply.problems if one.rule == "lines_per_call"]
+    assert (reply.code, problem.node, problem.value) == ("GW-1101", "feedetail", "101")
+    assert "共 101 行，本省每次最多 100 行" in problem.text
+    assert (guangdong.only().state, guangdong.platform.requests) == (State.REFUSED, [])
+    for bench, rows in ((guangdong, 100), (Bench(), 101)):
+        reply = bench.call(infno, {"feedetail": [{} for _ in range(rows)]})
+        assert "lines_per_call" not in {one.rule for one in reply.problems}

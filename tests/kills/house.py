@@ -18,6 +18,7 @@ from tests.commands.helpers import END_S_MAX, REPOSITORY, environment, running, 
 from tests.servers import free_ports
 
 DIE_AT = "YIBAO_TEST_DIE_AT"
+STOP_AT = "YIBAO_TEST_STOP_AT"
 LOOK_EVERY_S = 0.1
 CALL_S_MAX = 40.0
 SETTLE_TIME_S = 1
@@ -45,8 +46,8 @@ class House:
     folder: Path
 
     @contextmanager
-    def gateway(self, die_at: str = "") -> Iterator[Gateway]:
-        """Serve until the end of the block, or until the boundary is reached."""
+    def gateway(self, die_at: str = "", stop_at: str = "") -> Iterator[Gateway]:
+        """Serve until the end of the block; the process ends, or stops, when the boundary is reached."""
         with (self.folder / "serve.out").open("ab") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "gateway.cli", "serve", "--config", str(self.config)],
@@ -54,7 +55,7 @@ class House:
                 stdout=output,
                 stderr=output,
                 cwd=REPOSITORY,
-                env=environment() | ({DIE_AT: die_at} if die_at else {}),
+                env=environment() | {name: at for name, at in ((DIE_AT, die_at), (STOP_AT, stop_at)) if at},
                 start_new_session=True,
             )
         gateway = Gateway(process, self.port)

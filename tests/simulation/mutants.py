@@ -18,7 +18,7 @@ from gateway.exchange import entries
 from gateway.exchange.call import Reply
 from gateway.exchange.exchange import Exchange, refusal_reply
 from gateway.exchange.ports import Exchange as Row
-from gateway.exchange.ports import Intent, Outcome, State
+from gateway.exchange.ports import Intent, Outcome, PlatformRequest, State
 from gateway.faults import NOT_REACHED, Refused
 from gateway.store import journal
 from gateway.store.journal import SqlJournal
@@ -85,6 +85,11 @@ def blind_retry() -> AbstractContextManager[Any]:
     return patch.object(Exchange, "_in_doubt", not_sent)
 
 
+def never_asks_whether_it_lives() -> AbstractContextManager[Any]:
+    """A node that was paused past its takeover goes on sending what it had begun."""
+    return patch.object(PlatformRequest, "check_mine", lambda self: None)
+
+
 @dataclass(frozen=True)
 class Mutant:
     """A safeguard taken away, and the weather in which it is needed (None: whatever the seeds bring)."""
@@ -95,6 +100,7 @@ class Mutant:
 
 LATE: Final = Weather(line=0.3, weights=only("late-request", "lose-reply"), fence_closes=False)
 LOSSY: Final = Weather(line=0.2, weights=only("lose-request", "lose-reply", "reset", "reset-after"), twin=0.2)
+PAUSED: Final = Weather(stopped_every_s=60.0, crash_every_s=2000.0)
 MUTANTS: Final[Mapping[str, Mutant]] = {
     "write-ahead": Mutant(no_write_ahead),
     "busy-row": Mutant(no_busy_row),
@@ -102,6 +108,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     "dedup-key": Mutant(no_dedup_key),
     "undone-by": Mutant(undone_answers_again),
     "blind-retry": Mutant(blind_retry, LOSSY),
+    "still-mine": Mutant(never_asks_whether_it_lives, PAUSED),
 }
 
 

@@ -21,17 +21,23 @@ from gateway import mappings
 from gateway.contract.envelope import Sender
 from gateway.contract.interface import Interface
 from gateway.contract.xml import local, parse_text
+from gateway.exchange.breaker import Breaker, BreakerPolicy
 from gateway.exchange.call import Call, Client, Reply
 from gateway.exchange.decide import Act, Decision
 from gateway.exchange.exchange import Exchange, refusal_reply
+from gateway.exchange.gate import PROBE, PlatformGate, WatchedPlatform
+from gateway.exchange.limits import FairQueue, Shares
 from gateway.exchange.msgid import MsgidSequence
 from gateway.exchange.nodes import Membership
+from gateway.exchange.patience import Times
 from gateway.exchange.ports import Exchange as Row
 from gateway.exchange.ports import JournalUnavailable, NodeFacts, PlatformRequest, State
+from gateway.exchange.prober import Prober
 from gateway.exchange.resolver import Policy, Resolver
 from gateway.exchange.resolver_loop import ResolverLoop, WorkList
 from gateway.exchange.sign_in import SignIns
 from gateway.faults import Unreadable
+from gateway.hours import read_closing
 from gateway.simulator import Simulator
 from gateway.simulator.ledger import Ledger
 from gateway.simulator.wire import Response
@@ -39,8 +45,8 @@ from gateway.store._sqlite import SqliteBackend
 from gateway.store.journal import SqlJournal
 from gateway.store.nodes import SqlNodes
 from tests.simulation.checks import SAME_EFFECT, SETTLES, START, Violation, check_end
-from tests.simulation.hospital import Desk
-from tests.simulation.line import LATEST_S, SETTLE_TIME_S, NodeLine, Platform
+from tests.simulation.hospital import HIS, Desk
+from tests.simulation.line import LATEST_S, READ_TIMEOUT_S, SETTLE_TIME_S, NodeLine, Platform
 from tests.simulation.schedule import Box, Killed, Owner, Schedule, Task
 from tests.simulation.storage import Files, NodeBackend, TurnTaking
 from tests.simulation.weather import CALM, LINE_OF, Weather, draw
@@ -55,6 +61,12 @@ HEARTBEAT_S = 15.0
 SILENCE_S = 50.0
 STOPPED_S_MAX = 900.0
 """Much longer than the settle time: others take over, settle, and the HIS begins anew before the node goes on."""
+PLACES = 1
+"""Turns to the platform per node."""
+TURN_WAIT_S = 5.0
+CALL_S_MAX = 30.0
+BREAKER = BreakerPolicy(bad_min=3, window_s=120, slow_s=READ_TIMEOUT_S * 0.8, pause_s=10, pause_s_max=60)
+CLOSED = [read_closing("08:05-08:08"), read_closing("2026-03-02 08:20/2026-03-02 08:23")]
 PAUSE_CHANCE = 0.4
 """How often others get a turn before or after a call of the store; each turn costs the simulation two thread switches."""
 QUIET_S_MAX = 48 * 3600.0
@@ -108,6 +120,19 @@ class ToldResolver(Resolver):
         return decision
 
 
+class Wake:
+    """What a call that waits for its turn sleeps on, in virtual time."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._box = Box(schedule)
+
+    def set(self) -> None:
+        self._box.put(True)
+
+    def wait(self, timeout: float, /) -> bool:
+        return self._box.wait(timeout)
+
+
 class Node:
     """One gateway process, dead or alive. Its memory is ``exchange`` and what belongs to it; all else is in the store."""
 
@@ -143,7 +168,10 @@ class Node:
     def _boot(self) -> None:
         world = self.world
         journal: Any = TurnTaking(SqlJournal(NodeBackend(world.backend, self)), self)
-        line = NodeLine(world.platform, self)
+        gate = self._gate()
+        line = WatchedPlatform(
+            NodeLine(world.platform, self), gate, lambda infno: world.interface.wire_safety.get(infno, "read")
+        )
         membership = self._membership()
         msgids = MsgidSequence(journal, INSTITUTION, self.clock, block=20)
         sign_ins = SignIns(journal)
@@ -173,6 +201,9 @@ class Node:
             node=membership.current,
             still_mine=membership.still_mine,
             wait=world.schedule.sleep,
+            gate=gate,
+            times=Times(CALL_S_MAX, TURN_WAIT_S, 1.0, READ_TIMEOUT_S),
+            monotonic=lambda: world.schedule.now_s,
         )
         while True:
             try:
@@ -182,8 +213,28 @@ class Node:
                 world.schedule.sleep(1.0)
         self.exchange = exchange
         world.tell(self.name, f"up as {registration.name}, epoch {registration.epoch}")
+        prober = Prober(exchange, gate, BREAKER.slow_s)
         world.schedule.spawn(f"{self.name} heartbeat", lambda: self._beat(membership), self.owner)
-        world.schedule.spawn(f"{self.name} resolver", self._resolve, self.owner)
+        world.schedule.spawn(f"{self.name} resolver", lambda: self._resolve(gate, prober), self.owner)
+
+    def _gate(self) -> PlatformGate:
+        """Narrow enough that calls wait for one another; the platform closes twice."""
+        world = self.world
+
+        def limited(client: str, code: str) -> None:
+            world.faults[f"turned away {code}"] += 1
+            world.tell(self.name, f"turns away {client} {code}")
+
+        return PlatformGate(
+            "simulated",
+            Breaker(BREAKER),
+            FairQueue(Shares(PLACES, [HIS.name, PROBE], 0.0)),
+            CLOSED,
+            clock=self.clock,
+            monotonic=lambda: world.schedule.now_s,
+            signal=lambda: Wake(world.schedule),
+            limited=limited,
+        )
 
     def _membership(self) -> Membership:
         """Where the weather has it so, the next process on the same machine sees that the one before is gone."""
@@ -215,16 +266,16 @@ class Node:
                     self.name, f"was declared dead; now {membership.current().name}, epoch {membership.current().epoch}"
                 )
 
-    def _resolve(self) -> None:
+    def _resolve(self, gate: PlatformGate, prober: Prober) -> None:
         """What the thread of ``ResolverLoop`` does, in virtual time; a turn without anything open is left out."""
         world = self.world
         assert self.exchange is not None
         assert self.resolver is not None
         work_list = WorkList(self.exchange._journal, self.clock)
-        loop = ResolverLoop(self.exchange, self.resolver, work_list)
+        loop = ResolverLoop(self.exchange, self.resolver, work_list, prober.turn)
         while True:
             world.schedule.sleep(RESOLVE_EVERY_S)
-            if world.witness.open_count(escalated=False):
+            if world.witness.open_count(escalated=False) or gate.probe_due():
                 loop.turn()
 
     def crash(self, why: str) -> None:

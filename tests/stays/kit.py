@@ -37,8 +37,8 @@ _ENDS = {
 
 
 @cache
-def table(province: str = "national") -> RuleTable:
-    return load(province).rules
+def table() -> RuleTable:
+    return load().rules
 
 
 def full(time: str) -> str:
@@ -141,6 +141,14 @@ class Life:
 
     def revoke(self, setl_id: str = "S1") -> Life:
         return self.exchange("2305", {"data": {"mdtrt_id": MDTRT, "psn_no": PERSON, "setl_id": setl_id}})
+
+    def settle_anew(self, mid: str) -> Life:
+        return self.settle(f"S{len(self.exchanges)}", mid)
+
+    def revoke_any(self, which: int) -> Life:
+        """One of the settlements there were, if any."""
+        made = [e.facts["setl_id"] for e in self.exchanges if e.infno == "2304"]
+        return self.revoke(made[which % len(made)]) if made else self
 
     def listing(self, status: str = "", setl_id: str = "S1", adm_time: str = "10:05") -> Life:
         self.exchange("4101A", settlement_list(adm_time, setl_id=setl_id), {"data": {"setl_list_id": "L1"}})

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from gateway.exchange.entries import SHANGHAI
 from gateway.exchange.fakes import MemoryJournal
@@ -86,6 +87,18 @@ def test_overflow_runs_ahead_and_says_so() -> None:
     clock.now -= timedelta(hours=1)
     assert sequence.ahead_s == 3602
     assert sequence.next() > numbers[-1]
+
+
+def test_far_ahead_of_the_clock_is_an_alert_once() -> None:
+    clock = Clock()
+    sequence = MsgidSequence(MemoryJournal(), INSTITUTION, clock, block=1)
+    with capture_logs() as logs:
+        for step_s in (0, -60, -1, 0, 0, 90, 0, -90):
+            clock.now += timedelta(seconds=step_s)
+            sequence.next()
+    told = [(line["event"], line["log_level"]) for line in logs]
+    far, near = ("msgid_runs_ahead", "error"), ("msgid_near_the_clock", "info")
+    assert told == [far, near, far]
 
 
 def test_without_the_journal_there_is_no_number() -> None:
