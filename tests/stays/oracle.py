@@ -138,12 +138,14 @@ def unsettled_early(history: History, ward: datetime) -> bool:
 
 
 def settled_between(history: History, upload: Acknowledged, removal: Acknowledged) -> bool:
-    """0000 removes only what no settlement in force has taken by then (2302.yaml)."""
-    return any(
-        upload.exchange_id < one.exchange_id < removal.exchange_id
-        and (one.undone_by is None or one.undone_by > removal.exchange_id)
-        for one in confirmed(history, "2304")
-    )
+    """0000 removes only what no settlement in force has taken by then (2302.yaml); one takes what none has taken."""
+    taker = None
+    for number in range(upload.exchange_id + 1, removal.exchange_id):
+        if taker is not None and taker.undone_by == number:
+            taker = None
+        if taker is None:
+            taker = next((one for one in confirmed(history, "2304") if one.exchange_id == number), None)
+    return taker is not None
 
 
 # ------------------------------------------------------------------ the gates
