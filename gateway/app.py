@@ -7,15 +7,18 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import structlog
+from pydantic import SecretStr
 
 from adapters.settlement.build import build_platform
-from gateway import clock, mappings, wsdl_files
+from gateway import clock, console_token_file, mappings, wsdl_files
 from gateway.admin import Admin
+from gateway.console_desk import ConsoleDesk, SignInPolicy
 from gateway.contract import hospital
 from gateway.contract.envelope import Sender
 from gateway.contract.errors import MappingError
@@ -43,7 +46,8 @@ from gateway.listeners import Apps
 from gateway.metrics import Metrics
 from gateway.reception import Reception
 from gateway.router import Lazily, Router, WsgiApp
-from gateway.settings import Settings
+from gateway.rules import policy as rules
+from gateway.settings import ClientSettings, Settings, Workstation
 from gateway.soap.hospital import Hospital, HospitalService
 from gateway.soap.lane import Lane
 from gateway.soap.operations import (
@@ -53,11 +57,13 @@ from gateway.soap.operations import (
     build_string_application,
 )
 from gateway.soap.services import LegacyService, StringService, TypedService
-from gateway.store import Store, open_configured
+from gateway.stays.desk import StayDesk
+from gateway.store import LostTime, Store, open_configured
 
 log = structlog.get_logger(__name__)
 
 MSGIDS_PER_BLOCK = 200
+CONSOLE_CLIENT = "console"
 OWN_CONNECTIONS = 2
 """Kept for the resolver and the probe, so that full lines never keep a doubt open."""
 
@@ -146,19 +152,24 @@ def build_line(settings: Settings) -> SettlementPlatform:
     )
 
 
-def build(settings: Settings) -> Gateway:
+def build(settings: Settings, console_token: str = "") -> Gateway:
     """Everything one exchange process needs, ready to be called.
+
+    Args:
+        console_token: what the console proves itself with at the desk, and as a client of the exchange; empty: no console.
 
     Raises:
         MappingError: a mapping file is wrong.
         StoreError: the store cannot be opened or upgraded.
     """
+    settings = _with_console(settings, console_token)
     root = mappings.data_root()
     files = Mappings(settings, root)
     store = open_configured(settings)
     store.upgrade()
-    membership = _membership(settings, store)
+    store.escalate_lost(clock.now())
     metrics = Metrics(files.interface.contract.transactions, [client.name for client in settings.clients], State)
+    membership = _membership(settings, store)
     msgids = MsgidSequence(store.journal, settings.institution.code, clock.now, block=MSGIDS_PER_BLOCK)
     sign_ins = SignIns(store.journal)
     gate = _gate(settings, metrics)
@@ -177,6 +188,7 @@ def build(settings: Settings) -> Gateway:
         node=membership.current,
         unknown_fields=settings.contract.unknown_fields,
         twin_wait_s=settings.limits.twin_wait_s,
+        lost=LostTime(store),
         gate=gate,
         times=_times(settings),
         still_mine=membership.still_mine,
@@ -205,8 +217,11 @@ def build(settings: Settings) -> Gateway:
         settings.listen,
         metrics,
     )
-    services = _services(reception, files, root)
+    desk = StayDesk(store.journal.stays, rules_policy(settings), clock.now)
+    at_the_hospital = Hospital(reception, desk)
+    services = _services(reception, at_the_hospital, files, root)
     files.reloaded.append(services.forget)
+    doubts = DoubtsDesk(resolver)
     admin = Admin(
         metrics,
         checks={
@@ -223,11 +238,12 @@ def build(settings: Settings) -> Gateway:
         },
         reload=files.reload,
         measure=partial(_measure, metrics, store, msgids, work_list, gate),
-        doubts=DoubtsDesk(resolver),
+        doubts=doubts,
+        console=(ConsoleDesk(store, clock.now, sign_in_policy(settings), doubts), console_token),
     )
     router = Router(
         services,
-        JsonApi(reception, Hospital(reception)),
+        JsonApi(reception, at_the_hospital),
         _published_file(root),
         settings.listen,
         _titles(files),
@@ -256,6 +272,27 @@ def _membership(settings: Settings, store: Store) -> Membership:
     )
     membership.start()
     return membership
+
+
+def _with_console(settings: Settings, console_token: str) -> Settings:
+    """The configured callers, and the console with an identity of its own where transactions may be tried from it."""
+    if not console_token or settings.production:
+        return settings
+    return settings.model_copy(update={"clients": (*settings.clients, console_client(console_token))})
+
+
+def console_client(token: str) -> ClientSettings:
+    """The console as a caller (design, "Processes"): known by the token, signed with a workstation of its own."""
+    station = Workstation(opter="console", opter_name="控制台", mac="00-00-00-00-00-00", ip="127.0.0.1")
+    return ClientSettings(name=CONSOLE_CLIENT, api_key=SecretStr(token), workstation=station)
+
+
+def sign_in_policy(settings: Settings) -> SignInPolicy:
+    """How patient the console's sign-in is."""
+    console = settings.console
+    return SignInPolicy(
+        console.attempts_max, timedelta(seconds=console.refused_s), timedelta(seconds=console.session_s_max)
+    )
 
 
 def _gate(settings: Settings, metrics: Metrics) -> PlatformGate:
@@ -293,6 +330,13 @@ def _policy(settings: Settings) -> Policy:
     )
 
 
+def rules_policy(settings: Settings) -> rules.Policy:
+    """The switches of the entry-time rules as configured."""
+    given = settings.rules.model_dump(exclude={"verify_unanswered"})
+    given["category_changes"] = frozenset((before, after) for before, after in settings.rules.category_changes)
+    return rules.Policy(**{**given, "not_wards": frozenset(settings.wards.not_wards)})
+
+
 def _ending_at(die_at: str, stop_at: str) -> Callable[[str, str], None]:
     """For tests with real processes: end this one at a boundary, as a power cut would, or stop it as a long pause would."""
     stops = [stop_at] if stop_at else []
@@ -312,9 +356,10 @@ def _ending_at(die_at: str, stop_at: str) -> Callable[[str, str], None]:
     return reached
 
 
-def make_wsgi(settings: Settings) -> Apps:
+def make_wsgi(settings: Settings, console_token: str = "") -> Apps:
     """What the listeners serve."""
-    gateway = build(settings)
+    gateway = build(settings, console_token)
+    console_token_file.keep(settings.store.url, console_token)
     return Apps(exchange=gateway.router, admin=gateway.admin, close=gateway.close)
 
 
@@ -347,7 +392,7 @@ def _sender(settings: Settings, interface: Interface) -> Sender:
 # ------------------------------------------------------------------ services
 
 
-def _services(reception: Reception, files: Mappings, root: Path) -> Lazily:
+def _services(reception: Reception, at_the_hospital: Hospital, files: Mappings, root: Path) -> Lazily:
     """``exchange``, one typed service per group, ``legacy/<dialect>``."""
     published = {path.stem for path in (root / "wsdl").glob("*.wsdl")}
 
@@ -358,7 +403,7 @@ def _services(reception: Reception, files: Mappings, root: Path) -> Lazily:
         if name == "exchange":
             return _string_lane(reception, root)
         if name == hospital.GROUP:
-            return _hospital_lane(reception, root)
+            return _hospital_lane(reception, at_the_hospital, files, root)
         if name.startswith("legacy/"):
             return _legacy_lane(name.removeprefix("legacy/"), reception, files, root)
         return _typed_lane(name, reception, files, root)
@@ -371,10 +416,10 @@ def _string_lane(reception: Reception, root: Path) -> Lane:
     return Lane(build_string_application, StringService(reception), reception, lambda: wsdl, "/soap/exchange")
 
 
-def _hospital_lane(reception: Reception, root: Path) -> Lane:
+def _hospital_lane(reception: Reception, at_the_hospital: Hospital, files: Mappings, root: Path) -> Lane:
     wsdl = wsdl_files.published(root, f"{hospital.GROUP}.wsdl")
-    build_app = partial(build_service, hospital.GROUP, NAMESPACE, hospital.OPERATIONS)
-    service = HospitalService(Hospital(reception), reception)
+    build_app = partial(build_service, hospital.GROUP, NAMESPACE, hospital.service_operations(files.contracts))
+    service = HospitalService(at_the_hospital, reception)
     return Lane(build_app, service, reception, lambda: wsdl, f"/soap/{hospital.GROUP}")
 
 
@@ -408,7 +453,10 @@ def _published_file(root: Path) -> Callable[[str], bytes | None]:
 
 def _titles(files: Mappings) -> dict[str, str]:
     """What the index page says beside each address."""
-    titles = {"exchange": "字符串服务 Call(infno, request)", hospital.GROUP: "院内服务：Outcome 查询交易结果"}
+    titles = {
+        "exchange": "字符串服务 Call(infno, request)",
+        hospital.GROUP: "院内服务：WardIn 入科、StayStatus 住院状态、Outcome 交易结果等",
+    }
     for group, found in files.interface.groups.items():
         shown = "、".join(f"{transaction.infno} {transaction.name}" for transaction in found[:4])
         titles[group] = shown + (" 等" if len(found) > 4 else "")

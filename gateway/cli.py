@@ -13,6 +13,7 @@ import typer
 from gateway.commands import (
     call,
     config,
+    console,
     db,
     demo,
     doubts,
@@ -25,6 +26,7 @@ from gateway.commands import (
     serve,
     simulate,
     transactions,
+    users,
     wsdl,
 )
 from gateway.commands.terminal import Misused, complain, explain, write_whatever_the_charset
@@ -55,6 +57,7 @@ def _every_command(
 
 
 app.command("serve")(serve.serve)
+app.command("console", hidden=True)(console.console)
 app.command("demo")(demo.demo)
 app.command("simulate")(simulate.simulate)
 app.command("call")(call.call)
@@ -67,6 +70,7 @@ app.command("nodes")(nodes.nodes)
 app.add_typer(db.app, name="db")
 app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
+app.add_typer(users.app, name="users")
 app.command("faults")(faults.faults)
 app.command("transactions")(transactions.transactions)
 

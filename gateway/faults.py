@@ -131,6 +131,13 @@ EXCHANGE_UNKNOWN = _fault(
     "核对 request_id（只能查本客户端的），或 mdtrt_id 与 infno。",
     "no",
 )
+STAY_UNKNOWN = _fault(
+    "GW-1405",
+    "没有这次住院的记录",
+    "网关没有收到过这次住院的登记、入科或任何其他信息。",
+    "核对 ipt_no 或 mdtrt_id；网关启用前入院的，可用 yibao stays adopt 接入。",
+    "no",
+)
 VISIT_BUSY = _fault(
     "GW-1423",
     "该就诊有交易正在办理",
@@ -218,6 +225,14 @@ FRONT_REJECTED = _fault(
     "平台前置网关拒绝",
     "平台前面的网关没有放行请求（签名、密钥、时间戳或证书），业务没有办理。",
     "请信息科核对密钥、时钟与证书；修正后可重试。",
+    "yes",
+    blames_caller=False,
+)
+RESTORED = _fault(
+    "GW-4008",
+    "恢复后尚未核对",
+    "交易日志由备份恢复，备份之后的交易没有记录；核对之前只办理查询，以免重复结算。",
+    "等信息科核对完毕（yibao db reconcile）后原样重试。",
     "yes",
     blames_caller=False,
 )

@@ -7,7 +7,7 @@ from typing import Any, Final
 import structlog
 
 from gateway.contract.charset import decode, header_charset
-from gateway.contract.codec import as_text
+from gateway.contract.hospital import BY_NAME
 from gateway.contract.jsontext import dumps, loads_strict
 from gateway.exchange.call import Call, Client, Reply
 from gateway.exchange.exchange import refusal_reply
@@ -22,7 +22,7 @@ from gateway.faults import (
     Unreadable,
 )
 from gateway.reception import NOBODY, Environ, Reception, StartResponse, respond, retry_after, unread_call
-from gateway.soap.hospital import Hospital, hospital_json
+from gateway.soap.hospital import Hospital, HospitalCall, hospital_json
 from gateway.soap.services import json_reply, read_json_request
 
 log = structlog.get_logger(__name__)
@@ -64,14 +64,14 @@ class JsonApi:
     def _ask_hospital(
         self, operation: str, raw: bytes, client: Client, environ: Environ, start_response: StartResponse
     ) -> list[bytes]:
-        if operation not in self._hospital.names():
+        found = BY_NAME.get(operation)
+        if found is None:
             raise Unreadable(TRANSACTION_UNKNOWN, f"没有操作 {operation[:60]!r}")
-        document = _document(raw, environ)[0]
+        document, charset = _document(raw, environ)
         if not isinstance(document, dict):
             raise Unreadable(JSON_MALFORMED, "应为对象")
-        arguments = {name: as_text(value) for name, value in document.items()}
-        reply, infno = self._hospital.call(operation, client, {name: text for name, text in arguments.items() if text})
-        return respond(start_response, 200, _JSON, dumps(hospital_json(reply, infno)))
+        answer = self._hospital.call(HospitalCall(found, client, document, raw, CHANNEL, charset))
+        return respond(start_response, 200, _JSON, dumps(hospital_json(found, answer)))
 
     def _call(self, infno: str, raw: bytes, client: Client, environ: Environ) -> Call:
         document, charset = _document(raw, environ)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -303,11 +304,69 @@ class Resolve(_Part):
     pause_s_max: float = Field(600, gt=0, le=86400, description="间隔的上限")
 
 
+class ConsoleSettings(_Part):
+    """The web console for staff."""
+
+    enabled: bool = Field(True, description="由 yibao serve 带起控制台进程")
+    listen: Listener = Listener(address="127.0.0.1:8081")
+    public_url: str = Field("", description="对外地址，例如 https://yibao.hospital/console；https 时 Cookie 只走 HTTPS")
+    rights: Path | None = Field(None, description="角色与权限文件；空则用随程序的 conf/rights.yaml")
+    idle_s_max: int = Field(1800, ge=60, le=86400, description="多少秒没有操作即须重新登录")
+    session_s_max: int = Field(43200, ge=300, le=604800, description="登录后最长多少秒须重新登录")
+    attempts_max: int = Field(5, ge=1, le=100, description="连续输错几次密码后暂停该用户登录")
+    refused_s: int = Field(900, ge=1, le=86400, description="暂停登录的秒数")
+    password_chars_min: int = Field(10, ge=8, le=64, description="密码最短字符数")
+
+    @property
+    def https(self) -> bool:
+        """Whether browsers reach it through TLS."""
+        return self.listen.tls is not None or self.public_url.startswith("https://")
+
+
 class ContractSettings(_Part):
     """How strictly the contract is held."""
 
     unknown_fields: Literal["warn", "refuse"] = Field("warn", description="未知字段：留在日志、不上传并提示，或拒绝")
     code_lists: Literal["refuse", "warn"] = Field("refuse", description="值域之外的代码：拒绝，或提示后照传")
+
+
+class Wards(_Part):
+    """Which of the hospital's wards are none in the sense of 入科."""
+
+    not_wards: tuple[str, ...] = Field(
+        (), description="不算入科的病区编码：手术室、复苏室、急诊抢救室、急诊留观等；ICU、NICU、日间病房是病区"
+    )
+
+
+class Rules(_Part):
+    """Switches of the entry-time rules (ET-01 to ET-13); each default is the reading of the customer's text."""
+
+    future_limit_s: int = Field(90, ge=0, le=3600, description="入科时间晚于当前时间超过多少秒即拒绝使用")
+    require_2403_call: bool = Field(False, description="真：登记时间本就等于入科时间的，也须办理过入院信息变更才能出院")
+    early_fees_in_change: Literal["warn", "refuse"] = Field("warn", description="入院信息变更时有早于入科的已上传费用")
+    early_fees_in_discharge: Literal["warn", "refuse"] = Field("refuse", description="出院办理时有早于入科的已上传费用")
+    ward_before_registration_h_max: int | None = Field(
+        None, ge=1, description="入科最多可早于入院登记多少小时（须写明原因）；空为不限"
+    )
+    require_record: bool = Field(False, description="真：院内没有上报诊断记录的，拒绝上传诊断；假：记为未核对")
+    surplus_diagnosis: Literal["warn", "refuse"] = Field("warn", description="平台多余诊断：出院时提示，或拒绝")
+    verify_before_discharge: bool = Field(True, description="出院办理前再向平台查询一次就诊信息（5201）")
+    verify_unanswered: Literal["refuse", "warn"] = Field(
+        "refuse", description="上述查询没有得到答复时：拒绝出院办理（可重试），或提示后照办"
+    )
+    emergency_look_back_h: int | None = Field(None, ge=1, description="急诊费用最多追溯入科前多少小时；空为整次急诊")
+    emergency_observation: bool = Field(True, description="急诊留观费用是否计入")
+    listed_settlement: Literal["refuse", "allow"] = Field(
+        "refuse", description="清单已提交或通过时撤销结算：拒绝，或放行"
+    )
+    reverse_category_change: bool = Field(False, description="真：出院前可由日间手术改回普通住院")
+    category_changes: tuple[tuple[str, str], ...] = Field(
+        (), description="本地另外允许的医疗类别变更，如 [['21', '52']]"
+    )
+    day_surgery_warn_h: int = Field(24, ge=1, le=240, description="改为日间手术时住院超过多少小时予以提示")
+    days_min: int = Field(1, ge=0, le=1, description="当日出院的住院天数")
+    paper_precision: Literal["minute", "day"] = Field("minute", description="各种凭证上入院时间的精度：到分，或到日")
+    go_live: AwareDatetime | None = Field(None, description="网关启用时间；此前已出院的，凭证按结算快照打印，不作核对")
 
 
 class Log(_Part):
@@ -336,6 +395,9 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     resolve: Resolve = Resolve()
     contract: ContractSettings = ContractSettings()
+    console: ConsoleSettings = ConsoleSettings()
+    wards: Wards = Wards()
+    rules: Rules = Rules()
     log: Log = Log()
     test_die_at: str = Field(
         "",
@@ -359,6 +421,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _clients_are_known(self, _: ValidationInfo) -> Self:
         names = [client.name for client in self.clients]
+        if "console" in names:
+            raise ValueError("clients 中不能有名为 console 的客户端：这是控制台自己的名字")
         if len(set(names)) != len(names):
             raise ValueError("clients 中有重名")
         if not self.clients:

@@ -55,7 +55,7 @@ def generate(root: Path) -> dict[str, bytes]:
     found = contracts(root)
     files = {f"{group}.wsdl": typed_wsdl(found, group) for group in groups(found)}
     files["exchange.wsdl"] = exchange_wsdl()
-    files[f"{hospital.GROUP}.wsdl"] = hospital.hospital_wsdl()
+    files[f"{hospital.GROUP}.wsdl"] = hospital.hospital_wsdl(found)
     files |= {f"xsd/{operation.infno}.xsd": string_schema(operation) for operation in operations(found)}
     files["openapi.json"] = openapi(found)
     return files

@@ -19,7 +19,7 @@ LINES = TEMPLATE.read_text(encoding="utf-8").splitlines()
 
 def shown(kind: str) -> dict[str, Any]:
     """The template with its default lines (``#key = value``) or its examples (``#: ...``) made real."""
-    start = {"defaults": re.compile(r"#(?=[a-z_]+ = )"), "examples": re.compile(r"#: ")}[kind]
+    start = {"defaults": re.compile(r"#(?=[a-z0-9_]+ = )"), "examples": re.compile(r"#: ")}[kind]
     return tomllib.loads("\n".join(start.sub("", line, count=1) if start.match(line) else line for line in LINES))
 
 

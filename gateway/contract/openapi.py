@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from gateway.contract import hospital
 from gateway.contract.model import CodeList, Contract
 from gateway.contract.published import HEAD, PROBLEM, STATUS, Element, Operation, description, operations
+from gateway.contract.wsdl import ServiceOperation
 
 Schema = dict[str, Any]
 
@@ -15,6 +17,13 @@ _NUMBER_TYPES: Mapping[str, Schema] = {
     "decimal": {"type": ["number", "string"]},
     "integer": {"type": ["integer", "string"]},
 }
+_INFCODE: Schema = {"infcode": {"description": "0 成功，其他均为失败", "type": ["integer", "string"]}}
+_FLAG: Schema = {**_INFCODE, "allowed": {"description": "是否允许", "type": "boolean"}}
+_NUMBERS_AND_FLAGS: Mapping[str, Schema] = {
+    "Outcome": {**_INFCODE, "output": {"description": "交易输出", "type": ["object", "array"]}},
+    **dict.fromkeys(("Recall", "RecallAllowed", "FeeChangeAllowed"), _FLAG),
+}
+"""What the answers of the hospital's operations say in JSON otherwise than in XML."""
 _NO_EXCHANGE = {
     "400": "请求无法读取，未发生交易",
     "401": "未认证，未发生交易",
@@ -34,12 +43,16 @@ def openapi(contracts: Sequence[Contract]) -> bytes:
         contracts: the national contract first, then the provinces.
     """
     found = operations(contracts)
+    told = hospital.service_operations(contracts)
     document = {
         "openapi": "3.1.0",
         "info": {"title": "医保接口", "version": "1", "description": "与 SOAP 服务相同的交易，JSON 形式。"},
         "servers": [{"url": "/api/v1"}],
-        "paths": {f"/transactions/{operation.infno}": _path(operation) for operation in found},
-        "components": {"schemas": _components(found, _codes(contracts))},
+        "paths": {
+            **{f"/transactions/{operation.infno}": _path(operation) for operation in found},
+            **{f"/hospital/{operation.name}": _hospital_path(operation) for operation in told},
+        },
+        "components": {"schemas": _components(found, told, _codes(contracts))},
     }
     return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode()
 
@@ -71,7 +84,24 @@ def _path(operation: Operation) -> Schema:
     }
 
 
-def _components(found: Iterable[Operation], codes: Mapping[str, CodeList]) -> Schema:
+def _hospital_path(operation: ServiceOperation) -> Schema:
+    answer = {"application/json": {"schema": _ref(operation.response_name)}}
+    refusal = {"application/json": {"schema": _ref("Refusal")}}
+    return {
+        "post": {
+            "operationId": operation.name,
+            "summary": operation.label,
+            "tags": [hospital.GROUP],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": _ref(operation.name)}}},
+            "responses": {
+                "200": {"description": "应答；infcode 为 0 才是成功", "content": answer},
+                **{status: {"description": text, "content": refusal} for status, text in _NO_EXCHANGE.items()},
+            },
+        }
+    }
+
+
+def _components(found: Iterable[Operation], told: Iterable[ServiceOperation], codes: Mapping[str, CodeList]) -> Schema:
     schemas: Schema = {
         "Head": _element(HEAD, codes),
         "Problem": _object(PROBLEM.label, PROBLEM.children or (), codes),
@@ -87,6 +117,10 @@ def _components(found: Iterable[Operation], codes: Mapping[str, CodeList]) -> Sc
         }
         output = {"output": _output(_side(operation.output, "交易输出", codes))}
         schemas[f"{operation.name}Response"] = _answer(f"{title} 应答", output)
+    for one in told:
+        schemas[one.name] = _object(f"{one.label} 请求", one.request, codes) | {"additionalProperties": False}
+        schemas[one.response_name] = _object(f"{one.label} 应答", one.response, codes)
+        schemas[one.response_name]["properties"] |= _NUMBERS_AND_FLAGS.get(one.name, _INFCODE)
     return schemas | {f"code.{name}": _code_list(codes[name]) for name in sorted(codes)}
 
 

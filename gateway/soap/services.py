@@ -23,7 +23,7 @@ from gateway.soap.lane import SoapRequest
 
 STATUS: Final = ("infcode", "inf_refmsgid", "err_msg", "warn_msg", "msgid", "code", "retry")
 PROBLEM: Final = ("node", "row", "field", "label", "value", "rule", "text")
-_SMALL_NUMBER: Final = re.compile(r"-?[0-9]{1,15}")
+SMALL_NUMBER: Final = re.compile(r"-?[0-9]{1,15}")
 _POSITIONAL: Final = re.compile(r"(arg|param|in|parameters?|c-gensym)[0-9]*")
 
 
@@ -40,7 +40,7 @@ def write_reply(reply: Reply, output: str) -> str:
 def json_reply(reply: Reply) -> dict[str, Any]:
     """The parts of an answer as JSON, under the same names."""
     answer: dict[str, Any] = {name: getattr(reply, name) for name in STATUS}
-    if _SMALL_NUMBER.fullmatch(reply.infcode):
+    if SMALL_NUMBER.fullmatch(reply.infcode):
         answer["infcode"] = int(reply.infcode)
     answer["output"] = {} if reply.output in (None, "") else reply.output
     if reply.problems:

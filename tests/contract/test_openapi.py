@@ -41,7 +41,7 @@ def accepts(found: dict[str, Any], schema: str, message: object) -> bool:
 
 def test_every_operation_is_a_post_with_request_and_answer() -> None:
     found = document(contract([ADMISSION, transaction("6204", callback=True)]))
-    assert list(found["paths"]) == ["/transactions/2401"]
+    assert [path for path in found["paths"] if path.startswith("/transactions/")] == ["/transactions/2401"]
     post = found["paths"]["/transactions/2401"]["post"]
     assert post["operationId"] == "Txn2401"
     assert post["tags"] == ["inpatient"]

@@ -17,9 +17,10 @@ from spyne import Application
 from suds.client import Client as SudsClient
 
 from gateway import mappings, wsdl_files
+from gateway.contract import hospital
 from gateway.contract.model import Contract
 from gateway.contract.published import NAMESPACE, groups, operations
-from gateway.soap.operations import build_application, build_string_application
+from gateway.soap.operations import build_application, build_service, build_string_application
 
 ROOT = mappings.data_root()
 XS = "{http://www.w3.org/2001/XMLSchema}"
@@ -132,6 +133,11 @@ def test_spyne_describes_every_typed_service_as_published() -> None:
 
 def test_spyne_describes_the_string_service_as_published() -> None:
     assert_same(described(build_string_application(nothing)), published("exchange"))
+
+
+def test_spyne_describes_the_hospital_service_as_published() -> None:
+    found = hospital.service_operations(contracts())
+    assert_same(described(build_service(hospital.GROUP, NAMESPACE, found, nothing)), published(hospital.GROUP))
 
 
 def test_every_callable_transaction_is_published_once() -> None:
