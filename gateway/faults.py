@@ -228,6 +228,14 @@ FRONT_REJECTED = _fault(
     "yes",
     blames_caller=False,
 )
+RESTORED = _fault(
+    "GW-4008",
+    "恢复后尚未核对",
+    "交易日志由备份恢复，备份之后的交易没有记录；核对之前只办理查询，以免重复结算。",
+    "等信息科核对完毕（yibao db reconcile）后原样重试。",
+    "yes",
+    blames_caller=False,
+)
 
 TAKEN_OVER = _fault(
     "GW-4007",

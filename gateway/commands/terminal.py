@@ -130,6 +130,7 @@ _TOLD: Final = {
     "StoreError": "",
     "KeyringError": "",
     "ListenError": "",
+    "RightsError": "",
     "JournalUnavailable": "交易日志无法读写：",
     "PublishError": "接口表无法发布：",
     "ContractShrinksError": "",

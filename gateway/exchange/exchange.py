@@ -67,6 +67,7 @@ from gateway.faults import (
     PLATFORM_DECLINED,
     READ_UNANSWERED,
     REQUEST_ID_TAKEN,
+    RESTORED,
     STORE_UNAVAILABLE,
     TAKEN_OVER,
     TRANSACTION_FORBIDDEN,
@@ -150,6 +151,8 @@ class Exchange:
         unknown_fields: ``warn`` or ``refuse`` for fields that no table has.
         wait: pauses the calling thread for so many seconds.
         twin_wait_s: seconds a caller waits for the first answer to the same request, or for the exchange before it.
+        lost: what the journal has lost in a restore, until somebody has accounted for it; empty when nothing. Until
+            then only reads are carried.
         gate: passed before the intent is written; a turn on the way to the platform.
         times: how long the parts of a call may take.
         monotonic: seconds that no clock step changes.
@@ -172,6 +175,7 @@ class Exchange:
         unknown_fields: str = "warn",
         wait: Callable[[float], None] = time.sleep,
         twin_wait_s: float = TWIN_WAIT_S,
+        lost: Callable[[], str] = lambda: "",
         gate: Gate = OPEN_GATE,
         times: Times = TIMES,
         monotonic: Callable[[], float] = time.monotonic,
@@ -190,6 +194,7 @@ class Exchange:
         self._refuse_unknown = unknown_fields == "refuse"
         self._wait = wait
         self._twin_wait_s = twin_wait_s
+        self._lost = lost
         self._gate = gate
         self._times = times
         self._monotonic = monotonic
@@ -224,6 +229,8 @@ class Exchange:
             case = self._checked(call, transaction, interface, received_at, allowance)
             if transaction.safety == "read":
                 return self._answered_before(case, interface) or self._ask(case, interface)
+            if lost := self._lost():
+                raise Refused(RESTORED, lost)
             return self._once(case, interface)
         except Refused as refusal:
             return self._refused(call, refusal, received_at)

@@ -99,7 +99,8 @@ def yibao_process(*arguments: object, stdin: bytes = b"") -> Ran:
 def environment() -> dict[str, str]:
     """Ours without settings of the gateway, and with UTF-8 on the pipes."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("YIBAO_")}
-    return kept | {"PYTHONIOENCODING": "utf-8", "PYTHONWARNINGS": "default"}
+    # a console beside each gateway would cost more than what these tests look at; those that want one say so
+    return kept | {"PYTHONIOENCODING": "utf-8", "PYTHONWARNINGS": "default", "YIBAO_CONSOLE__ENABLED": "false"}
 
 
 def write_config(
