@@ -168,6 +168,16 @@ def test_a_settlement_list_status_counts_without_the_list() -> None:
     assert (life.stay.settlement, life.stay.settlements[0].list_status) == ("listed", "2")
 
 
+def test_a_ward_in_after_a_discharge_is_a_recall_once_that_is_undone() -> None:
+    """Without a Recall told: HIS writes a ward-in row when it takes the patient back (ET-07)."""
+    life = Life().reg().ward("10:05").change("10:05").leave("16:00").ward("17:00", "e9").void("e1")
+    assert life.stay.times.t_ward is not None
+    assert life.stay.times.t_ward.ref == "e9", (
+        "the discharge stands: the first ward-in was entered wrongly and entered anew"
+    )
+    assert life.back().stay.times.t_ward is None
+
+
 def test_death_is_told_by_the_discharge() -> None:
     life = Life().reg().ward("10:05").change("10:05").leave("10:25", die_date="2026-03-02")
     assert str(life.stay.died) == "2026-03-02"
