@@ -178,6 +178,22 @@ def test_a_ward_in_after_a_discharge_is_a_recall_once_that_is_undone() -> None:
     assert life.back().stay.times.t_ward is None
 
 
+def test_the_last_ward_out_is_that_of_the_discharge() -> None:
+    life = Life().reg().ward("10:05")
+    walk = []
+    for step in (
+        lambda: life.tell("ward_out", "o1", "12:00", ward_code="A"),
+        lambda: life.tell("transfer", "t1", "12:00", ward_code="B"),  # out of one ward and into the next
+        lambda: life.tell("ward_out", "o2", "16:00", ward_code="B"),
+        lambda: life.tell("recall", "r1", "16:30", ward_code="B"),
+        lambda: life.tell("ward_out", "o3", "18:00", ward_code="B"),
+    ):
+        step()
+        out = life.stay.times.t_wout
+        walk.append(out.text[11:16] if out else "")
+    assert walk == ["12:00", "", "16:00", "", "18:00"]
+
+
 def test_death_is_told_by_the_discharge() -> None:
     life = Life().reg().ward("10:05").change("10:05").leave("10:25", die_date="2026-03-02")
     assert str(life.stay.died) == "2026-03-02"
