@@ -19,7 +19,7 @@ from gateway.exchange.ports import JournalUnavailable
 from gateway.protect import KeyringError, KeySource, source_of
 from gateway.settings import Settings
 from gateway.store._backend import Backend, StoreError
-from gateway.store._keys import GuardedBackend, Keys
+from gateway.store._keys import GuardedBackend, Keys, StoreKey
 from gateway.store._migrate import migrate, revision, shut_out
 from gateway.store._mssql import mssql
 from gateway.store._oracle import oracle
@@ -34,6 +34,7 @@ from gateway.store.integrity import check
 from gateway.store.journal import SqlJournal
 from gateway.store.nodes import SqlNodes
 from gateway.store.operator_log import OperatorLog
+from gateway.store.resealing import Resealing
 from gateway.store.restore import Gap, Restored, escalate_lost, read_gap, restore
 
 __all__ = ["Gap", "Manifest", "Restored", "Store", "StoreError", "open_configured", "open_store"]
@@ -54,6 +55,7 @@ class Store:
         self.figures = Figures(backend)
         self.operator_log = OperatorLog(guarded, clock.now)
         self.after_restore = AfterRestore(backend, self.journal)
+        self.resealing = Resealing(guarded, self._keys)
         self._keys.admit()
 
     def upgrade(self) -> None:
@@ -75,6 +77,11 @@ class Store:
             return not self._backend.read(lambda connection: shut_out(connection, revision(connection)))
         except JournalUnavailable:
             return False
+
+    @property
+    def keys(self) -> tuple[StoreKey, ...]:
+        """Every version of a key that this store has seen. Raises ``JournalUnavailable``."""
+        return self._keys.stored()
 
     def check(self, told: Told = lambda _done, _total: None) -> list[str]:
         """What is wrong with the store, in sentences for staff; empty when all is well."""
