@@ -26,6 +26,7 @@ from gateway.store._oracle import oracle
 from gateway.store._postgres import postgres
 from gateway.store._server import ServerBackend
 from gateway.store._sqlite import SqliteBackend
+from gateway.store._veil_past import veil_everything
 from gateway.store.accounts import Accounts
 from gateway.store.aftermath import AfterRestore, Compared, Listed, close_gap, compare, take_over
 from gateway.store.backup import Manifest, Told, write_backup
@@ -47,7 +48,7 @@ class Store:
 
     def __init__(self, backend: Backend, keys: KeySource | None = None) -> None:
         self._backend = backend
-        self._keys = Keys(backend, keys)
+        self._keys = Keys(backend, keys, veil_everything)
         guarded = GuardedBackend(backend, self._keys) if keys else backend
         self.journal = SqlJournal(guarded)
         self.nodes = SqlNodes(backend)
