@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -24,6 +25,7 @@ from gateway.contract.model import Contract
 from gateway.contract.published import NAMESPACE, operations
 from gateway.dialects import DialectLibrary
 from gateway.doubts_desk import DoubtsDesk
+from gateway.exchange.backfill import fill_facts
 from gateway.exchange.breaker import Breaker, BreakerPolicy
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.gate import CallsInHand, PlatformGate, WatchedPlatform
@@ -36,6 +38,7 @@ from gateway.exchange.prober import Prober
 from gateway.exchange.resolver import Policy, Resolver
 from gateway.exchange.resolver_loop import ResolverLoop, WorkList
 from gateway.exchange.sign_in import SignIns
+from gateway.exchange.stay_rules import StayRules
 from gateway.hours import read_closing
 from gateway.identity import Clients
 from gateway.json_api import JsonApi
@@ -118,10 +121,13 @@ class Gateway:
     metrics: Metrics
     router: Router
     admin: Admin
+    background: ThreadPoolExecutor
+    """Asks what nobody waits for."""
 
     def close(self) -> None:
         """After the last call: the resolver, the line, the registration, then the store, which finishes its writes."""
         self.loop.close()
+        self.background.shutdown(cancel_futures=True)
         self.platform.close()
         self.heartbeat.close()
         self.store.close()
@@ -167,6 +173,9 @@ def build(settings: Settings) -> Gateway:
     platform = WatchedPlatform(build_line(settings), gate, lambda infno: files.interface.wire_safety.get(infno, "read"))
     sender = _sender(settings, files.interface)
     reached = _ending_at(settings.test_die_at, settings.test_stop_at)
+    desk = StayDesk(store.journal.stays, rules_policy(settings), clock.now)
+    background = ThreadPoolExecutor(1, "read_back")
+    _fill_facts(store, files.interface)
     exchange = Exchange(
         interface=lambda: files.interface,
         journal=store.journal,
@@ -183,6 +192,13 @@ def build(settings: Settings) -> Gateway:
         times=_times(settings),
         still_mine=membership.still_mine,
         reached=reached,
+        rules=StayRules(
+            desk,
+            store.journal,
+            clock.now,
+            verify_unanswered=settings.rules.verify_unanswered,
+            later=background.submit,
+        ),
     )
     resolver = Resolver(
         interface=lambda: files.interface,
@@ -207,7 +223,6 @@ def build(settings: Settings) -> Gateway:
         settings.listen,
         metrics,
     )
-    desk = StayDesk(store.journal.stays, rules_policy(settings), clock.now)
     at_the_hospital = Hospital(reception, desk)
     services = _services(reception, at_the_hospital, files, root)
     files.reloaded.append(services.forget)
@@ -242,7 +257,9 @@ def build(settings: Settings) -> Gateway:
     prober = Prober(exchange, gate, settings.platform.connect_timeout_s + settings.platform.breaker.slow_s)
     loop = ResolverLoop(exchange, resolver, work_list, prober.turn)
     loop.start()
-    return Gateway(settings, store, platform, exchange, resolver, loop, heartbeat, files, metrics, router, admin)
+    return Gateway(
+        settings, store, platform, exchange, resolver, loop, heartbeat, files, metrics, router, admin, background
+    )
 
 
 def _membership(settings: Settings, store: Store) -> Membership:
@@ -295,6 +312,11 @@ def _policy(settings: Settings) -> Policy:
     return Policy(
         resolve.tries_max, resolve.pause_s, resolve.factor, resolve.pause_s_max, settings.platform.settle_time_s
     )
+
+
+def _fill_facts(store: Store, interface: Interface) -> None:
+    transactions = interface.contract.transactions
+    fill_facts(store.journal, store.journal.stays, transactions, interface.success_infcodes)
 
 
 def rules_policy(settings: Settings) -> rules.Policy:
