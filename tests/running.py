@@ -78,6 +78,7 @@ class House:
 
     gateway: app.Gateway
     sent: Callable[[], int]
+    simulator: Simulator | None = None
 
     def http(
         self, path: str, body: bytes = b"", content_type: str | None = "text/xml; charset=utf-8", **environ: Any
@@ -151,7 +152,7 @@ def house(folder: Path) -> Iterator[House]:
     """A gateway that speaks to the simulator over a socket; files under ``folder``."""
     simulator = Simulator(MAPPINGS, seed=11)
     with serve(simulator, port=0) as server, _built(folder, server.url) as gateway:
-        yield House(gateway, lambda: sum(simulator.ledger()["requests"].values()))
+        yield House(gateway, lambda: sum(simulator.ledger()["requests"].values()), simulator)
 
 
 @contextmanager
