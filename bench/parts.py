@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -66,11 +66,16 @@ class Parts:
         service = TypedService({operation.infno: operation for operation in self.operations}, reception)
         return self._lane(service, reception), platform
 
-    def facade(self, case: Case, answer: bytes) -> Answer:
-        """SOAP in, checked, translated to the platform's JSON, its answer translated back, SOAP out; no store, no line."""
-        reception = _reception(Translator(self.interface, answer))  # type: ignore[arg-type]  # all that the façade asks of an exchange
-        service = TypedService({operation.infno: operation for operation in self.operations}, reception)
-        return self._lane(service, reception)
+    def facade(self, answers: Mapping[str, bytes]) -> Any:
+        """SOAP in, checked, translated to the platform's JSON, its answer translated back, SOAP out; no store, no line.
+
+        Args:
+            answers: of the platform, by transaction.
+        """
+        reception = _reception(Translator(self.interface, answers))  # type: ignore[arg-type]  # all that the façade asks of an exchange
+        return self._wsgi(
+            TypedService({operation.infno: operation for operation in self.operations}, reception), reception
+        )
 
     def reading_lane(self) -> Answer:
         """The lane with nothing behind it: envelope, caller, routing, the codec's reading, a constant answer."""
@@ -85,13 +90,16 @@ class Parts:
             got[:] = [parts]
             return ["0", "", "", "", "", "", "", None, None]
 
-        return _posted(spyne_peer.build(self.operations, handler)), got
+        return posted(spyne_peer.build(self.operations, handler)), got
 
     def _lane(self, service: Any, reception: Reception) -> Answer:
+        return posted(self._wsgi(service, reception))
+
+    def _wsgi(self, service: Any, reception: Reception) -> Any:
         def build(handler: Any) -> Any:
             return build_application("inpatient", self.operations, handler)
 
-        return _posted(Lane(build, service, reception, lambda: b"", "/soap/inpatient"))
+        return Lane(build, service, reception, lambda: b"", "/soap/inpatient")
 
     def _exchange(self, platform: FakePlatform) -> Exchange:
         journal = MemoryJournal()
@@ -111,9 +119,9 @@ class Parts:
 class Translator:
     """The contract's part of an exchange and nothing else: check, head, national JSON, the answer read."""
 
-    def __init__(self, interface: Interface, answer: bytes) -> None:
+    def __init__(self, interface: Interface, answers: Mapping[str, bytes]) -> None:
         self.interface = interface
-        self._answer = answer
+        self._answers = answers
         self.sent = b""
 
     def handle(self, call: Call) -> Reply:
@@ -125,7 +133,7 @@ class Translator:
         if problems or found.problems or unknown_in_head(contract, call.head) or found.unknown:
             raise RuntimeError(f"{call.infno}: {problems} {found}")
         self.sent = write_request(contract, SENDER, head, call.infno, "0" * 30, clock.now(), message)
-        answer = read_answer(self._answer, self.interface.success_infcodes)
+        answer = read_answer(self._answers[call.infno], self.interface.success_infcodes)
         return Reply(infcode=answer.infcode, msgid="0" * 30, inf_refmsgid=answer.inf_refmsgid, output=answer.output)
 
 
@@ -158,7 +166,9 @@ def _reception(exchange: Exchange) -> Reception:
     )
 
 
-def _posted(application: Any) -> Answer:
+def posted(application: Any) -> Answer:
+    """A WSGI application as a function of the body."""
+
     def call(body: bytes) -> bytes:
         status: list[str] = []
 

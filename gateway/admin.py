@@ -7,16 +7,21 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from gateway.console_desk import TOKEN_HEADER, ConsoleDesk, answer_posted
 from gateway.contract.jsontext import dumps
 from gateway.doubts_desk import DoubtsDesk
 from gateway.exchange.ports import JournalUnavailable
 from gateway.faults import ADDRESS_UNKNOWN
 from gateway.metrics import Metrics
 from gateway.reception import Environ, StartResponse, respond
+from gateway.store_desk import StoreDesk
 
 _JSON: Final = "application/json; charset=utf-8"
 RELOAD: Final = "/-/reload"
 DOUBTS: Final = "/-/doubts/"
+STORE: Final = "/-/store/"
+CONSOLE: Final = "/-/console/"
+_TOKEN: Final = "HTTP_" + TOKEN_HEADER.upper().replace("-", "_")
 BODY_BYTES_MAX: Final = 1024 * 1024
 CHECKED_FOR_S: Final = 3.0
 """An answer of ``/readyz`` stands this long, so that probes do not become load on the platform."""
@@ -30,6 +35,8 @@ class Admin:
         told: what is only told (``sign_in`` where the province does not ask for it, ``breaker`` by safety class).
         measure: sets the gauges; may fail when the journal cannot be read.
         doubts: settles a doubt on a person's word.
+        store: what only the process that owns the store can do for the operator's command.
+        console: what the console asks for, and the token it must bring; without a token nobody is let in.
         reload: takes up changed mapping files; returns what is wrong with them, empty when they are in force.
     """
 
@@ -41,6 +48,8 @@ class Admin:
         reload: Callable[[], list[str]],
         measure: Callable[[], None],
         doubts: DoubtsDesk,
+        store: StoreDesk,
+        console: tuple[ConsoleDesk, str],
     ) -> None:
         self._metrics = metrics
         self._checks = checks
@@ -48,6 +57,8 @@ class Admin:
         self._reload = reload
         self._measure = measure
         self._doubts = doubts
+        self._store = store
+        self._console, self._token = console
         self._checked_at = float("-inf")
         self._found: dict[str, bool] = {}
 
@@ -63,8 +74,16 @@ class Admin:
             errors = self._reload()
             return respond(start_response, 200, _JSON, dumps({"reloaded": not errors, "errors": errors}))
         if str(path).startswith(DOUBTS) and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
-            body = environ["wsgi.input"].read(min(int(environ.get("CONTENT_LENGTH") or 0), BODY_BYTES_MAX))
-            return respond(start_response, 200, _JSON, dumps(self._doubts.resolve(str(path)[len(DOUBTS) :], body)))
+            answer = self._doubts.resolve(str(path)[len(DOUBTS) :], _body(environ))
+            return respond(start_response, 200, _JSON, dumps(answer))
+        if str(path).startswith(CONSOLE) and environ["REQUEST_METHOD"] == "POST":
+            given = str(environ.get(_TOKEN, ""))
+            done = answer_posted(self._console, self._token, given, str(path)[len(CONSOLE) :], _body(environ))
+            if done is not None:
+                return respond(start_response, 200, _JSON, dumps(done))
+        if str(path).startswith(STORE) and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
+            told = self._store.do(str(path)[len(STORE) :], _body(environ))
+            return respond(start_response, 200, _JSON, dumps(told))
         return respond(start_response, 404, _JSON, dumps({"code": ADDRESS_UNKNOWN.code}))
 
     def _metrics_page(self, start_response: StartResponse) -> list[bytes]:
@@ -81,6 +100,11 @@ class Admin:
         told: dict[str, Any] = {name: check() for name, check in self._told.items()}
         body = {"ready": ready, **self._found, **told}
         return respond(start_response, 200 if ready else 503, _JSON, dumps(body))
+
+
+def _body(environ: Environ) -> bytes:
+    body: bytes = environ["wsgi.input"].read(min(int(environ.get("CONTENT_LENGTH") or 0), BODY_BYTES_MAX))
+    return body
 
 
 def _from_here(environ: Environ) -> bool:

@@ -8,15 +8,18 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import structlog
+from pydantic import SecretStr
 
 from adapters.settlement.build import build_platform
-from gateway import clock, mappings, wsdl_files
+from gateway import clock, console_token_file, mappings, wsdl_files
 from gateway.admin import Admin
+from gateway.console_desk import ConsoleDesk, SignInPolicy
 from gateway.contract import hospital
 from gateway.contract.envelope import Sender
 from gateway.contract.errors import MappingError
@@ -45,9 +48,10 @@ from gateway.json_api import JsonApi
 from gateway.listeners import Apps
 from gateway.metrics import Metrics
 from gateway.reception import Reception
+from gateway.resealing_loop import ResealingLoop
 from gateway.router import Lazily, Router, WsgiApp
 from gateway.rules import policy as rules
-from gateway.settings import Settings
+from gateway.settings import ClientSettings, Settings, Workstation
 from gateway.soap.hospital import Hospital, HospitalService
 from gateway.soap.lane import Lane
 from gateway.soap.operations import (
@@ -59,10 +63,12 @@ from gateway.soap.operations import (
 from gateway.soap.services import LegacyService, StringService, TypedService
 from gateway.stays.desk import StayDesk
 from gateway.store import Store, open_configured
+from gateway.store_desk import StoreDesk
 
 log = structlog.get_logger(__name__)
 
 MSGIDS_PER_BLOCK = 200
+CONSOLE_CLIENT = "console"
 OWN_CONNECTIONS = 2
 """Kept for the resolver and the probe, so that full lines never keep a doubt open."""
 
@@ -116,6 +122,7 @@ class Gateway:
     exchange: Exchange
     resolver: Resolver
     loop: ResolverLoop
+    resealing: ResealingLoop
     heartbeat: Heartbeat
     mappings: Mappings
     metrics: Metrics
@@ -126,6 +133,7 @@ class Gateway:
 
     def close(self) -> None:
         """After the last call: the resolver, the line, the registration, then the store, which finishes its writes."""
+        self.resealing.close()
         self.loop.close()
         self.background.shutdown(cancel_futures=True)
         self.platform.close()
@@ -154,19 +162,25 @@ def build_line(settings: Settings) -> SettlementPlatform:
     )
 
 
-def build(settings: Settings) -> Gateway:
+def build(settings: Settings, console_token: str = "") -> Gateway:
     """Everything one exchange process needs, ready to be called.
+
+    Args:
+        console_token: what the console proves itself with at the desk, and as a client of the exchange; empty: no console.
 
     Raises:
         MappingError: a mapping file is wrong.
         StoreError: the store cannot be opened or upgraded.
     """
+    settings = _with_console(settings, console_token)
     root = mappings.data_root()
     files = Mappings(settings, root)
     store = open_configured(settings)
     store.upgrade()
-    membership = _membership(settings, store)
+    store.operator_log.anchor(lambda seq, digest: log.info("operator_log", seq=seq, digest=digest))
+    store.escalate_lost(clock.now())
     metrics = Metrics(files.interface.contract.transactions, [client.name for client in settings.clients], State)
+    membership = _membership(settings, store)
     msgids = MsgidSequence(store.journal, settings.institution.code, clock.now, block=MSGIDS_PER_BLOCK)
     sign_ins = SignIns(store.journal)
     gate = _gate(settings, metrics)
@@ -188,6 +202,7 @@ def build(settings: Settings) -> Gateway:
         node=membership.current,
         unknown_fields=settings.contract.unknown_fields,
         twin_wait_s=settings.limits.twin_wait_s,
+        after_restore=store.after_restore,
         gate=gate,
         times=_times(settings),
         still_mine=membership.still_mine,
@@ -226,6 +241,8 @@ def build(settings: Settings) -> Gateway:
     at_the_hospital = Hospital(reception, desk)
     services = _services(reception, at_the_hospital, files, root)
     files.reloaded.append(services.forget)
+    resealing = ResealingLoop(store.resealing)
+    doubts = DoubtsDesk(resolver, store.operator_log)
     admin = Admin(
         metrics,
         checks={
@@ -242,7 +259,9 @@ def build(settings: Settings) -> Gateway:
         },
         reload=files.reload,
         measure=partial(_measure, metrics, store, msgids, work_list, gate),
-        doubts=DoubtsDesk(resolver),
+        doubts=doubts,
+        store=StoreDesk(store, resealing.wake),
+        console=(ConsoleDesk(store, clock.now, sign_in_policy(settings), doubts), console_token),
     )
     router = Router(
         services,
@@ -257,8 +276,21 @@ def build(settings: Settings) -> Gateway:
     prober = Prober(exchange, gate, settings.platform.connect_timeout_s + settings.platform.breaker.slow_s)
     loop = ResolverLoop(exchange, resolver, work_list, prober.turn)
     loop.start()
+    resealing.start()
     return Gateway(
-        settings, store, platform, exchange, resolver, loop, heartbeat, files, metrics, router, admin, background
+        settings,
+        store,
+        platform,
+        exchange,
+        resolver,
+        loop,
+        resealing,
+        heartbeat,
+        files,
+        metrics,
+        router,
+        admin,
+        background,
     )
 
 
@@ -277,6 +309,27 @@ def _membership(settings: Settings, store: Store) -> Membership:
     )
     membership.start()
     return membership
+
+
+def _with_console(settings: Settings, console_token: str) -> Settings:
+    """The configured callers, and the console with an identity of its own where transactions may be tried from it."""
+    if not console_token or settings.production:
+        return settings
+    return settings.model_copy(update={"clients": (*settings.clients, console_client(console_token))})
+
+
+def console_client(token: str) -> ClientSettings:
+    """The console as a caller (design, "Processes"): known by the token, signed with a workstation of its own."""
+    station = Workstation(opter="console", opter_name="控制台", mac="00-00-00-00-00-00", ip="127.0.0.1")
+    return ClientSettings(name=CONSOLE_CLIENT, api_key=SecretStr(token), workstation=station)
+
+
+def sign_in_policy(settings: Settings) -> SignInPolicy:
+    """How patient the console's sign-in is."""
+    console = settings.console
+    return SignInPolicy(
+        console.attempts_max, timedelta(seconds=console.refused_s), timedelta(seconds=console.session_s_max)
+    )
 
 
 def _gate(settings: Settings, metrics: Metrics) -> PlatformGate:
@@ -345,9 +398,10 @@ def _ending_at(die_at: str, stop_at: str) -> Callable[[str, str], None]:
     return reached
 
 
-def make_wsgi(settings: Settings) -> Apps:
+def make_wsgi(settings: Settings, console_token: str = "") -> Apps:
     """What the listeners serve."""
-    gateway = build(settings)
+    gateway = build(settings, console_token)
+    console_token_file.keep(settings.store.url, console_token)
     return Apps(exchange=gateway.router, admin=gateway.admin, close=gateway.close)
 
 

@@ -11,8 +11,10 @@ from typing import Annotated
 import typer
 
 from gateway.commands import (
+    audit,
     call,
     config,
+    console,
     db,
     demo,
     doubts,
@@ -25,6 +27,7 @@ from gateway.commands import (
     serve,
     simulate,
     transactions,
+    users,
     wsdl,
 )
 from gateway.commands.terminal import Misused, complain, explain, write_whatever_the_charset
@@ -55,6 +58,7 @@ def _every_command(
 
 
 app.command("serve")(serve.serve)
+app.command("console", hidden=True)(console.console)
 app.command("demo")(demo.demo)
 app.command("simulate")(simulate.simulate)
 app.command("call")(call.call)
@@ -66,7 +70,9 @@ app.command("probe")(probe.probe)
 app.command("nodes")(nodes.nodes)
 app.add_typer(db.app, name="db")
 app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
 app.add_typer(config.app, name="config")
+app.add_typer(users.app, name="users")
 app.command("faults")(faults.faults)
 app.command("transactions")(transactions.transactions)
 

@@ -24,7 +24,7 @@ import ssl
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.net import SocketHolder
 
+from gateway.beside import Beside
 from gateway.http_body import fetch_body
 from gateway.reception import READ
 from gateway.settings import Limits, Listen, Listener, Settings, Tls
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("listeners")
 
 ADMIN_PATHS = ("/healthz", "/readyz", "/metrics", "/-/reload")
-ADMIN_PREFIX = "/-/doubts/"
+ADMIN_PREFIXES = ("/-/doubts/", "/-/console/", "/-/store/")
 HEADER_BYTES_MAX = 64 * 1024
 HEADER_READ_S_MAX = 20
 """The request line and all headers must be in by then, however often a byte arrives."""
@@ -101,13 +102,14 @@ def drain_s_max(settings: Settings) -> float:
     return settings.platform.send_s_max + DRAIN_MARGIN_S
 
 
-def serve(settings: Settings, make_wsgi: MakeWsgi) -> None:
+def serve(settings: Settings, make_wsgi: MakeWsgi, beside: Sequence[Beside] = ()) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Call it from the main thread, before other threads are started.
 
     Args:
         settings: ``listen``, ``limits`` and the platform's time limits are used.
         make_wsgi: builds the applications; called once, in the process that serves. Where processes are spawned
             rather than forked (Windows) it must be picklable.
+        beside: processes that run for as long as this serves; started once the serving process is.
 
     Raises:
         ListenError: an address cannot be bound or a certificate cannot be read.
@@ -116,11 +118,15 @@ def serve(settings: Settings, make_wsgi: MakeWsgi) -> None:
     plan = _Plan(settings.listen, settings.limits, drain_s_max(settings))
     for listener in _cheroot_listeners(plan.listen):
         _check(listener)
-    if plan.listen.exchange.tls is not None:
-        _serve_here(plan, make_wsgi)
-        return
-    _check(plan.listen.exchange)
-    _serve_with_granian(plan, make_wsgi)
+    try:
+        if plan.listen.exchange.tls is not None:
+            _serve_here(plan, make_wsgi, beside)
+            return
+        _check(plan.listen.exchange)
+        _serve_with_granian(plan, make_wsgi, beside)
+    finally:
+        for process in beside:
+            process.close()
 
 
 class HisSide:
@@ -168,7 +174,7 @@ class HisSide:
             leave()
 
     def _administration(self, path: str) -> bool:
-        return path in self._admin_paths or (bool(self._admin_paths) and path.startswith(ADMIN_PREFIX))
+        return path in self._admin_paths or (bool(self._admin_paths) and path.startswith(ADMIN_PREFIXES))
 
     def _add(self, change: int) -> None:
         with self._count:
@@ -207,6 +213,16 @@ def _check(listener: Listener) -> None:
         tls_context(listener.tls)
 
 
+@contextlib.contextmanager
+def listening_socket(listener: Listener, backlog: int) -> Iterator[socket.socket]:
+    """A socket that listens, for a server that takes one. Raises :class:`ListenError`, also for a wrong certificate."""
+    _check(listener)
+    family = socket.getaddrinfo(listener.host, listener.port, type=socket.SOCK_STREAM)[0][0]
+    with socket.create_server((listener.host, listener.port), family=family, backlog=backlog) as sock:
+        _keep_alive(sock)
+        yield sock
+
+
 # ------------------------------------------------------------------ granian
 
 
@@ -214,7 +230,7 @@ def _check(listener: Listener) -> None:
 _GRANIAN_LOGGING: dict[str, Any] = {"incremental": True, "handlers": {}, "loggers": {}}
 
 
-def _serve_with_granian(plan: _Plan, make_wsgi: MakeWsgi) -> None:
+def _serve_with_granian(plan: _Plan, make_wsgi: MakeWsgi, beside: Sequence[Beside]) -> None:
     exchange = plan.listen.exchange
     server = _Granian(
         "yibao",
@@ -234,6 +250,7 @@ def _serve_with_granian(plan: _Plan, make_wsgi: MakeWsgi) -> None:
         log_level=LogLevels.error,  # below, it only finds that there are many threads, which are a setting here
         workers_kill_timeout=int(plan.drain_s_max) + DRAIN_MARGIN_S,
     )
+    server.beside = beside
     running = _Running(plan, make_wsgi)
     server.serve(spawn_target=partial(_granian_worker, running), target_loader=running.load, wrap_loader=False)
 
@@ -245,6 +262,14 @@ class _Granian(Granian):  # type: ignore[misc]  # granian is not analysed
     keepalive, so that a peer that vanished while sending would hold its thread for ever. Accepted connections
     inherit keepalive from the listening socket.
     """
+
+    beside: Sequence[Beside] = ()
+
+    def startup(self, spawn_target: Any, target_loader: Any) -> None:
+        """What runs beside is watched by threads, so it starts after the worker has been forked."""
+        super().startup(spawn_target, target_loader)
+        for process in self.beside:
+            process.start()
 
     def _init_shared_socket(self) -> None:
         family = socket.getaddrinfo(self.bind_addr, self.bind_port, type=socket.SOCK_STREAM)[0][0]
@@ -366,7 +391,7 @@ class _Running:
             apps.close()
 
 
-def _serve_here(plan: _Plan, make_wsgi: MakeWsgi) -> None:
+def _serve_here(plan: _Plan, make_wsgi: MakeWsgi, beside: Sequence[Beside]) -> None:
     """Every listener is cheroot: no worker process is needed, the main thread only waits."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -374,6 +399,8 @@ def _serve_here(plan: _Plan, make_wsgi: MakeWsgi) -> None:
     running = _Running(plan, make_wsgi)
     with running.until_stopped():
         running.load()
+        for process in beside:
+            process.start()
         while not stop.wait(1):  # Windows delivers no signal to a thread that waits without end
             pass
 

@@ -304,6 +304,25 @@ class Resolve(_Part):
     pause_s_max: float = Field(600, gt=0, le=86400, description="间隔的上限")
 
 
+class ConsoleSettings(_Part):
+    """The web console for staff."""
+
+    enabled: bool = Field(True, description="由 yibao serve 带起控制台进程")
+    listen: Listener = Listener(address="127.0.0.1:8081")
+    public_url: str = Field("", description="对外地址，例如 https://yibao.hospital/console；https 时 Cookie 只走 HTTPS")
+    rights: Path | None = Field(None, description="角色与权限文件；空则用随程序的 conf/rights.yaml")
+    idle_s_max: int = Field(1800, ge=60, le=86400, description="多少秒没有操作即须重新登录")
+    session_s_max: int = Field(43200, ge=300, le=604800, description="登录后最长多少秒须重新登录")
+    attempts_max: int = Field(5, ge=1, le=100, description="连续输错几次密码后暂停该用户登录")
+    refused_s: int = Field(900, ge=1, le=86400, description="暂停登录的秒数")
+    password_chars_min: int = Field(10, ge=8, le=64, description="密码最短字符数")
+
+    @property
+    def https(self) -> bool:
+        """Whether browsers reach it through TLS."""
+        return self.listen.tls is not None or self.public_url.startswith("https://")
+
+
 class ContractSettings(_Part):
     """How strictly the contract is held."""
 
@@ -376,6 +395,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     resolve: Resolve = Resolve()
     contract: ContractSettings = ContractSettings()
+    console: ConsoleSettings = ConsoleSettings()
     wards: Wards = Wards()
     rules: Rules = Rules()
     log: Log = Log()
@@ -401,6 +421,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _clients_are_known(self, _: ValidationInfo) -> Self:
         names = [client.name for client in self.clients]
+        if "console" in names:
+            raise ValueError("clients 中不能有名为 console 的客户端：这是控制台自己的名字")
         if len(set(names)) != len(names):
             raise ValueError("clients 中有重名")
         if not self.clients:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -52,6 +52,7 @@ def show(
 ) -> None:
     """显示生效的配置；密钥只显示是否已设置。"""
     from gateway.settings import sources
+    from gateway.settings_shown import leaves, origin_of
 
     given = settings(context, config)
     origin = sources(config_path(context, config)) if why else {}
@@ -62,50 +63,6 @@ def show(
         print_table(("设置", "值", "来自"), rows)
     else:
         print_table(("设置", "值"), [row[:2] for row in rows])
-
-
-# ------------------------------------------------------------------- showing
-
-
-def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """``listen.exchange.address`` and its value, for every setting; secrets as ``***``, passwords in URLs too."""
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield from leaves(item, f"{name}.{key}" if name else str(key))
-    elif isinstance(value, list | tuple) and any(isinstance(item, dict) for item in value):
-        for index, item in enumerate(value):
-            yield from leaves(item, f"{name}[{index}]")
-    else:
-        yield name, _shown(value)
-
-
-def _shown(value: Any) -> Any:
-    from pydantic import SecretStr
-
-    from gateway.masking import mask_text
-
-    if isinstance(value, SecretStr):
-        return "***" if value.get_secret_value() else ""
-    if isinstance(value, str) and "://" in value:
-        return mask_text(value)
-    if isinstance(value, tuple):
-        return list(value)
-    return str(value) if isinstance(value, Path) else value
-
-
-def origin_of(name: str, origin: dict[str, str]) -> str:
-    """Where a setting comes from.
-
-    Args:
-        name: dotted; list items carry an index (``clients[0].name``).
-        origin: of :func:`gateway.settings.sources`, where a list or an inline table may stand as a whole.
-    """
-    path = name
-    while path:
-        if path in origin:
-            return origin[path].replace("environment ", "环境变量 ")
-        path = path.rpartition("[")[0] if path.endswith("]") else path[: max(path.rfind("."), path.rfind("["), 0)]
-    return "缺省值"
 
 
 # ------------------------------------------------------------------ checking
@@ -155,8 +112,8 @@ def _store_problems(url: str) -> Iterator[str]:
     except ArgumentError:
         yield "store.url：数据库地址格式错误，应形如 sqlite:///yibao.db 或 postgresql://用户:密码@主机/库"
         return
-    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-        yield f"store.url：不支持的数据库 {parsed.get_backend_name()}，请用 sqlite 或 postgresql"
+    if parsed.get_backend_name() not in ("sqlite", "postgresql", "oracle", "mssql"):
+        yield f"store.url：不支持的数据库 {parsed.get_backend_name()}，请用 sqlite、postgresql、oracle 或 mssql"
     if parsed.get_backend_name() == "sqlite" and parsed.database and on_network(Path(parsed.database)):
         yield f"store.url：{parsed.database} 在网络盘上，SQLite 在那里会损坏；请放在本机磁盘，或改用 PostgreSQL"
 

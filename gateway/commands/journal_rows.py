@@ -16,6 +16,7 @@ from gateway.clock import SHANGHAI
 from gateway.commands.terminal import Failed, Misused, explain
 from gateway.exchange.ports import Bodies, Exchange, Journal, Query, State
 from gateway.masking import mask_text, mask_value
+from gateway.spreadsheet import BOM, cell
 
 PAGE_ROWS: Final = 500
 _DATE_ONLY: Final = re.compile(r"\d{4}-\d{2}-\d{2}|\d{8}")
@@ -61,6 +62,14 @@ def wanted(
         since=moment(since) if since else None,
         until=moment(until, end_of_day=True) if until else None,
     )
+
+
+def described(query: Query) -> str:
+    """The conditions of a query in one line, as the operator log keeps them: personal values masked."""
+    keys = [f"{kind}={mask_value(kind, value)}" for kind, value in query.keys]
+    named = ("msgid", "request_id", "infno", "client", "code", "since", "until")
+    rest = [f"{name}={getattr(query, name)}" for name in named if getattr(query, name)]
+    return " ".join([*keys, *rest, *(f"state={state.value}" for state in query.states)])
 
 
 def _state(name: str) -> State:
@@ -206,23 +215,15 @@ def _jsonl_writer(out: TextIO) -> Callable[[dict[str, Any]], None]:
 
 
 def _csv_writer(out: TextIO) -> Callable[[dict[str, Any]], None]:
-    out.write("\ufeff")  # without it Excel reads UTF-8 as the system's charset
+    out.write(BOM)
     writer = csv.writer(out)
     writer.writerow(Exchange.__slots__)
 
     def write(values: dict[str, Any]) -> None:
         flat = values | {"keys": " ".join(f"{key['kind']}={key['value']}" for key in values["keys"])}
-        writer.writerow([_cell(flat[name]) for name in Exchange.__slots__])
+        writer.writerow([cell(flat[name]) for name in Exchange.__slots__])
 
     return write
-
-
-def _cell(value: Any) -> str:
-    """A spreadsheet would run a text of a stranger that begins like a formula."""
-    if value is None:
-        return ""
-    text = _iso(value) if isinstance(value, datetime) else str(value)
-    return f"'{text}" if text[:1] in ("=", "+", "@", "\t", "\r") or re.match(r"-(?!\d+$)", text) else text
 
 
 def _iso(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 import threading
 import time
@@ -24,19 +25,27 @@ LOOK_EVERY_S: Final = 0.05
 def serve(context: typer.Context, config: ConfigOption = None) -> None:
     """启动网关；就绪后打印一行地址，Ctrl-C 或 SIGTERM 后办完手头的交易再退出。"""
     from gateway import listeners, logs
+    from gateway.beside import Beside
     from gateway.settings import read_settings
 
     path = config_path(context, config)
     settings = read_settings(path)
     logs.configure(settings.log.level, settings.log.format, settings.log.file)
+    token = secrets.token_urlsafe(32) if settings.console.enabled else ""
+    beside = [Beside("console", console_command(path), token)] if settings.console.enabled else []
     try:
-        listeners.serve(settings, partial(make_apps, path))
+        listeners.serve(settings, partial(make_apps, path, token), beside)
     except SystemExit as ended:
         # the serving process has said why
         raise typer.Exit(1 if ended.code else 0) from None
 
 
-def make_apps(config: Path | None) -> Apps:
+def console_command(config: Path | None) -> list[str]:
+    """The command line of the console's own process."""
+    return [sys.executable, "-m", "gateway.cli", "console", *(["--config", str(config)] if config else [])]
+
+
+def make_apps(config: Path | None, console_token: str = "") -> Apps:
     """Build what is served, in the process that serves it.
 
     Takes the path, not the settings: where processes are spawned (Windows) the new one starts from nothing, so it
@@ -53,7 +62,7 @@ def make_apps(config: Path | None) -> Apps:
         logs.configure(settings.log.level, settings.log.format, settings.log.file)
         from gateway import app
 
-        apps = app.make_wsgi(settings)
+        apps = app.make_wsgi(settings, console_token)
     except Exception as error:  # a stack trace of another process would hide the one line that matters
         complain(explain(error))
         sys.exit(1)
@@ -89,4 +98,6 @@ def ready_line(settings: Settings) -> str:
     listen = settings.listen
     places = [f"HIS {url_of(listen.exchange)}/", *(f"HIS {url_of(more)}/" for more in listen.more)]
     places.append(f"管理 {url_of(listen.admin)}/readyz" if listen.admin else f"状态 {url_of(listen.exchange)}/readyz")
+    if settings.console.enabled:
+        places.append(f"控制台 {url_of(settings.console.listen)}/")
     return f"网关就绪：{'  '.join(places)}  省份 {settings.platform.province}，平台 {settings.platform.url}"

@@ -121,6 +121,14 @@ def progress() -> Iterator[Progress]:
         yield bar
 
 
+def log_to_stderr() -> None:
+    """What parts of the gateway log while a command uses them; standard output is for results."""
+    import structlog
+
+    if not structlog.is_configured():
+        structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+
+
 # ----------------------------------------------------------------- failures
 
 _TOLD: Final = {
@@ -130,6 +138,7 @@ _TOLD: Final = {
     "StoreError": "",
     "KeyringError": "",
     "ListenError": "",
+    "RightsError": "",
     "JournalUnavailable": "交易日志无法读写：",
     "PublishError": "接口表无法发布：",
     "ContractShrinksError": "",

@@ -204,15 +204,16 @@ class StayRules:
         output = ask(VISIT_QUERY, self._visit_question(judged.stay, ref.mdtrt_id, psn_no))
         if output is None:
             raise Refused(READ_UNANSWERED, f"网关没有就诊 {ref.mdtrt_id} 的登记，向平台查询（5201）没有得到答复")
-        self._adopt_visits(output, psn_no)
-        self._adopt_diagnoses(ref.mdtrt_id, psn_no, ask)
+        after = _newest(judged.history)
+        self._adopt_visits(output, psn_no, ref.mdtrt_id, after)
+        self._adopt_diagnoses(ref.mdtrt_id, psn_no, ask, after)
         return self._desk.judged(ref)
 
     def _verified(self, judged: Judged, ref: StayRef, ask: Ask) -> tuple[Judged, list[str]]:
         """What the platform says right now, kept as an adoption (``verify_before_discharge``)."""
-        stay = judged.stay
+        stay, after = judged.stay, _newest(judged.history)
         if completeness(stay).shown is None and stay.uploaded is not None:
-            self._adopt_diagnoses(stay.mdtrt_id, stay.psn_no, ask)
+            self._adopt_diagnoses(stay.mdtrt_id, stay.psn_no, ask, after)
         output = ask(VISIT_QUERY, self._visit_question(stay, stay.mdtrt_id, stay.psn_no))
         seen = extract(VISIT_QUERY, {}, output) if output is not None else {}
         if stay.mdtrt_id not in seen:
@@ -221,7 +222,7 @@ class StayRules:
             if self._refuse_unanswered:
                 raise Refused(READ_UNANSWERED, text)
             return self._desk.judged(ref), [text]
-        self._adopt_visits(output, stay.psn_no)
+        self._adopt_visits(output, stay.psn_no, stay.mdtrt_id, after)
         return self._settled(ref), []
 
     def _visit_question(self, stay: Stay, mdtrt_id: str, psn_no: str) -> dict[str, Any]:
@@ -238,18 +239,20 @@ class StayRules:
             }
         }
 
-    def _adopt_visits(self, output: Any, psn_no: str) -> None:
+    def _adopt_visits(self, output: Any, psn_no: str, asked: str, after: int) -> None:
+        """Other stays of the person that the answer shows are taken over where the gateway knows nothing of them."""
         for mdtrt_id, facts in extract(VISIT_QUERY, {}, output).items():
             ref = StayRef(str(facts.get("ipt_otp_no", "")), mdtrt_id)
-            self._desk.records.adopt(ref, psn_no, Adopted("query", self._clock(), VISIT_QUERY, facts))
+            adopted = Adopted("query", self._clock(), VISIT_QUERY, facts, after=after if mdtrt_id == asked else 0)
+            self._desk.records.adopt(ref, psn_no, adopted)
 
-    def _adopt_diagnoses(self, mdtrt_id: str, psn_no: str, ask: Ask) -> None:
+    def _adopt_diagnoses(self, mdtrt_id: str, psn_no: str, ask: Ask, after: int) -> None:
         output = ask(DIAGNOSES_QUERY, {"data": {"mdtrt_id": mdtrt_id, "psn_no": psn_no}})
         if output is None:
             return
         found = extract(DIAGNOSES_QUERY, {}, output)
         facts = found.get(mdtrt_id, {"mdtrt_id": mdtrt_id, "diagnoses": []})
-        adopted = Adopted("query", self._clock(), DIAGNOSES_QUERY, facts)
+        adopted = Adopted("query", self._clock(), DIAGNOSES_QUERY, facts, after=after)
         self._desk.records.adopt(StayRef(mdtrt_id=mdtrt_id), psn_no, adopted)
 
     # ------------------------------------------------------------- and after
@@ -271,7 +274,8 @@ class StayRules:
 
     def _read_back(self, fact: StayFact, ask: Ask) -> None:
         try:
-            self._adopt_diagnoses(fact.mdtrt_id, fact.psn_no, ask)
+            after = _newest(self._desk.judged(StayRef(mdtrt_id=fact.mdtrt_id)).history)
+            self._adopt_diagnoses(fact.mdtrt_id, fact.psn_no, ask, after)
         except Exception:  # the exchange itself is done and told; what was not read back stays 未核对
             log.exception("diagnoses_not_read_back", mdtrt_id=fact.mdtrt_id)
 
@@ -302,6 +306,12 @@ def _ref(infno: str, fact: StayFact) -> StayRef:
     if base(infno) == "2401":
         return StayRef(ipt_no=fact.ipt_no)
     return StayRef(mdtrt_id=fact.mdtrt_id) if fact.mdtrt_id else StayRef(setl_id=fact.setl_id)
+
+
+def _newest(history: History) -> int:
+    """The newest exchange about the stay that is known to be done."""
+    done = [one.exchange_id for one in history.exchanges if one.state == State.CONFIRMED.value]
+    return max(done, default=0)
 
 
 def _registered(history: History) -> bool:

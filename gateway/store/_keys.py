@@ -126,9 +126,18 @@ class Keys:
                 self._take_up(rows, self._keyring(rows))
             return self._current
 
+    def look_again(self) -> None:
+        """Take the keys up anew at the next occasion, whatever the store names."""
+        self._look_at, self._rows = float("-inf"), ()
+
     def stored(self) -> tuple[StoreKey, ...]:
         """What the store remembers."""
         return self._backend.read(_stored_if_any)
+
+    @staticmethod
+    def read(connection: Connection) -> tuple[StoreKey, ...]:
+        """What the store remembers, inside a transaction."""
+        return _stored(connection)
 
     def _take_up(self, rows: tuple[StoreKey, ...], keyring: Keyring | None) -> None:
         if keyring is not None and rows:

@@ -1,7 +1,7 @@
 """The operator log: who did or looked at what, each row bound to the one before it, none ever changed.
 
 A row carries a digest over its content and the digest of the row before. The newest digest stands in a row of its own
-too, and in the program's log line of every entry: whoever cuts off the end of the table must also find those.
+too, and whoever anchors the log writes it elsewhere: cutting off the end of the table does not reach those.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-import structlog
 from sqlalchemy import Connection
 
 from gateway.exchange import entries
@@ -21,8 +20,6 @@ from gateway.exchange.ports import JournalUnavailable
 from gateway.masking import mask_text
 from gateway.store import statements as sql
 from gateway.store._backend import Backend
-
-log = structlog.get_logger(__name__)
 
 NAME_CHARS_MAX: Final = 64
 SUBJECT_CHARS_MAX: Final = 200
@@ -61,6 +58,11 @@ class OperatorLog:
     def __init__(self, backend: Backend, clock: Callable[[], datetime]) -> None:
         self._backend = backend
         self._clock = clock
+        self._anchor: Callable[[int, str], None] = lambda _seq, _digest: None
+
+    def anchor(self, write: Callable[[int, str], None]) -> None:
+        """Tell ``write`` the number and digest of every row from now on, so that they are known outside the store."""
+        self._anchor = write
 
     def append(self, operator: str, act: str, subject: str, detail: str = "") -> int:
         """Keep what ``operator`` did; durable when it returns.
@@ -86,7 +88,7 @@ class OperatorLog:
             "detail": _masked(detail, DETAIL_CHARS_MAX),
         }
         seq, digest = self._backend.write(lambda connection: _append(connection, row))
-        log.info("operator_log", seq=seq, chain=digest, operator=row["operator"], act=row["act"])
+        self._anchor(seq, digest)
         return seq
 
     def entries(

@@ -15,6 +15,8 @@ from gateway.exchange.ports import NodeState, Query, State
 from gateway.exchange.states import OPEN, SENT
 from gateway.store.tables import (
     busy,
+    console_session,
+    console_user,
     exchange,
     exchange_body,
     exchange_key,
@@ -345,6 +347,59 @@ def _conditions(query: Query) -> list[Any]:
     if query.until is not None:
         conditions.append(exchange.c.received_at < entries.to_ms(query.until))
     return conditions
+
+
+# ------------------------------------------------------------------ console
+
+CONSOLE_USERS = select(console_user).order_by(console_user.c.name)
+CONSOLE_USER = select(console_user).where(console_user.c.name == bindparam("user_name"))
+CONSOLE_USER_LOCK = CONSOLE_USER.with_for_update()
+INSERT_CONSOLE_USER = insert(console_user)
+UPDATE_CONSOLE_USER = (
+    update(console_user)
+    .where(console_user.c.name == bindparam("user_name"))
+    .values({name: bindparam(f"new_{name}") for name in console_user.c.keys() if name != "name"})  # noqa: SIM118
+)
+CONSOLE_SESSION = (
+    select(console_user, console_session.c.opened_at, console_session.c.seen_at)
+    .select_from(console_session.join(console_user, console_session.c.user_name == console_user.c.name))
+    .where(console_session.c.token_hash == bindparam("token_hash"))
+)
+INSERT_CONSOLE_SESSION = insert(console_session)
+TOUCH_CONSOLE_SESSION = (
+    update(console_session)
+    .where(console_session.c.token_hash == bindparam("of_token"))
+    .values(seen_at=bindparam("now_ms"))
+)
+CLOSE_CONSOLE_SESSION = delete(console_session).where(console_session.c.token_hash == bindparam("token_hash"))
+CLOSE_CONSOLE_SESSIONS = delete(console_session).where(console_session.c.user_name == bindparam("user_name"))
+DROP_CONSOLE_SESSIONS = delete(console_session).where(console_session.c.seen_at < bindparam("before_ms"))
+
+# the figures of the console are counted from the journal, each row read once, by its number
+EXCHANGE_FIGURES = (
+    select(
+        exchange.c.id,
+        exchange.c.infno,
+        exchange.c.state,
+        exchange.c.received_at,
+        exchange.c.finished_at,
+        exchange.c.elapsed_ms,
+    )
+    .where(exchange.c.id > bindparam("after_id"))
+    .order_by(exchange.c.id)
+    .limit(bindparam("count"))
+)
+EXCHANGE_FIGURES_OF = select(
+    exchange.c.id,
+    exchange.c.infno,
+    exchange.c.state,
+    exchange.c.received_at,
+    exchange.c.finished_at,
+    exchange.c.elapsed_ms,
+).where(exchange.c.id.in_(bindparam("ids", expanding=True)))
+FIRST_SINCE = (
+    select(exchange.c.id).where(exchange.c.received_at >= bindparam("since")).order_by(exchange.c.received_at).limit(1)
+)
 
 
 # at the end of the file, so that no statement is left out

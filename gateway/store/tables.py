@@ -147,6 +147,35 @@ msgid_high = Table(
     PrimaryKeyConstraint("institution", name="pk_msgid_high"),
 )
 
+# who may use the console; what each role may do is conf/rights.yaml
+console_user = Table(
+    "console_user",
+    metadata,
+    Column("name", Unicode(30), nullable=False),
+    Column("full_name", Unicode(64)),
+    Column("role", Unicode(40), nullable=False),
+    Column("password_hash", Unicode(255), nullable=False),
+    Column("locked", Integer, nullable=False),
+    Column("must_change", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("refused_until", BigInteger),
+    Column("changed_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("name", name="pk_console_user"),
+)
+
+# the token itself stands nowhere but in the browser
+console_session = Table(
+    "console_session",
+    metadata,
+    Column("token_hash", Unicode(64), nullable=False),
+    Column("user_name", Unicode(30), ForeignKey("console_user.name", name="fk_console_session"), nullable=False),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("token_hash", name="pk_console_session"),
+    Index("ix_console_session_user", "user_name"),
+    Index("ix_console_session_seen", "seen_at"),
+)
+
 node = Table(
     "node",
     metadata,
@@ -163,6 +192,15 @@ node = Table(
     Column("silence_ms", BigInteger, nullable=False),
     CheckConstraint(f"state IN ({', '.join(repr(state.value) for state in NodeState)})", name="ck_node_state"),
     PrimaryKeyConstraint("name", name="pk_node"),
+)
+
+# what is known of the store as a whole: the oldest program that may serve it, when it was restored (gateway/store/marks.py)
+store_mark = Table(
+    "store_mark",
+    metadata,
+    Column("name", Unicode(40), nullable=False),
+    Column("mark", Unicode(255), nullable=False),
+    PrimaryKeyConstraint("name", name="pk_store_mark"),
 )
 
 operator_log = Table(

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from gateway.commands.config import leaves, on_network, origin_of
+from gateway.commands.config import on_network
+from gateway.settings_shown import leaves, origin_of
 from tests.commands.helpers import write_config, yibao
 
 

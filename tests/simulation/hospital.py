@@ -133,7 +133,7 @@ class Desk:
             )
         )
         box = self._post(infno, messages.as_xml({}, message), client)
-        if box.wait(WAIT_S) and isinstance(box.value, Reply) and box.value.code not in (code, *STORE_FAULTS):
+        if box.wait(WAIT_S) and isinstance(box.value, Reply) and box.value.code not in (code, *NOT_LOOKED_AT):
             raise Violation(f"{client.name} {infno}: expected {code}, told {box.value}")
         self._let_them_end()
 
@@ -526,7 +526,7 @@ class Desk:
         """A request_id in force with other content is refused."""
         text = messages.as_xml({"request_id": request_id}, messages.undo("1", "2"))
         box = self._post("2404", text)
-        if box.wait(WAIT_S) and isinstance(box.value, Reply) and box.value.code not in ("GW-1409", *STORE_FAULTS):
+        if box.wait(WAIT_S) and isinstance(box.value, Reply) and box.value.code not in ("GW-1409", *NOT_LOOKED_AT):
             raise Violation(f"request_id {request_id} is in force, other content under it was told {box.value}")
         self._let_them_end()
 
@@ -551,7 +551,8 @@ class Desk:
                 self.world.schedule.sleep(1.0)
 
 
-STORE_FAULTS = ("GW-5001",)
+NOT_LOOKED_AT = ("GW-4003", "GW-5001")
+"""Answered before anybody looks at what the request says."""
 ADMITTED_AT = "2026-02-20 09:12:00"
 UNFINISHED = (
     "ET02-03",

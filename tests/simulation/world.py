@@ -25,7 +25,7 @@ from gateway.exchange.breaker import Breaker, BreakerPolicy
 from gateway.exchange.call import Call, Client, Reply
 from gateway.exchange.decide import Act, Decision
 from gateway.exchange.exchange import Exchange, refusal_reply
-from gateway.exchange.gate import PROBE, PlatformGate, WatchedPlatform
+from gateway.exchange.gate import PROBE, CallsInHand, PlatformGate, WatchedPlatform
 from gateway.exchange.limits import FairQueue, Shares
 from gateway.exchange.msgid import MsgidSequence
 from gateway.exchange.nodes import Membership
@@ -37,7 +37,7 @@ from gateway.exchange.resolver import Policy, Resolver
 from gateway.exchange.resolver_loop import ResolverLoop, WorkList
 from gateway.exchange.sign_in import SignIns
 from gateway.exchange.stay_rules import StayRules
-from gateway.faults import Unreadable
+from gateway.faults import Refused, Unreadable
 from gateway.hours import read_closing
 from gateway.rules.policy import Policy as RulesPolicy
 from gateway.simulator import Simulator
@@ -67,6 +67,7 @@ STOPPED_S_MAX = 900.0
 """Much longer than the settle time: others take over, settle, and the HIS begins anew before the node goes on."""
 PLACES = 1
 """Turns to the platform per node."""
+CALLS_IN_HAND = 3
 TURN_WAIT_S = 5.0
 CALL_S_MAX = 30.0
 BREAKER = BreakerPolicy(bad_min=3, window_s=120, slow_s=READ_TIMEOUT_S * 0.8, pause_s=10, pause_s_max=60)
@@ -150,6 +151,7 @@ class Node:
         self.owner = Owner(name)
         self.owner.alive = False
         self.exchange: Exchange | None = None
+        self.in_hand: CallsInHand
         self.resolver: Resolver | None = None
         self.stays: StayDesk | None = None
         self.boxes: dict[Box, None] = {}
@@ -237,6 +239,7 @@ class Node:
             world.faults[f"turned away {code}"] += 1
             world.tell(self.name, f"turns away {client} {code}")
 
+        self.in_hand = CallsInHand(Shares(CALLS_IN_HAND, [HIS.name], 0.0), limited)
         return PlatformGate(
             "simulated",
             Breaker(BREAKER),
@@ -336,8 +339,12 @@ class Node:
             return
         world.calls += 1
         head, message = _read(infno, text)
+        call = Call(client, infno, message, text.encode(), "string", head)
         try:
-            reply = exchange.handle(Call(client, infno, message, text.encode(), "string", head))
+            with self.in_hand.hold(client.name):
+                reply = exchange.handle(call)
+        except Refused as limit:
+            reply = exchange.refuse(call, limit)
         except Unreadable as refusal:
             reply = refusal_reply(refusal)
         self.check_alive()

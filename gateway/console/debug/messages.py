@@ -1,0 +1,130 @@
+"""A message out of a form, and the four ways it can go to the gateway. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from xml.sax.saxutils import escape
+
+from gateway.contract.codec import Codec
+from gateway.contract.jsontext import dumps
+from gateway.contract.model import Field, Node, Transaction
+from gateway.contract.published import NAMESPACE
+
+ROWS_MAX: Final = 50
+_SOAP: Final = "http://schemas.xmlsoap.org/soap/envelope/"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What goes over the wire."""
+
+    path: str
+    content_type: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One field of the form; ``key`` is its name there (``diseinfo.0.diag_code``)."""
+
+    key: str
+    field: Field
+    value: str
+    choices: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One row of a node in the form."""
+
+    title: str
+    note: str
+    inputs: Sequence[Input]
+    repeat: str = ""
+    """Of a node that may repeat: its place, by which one more row is asked for."""
+
+
+def blocks(
+    transaction: Transaction, form: Mapping[str, str], choices: Callable[[Field], Mapping[str, str]]
+) -> list[Block]:
+    """The form of a transaction with the values given so far.
+
+    Args:
+        form: values by key; ``rows.<place>`` says how many rows a repeated node has.
+        choices: code list of a field, empty when any text may stand there.
+    """
+    side = transaction.input
+    found = list(_blocks("", side.nodes, form, choices))
+    root = [_input("", spec, form, choices) for spec in side.root]
+    return [Block("报文", "", root), *found] if root else found
+
+
+def _blocks(
+    place: str, nodes: Iterable[Node], form: Mapping[str, str], choices: Callable[[Field], Mapping[str, str]]
+) -> Iterator[Block]:
+    for node in nodes:
+        below = f"{place}{node.name}"
+        count = rows_of(form, below) if node.repeat else 1
+        for number in range(count):
+            inside = f"{below}.{number}."
+            title = f"{node.name} {node.label}" + (f" 第 {number + 1} 行" if node.repeat else "")
+            inputs = [_input(inside, spec, form, choices) for spec in node.fields]
+            last = node.repeat and number == count - 1
+            note = "可不填" if node.optional else ""
+            yield Block(title, note, inputs, below if last and count < ROWS_MAX else "")
+            yield from _blocks(inside, node.children, form, choices)
+
+
+def rows_of(form: Mapping[str, str], place: str) -> int:
+    """How many rows of a repeated node the form has, at least one."""
+    text = form.get(f"rows.{place}", "1")
+    return min(max(int(text), 1), ROWS_MAX) if text.isascii() and text.isdigit() and len(text) < 4 else 1
+
+
+def _input(place: str, spec: Field, form: Mapping[str, str], choices: Callable[[Field], Mapping[str, str]]) -> Input:
+    key = f"{place}{spec.name}"
+    return Input(key, spec, form.get(key, ""), choices(spec))
+
+
+def read_message(transaction: Transaction, form: Mapping[str, str]) -> dict[str, Any]:
+    """What was filled in; empty fields and empty rows are left out."""
+    return _row("", transaction.input.root, transaction.input.nodes, form)
+
+
+def _row(place: str, fields: Iterable[Field], nodes: Iterable[Node], form: Mapping[str, str]) -> dict[str, Any]:
+    row: dict[str, Any] = {spec.name: text for spec in fields if (text := form.get(f"{place}{spec.name}", "").strip())}
+    for node in nodes:
+        below = f"{place}{node.name}"
+        count = rows_of(form, below) if node.repeat else 1
+        rows = [_row(f"{below}.{number}.", node.fields, node.children, form) for number in range(count)]
+        rows = [found for found in rows if found]
+        if rows:
+            row[node.name] = rows if node.repeat else rows[0]
+    return row
+
+
+def written(way: str, transaction: Transaction, codec: Codec, message: Any) -> Sent:
+    """The request as it goes: ``xml`` and ``json`` in the string service, ``typed`` SOAP, ``api`` plain JSON."""
+    infno = transaction.infno
+    if transaction.input.root_repeat and isinstance(message, dict):
+        message = [message] if message else []
+    if way == "api":
+        return Sent(
+            f"/api/v1/transactions/{infno}", "application/json; charset=utf-8", dumps({"input": message}).decode()
+        )
+    if way == "typed":
+        inner = f'<Txn{infno} xmlns="{NAMESPACE}">{codec.write_xml(message)}</Txn{infno}>'
+        return Sent(f"/soap/{transaction.group}", "text/xml; charset=utf-8", _envelope(inner))
+    text = (
+        dumps({"input": message}).decode()
+        if way == "json"
+        else f"<request><input>{codec.write_xml(message)}</input></request>"
+    )
+    inner = f'<Call xmlns="{NAMESPACE}"><infno>{escape(infno)}</infno><request>{escape(text)}</request></Call>'
+    return Sent("/soap/exchange", "text/xml; charset=utf-8", _envelope(inner))
+
+
+def _envelope(inner: str) -> str:
+    return f'<soap:Envelope xmlns:soap="{_SOAP}"><soap:Body>{inner}</soap:Body></soap:Envelope>'

@@ -1,0 +1,126 @@
+"""联调: try any transaction by hand and make the simulator misbehave. Only on a test line, never in production."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from gateway.console.area import Area, MenuItem, Page
+from gateway.console.debug.messages import blocks, read_message, rows_of, written
+from gateway.console.debug.samples import samples
+from gateway.console.exchanges.reading import pretty
+from gateway.console.visit import Visit
+from gateway.contract.jsontext import dumps
+from gateway.contract.model import Field, Transaction
+from gateway.simulator.faults import KINDS
+
+WAYS: Final[Mapping[str, str]] = {
+    "xml": "字符串服务，XML 报文",
+    "json": "字符串服务，JSON 报文",
+    "typed": "类型化 SOAP 服务",
+    "api": "JSON 接口",
+}
+CHOICES_MAX: Final = 80
+"""Longer code lists are typed, not chosen from."""
+
+
+def choose(visit: Visit) -> Response:
+    """Every transaction by group; the simulator's faults."""
+    groups = visit.parts.interface.groups
+    board = visit.parts.line.simulator("/_sim/faults")
+    return visit.show(
+        "debug/choose.html", groups=groups, board=board, kinds={name: kind.text for name, kind in KINDS.items()}
+    )
+
+
+def form(visit: Visit) -> Response:
+    """The form of one transaction, filled with what the simulator knows."""
+    transaction = _transaction(visit)
+    if transaction is None:
+        return visit.show("templates/told.html", 404, title="没有这个交易", text="本省接口没有这个交易编号。")
+    ledger = visit.parts.line.simulator("/_sim/ledger")
+    given = samples(transaction, ledger, visit.parts.clock(), stay=visit.query.get("mdtrt_id", ""))
+    return _form(visit, transaction, given)
+
+
+def _transaction(visit: Visit) -> Transaction | None:
+    found = visit.parts.interface.contract.transactions.get(visit.path["infno"])
+    return found if found is not None and not found.callback else None
+
+
+def _form(visit: Visit, transaction: Transaction, given: Mapping[str, str], **more: Any) -> Response:
+    codes = visit.parts.interface.contract.codes
+
+    def choices(spec: Field) -> Mapping[str, str]:
+        found = codes.get(spec.codes) if spec.codes else None
+        return found.values if found is not None and len(found.values) <= CHOICES_MAX else {}
+
+    way = given.get("way", "xml")
+    values: dict[str, Any] = {"sent": None, "reply": "", "status": 0, "more": ""} | more
+    rows = {name: value for name, value in given.items() if name.startswith("rows.")}
+    return visit.show(
+        "debug/form.html",
+        transaction=transaction,
+        blocks=blocks(transaction, given, choices),
+        rows=rows,
+        ways=WAYS,
+        way=way if way in WAYS else "xml",
+        **values,
+    )
+
+
+def send(visit: Visit) -> Response:
+    """Send it through the gateway as the console's own client; or only show it, or add a row to the form."""
+    transaction = _transaction(visit)
+    if transaction is None:
+        return visit.show("templates/told.html", 404, title="没有这个交易", text="本省接口没有这个交易编号。")
+    given = dict(visit.form)
+    if place := given.pop("add", ""):
+        return _form(visit, transaction, given | {f"rows.{place}": str(rows_of(given, place) + 1)})
+    way = given.get("way", "xml")
+    message = read_message(transaction, given)
+    sent = written(way if way in WAYS else "xml", transaction, visit.parts.interface.input(transaction.infno), message)
+    shown = {"sent": sent, "text": pretty(sent.body.encode(), "utf-8")}
+    if "show" in given:
+        return _form(visit, transaction, given, **shown)
+    if not visit.note("console.try", transaction.infno, WAYS.get(way, "")):
+        return _form(visit, transaction, given, **shown, reply="操作日志写不进去，没有发送。")
+    try:
+        status, body = visit.parts.line.call(sent.path, sent.body.encode(), sent.content_type)
+    except OSError as error:
+        return _form(visit, transaction, given, **shown, reply=f"网关没有应答：{error}")
+    return _form(visit, transaction, given, **shown, status=status, reply=pretty(body, "utf-8"))
+
+
+def add_fault(visit: Visit) -> Response:
+    """Make the simulator misbehave once or a few times."""
+    wish: dict[str, Any] = {"infno": visit.form.get("infno", "").strip(), "kind": visit.form.get("kind", "")}
+    for name in ("times", "seconds"):
+        text = visit.form.get(name, "").strip()
+        if text.isascii() and text.isdigit() and len(text) < 6:
+            wish[name] = int(text)
+    answer = visit.parts.line.simulator("/_sim/faults", dumps(wish))
+    if isinstance(answer, dict) and "error" in answer:
+        visit.say(f"没有设置：{answer['error']}", "bad")
+    elif answer is None:
+        visit.say("平台不是模拟平台，不能设置故障。", "bad")
+    else:
+        visit.note("console.fault", wish["infno"], str(wish["kind"]))
+        visit.say(f"已设置：{wish['infno']} {wish['kind']}。")
+    return visit.go("/debug")
+
+
+AREA: Final = Area(
+    name="debug",
+    pages=(
+        Page("GET", "/debug", "debug.use", choose),
+        Page("POST", "/debug/faults", "debug.use", add_fault),
+        Page("GET", "/debug/{infno}", "debug.use", form),
+        Page("POST", "/debug/{infno}", "debug.use", send),
+    ),
+    menu=(MenuItem("/debug", "联调", "debug.use"),),
+    rights={"debug.use": "联调：发送交易、设置模拟故障"},
+    only_on_test_line=True,
+)

@@ -1,0 +1,112 @@
+"""疑问交易: what is not known yet, the evidence, and a person's word on what nothing else can prove."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from gateway.console.area import Area, MenuItem, Page
+from gateway.console.exchanges.views import exchange_of, names
+from gateway.console.visit import Visit
+from gateway.contract.jsontext import loads_strict
+from gateway.exchange.ports import Exchange, Query, State
+from gateway.exchange.resolver_loop import UNTOLD_AFTER, UNTOLD_SINCE
+from gateway.faults import GatewayFault
+
+LISTED_MAX: Final = 300
+REASON_CHARS_MIN: Final = 6
+REASON_CHARS_MAX: Final = 500
+MOVES: Final[Mapping[str, tuple[str, str]]] = {
+    "confirmed": ("平台已办理", "平台侧查到这笔已经办成。院内再问时得到成功；请尽量填写平台给的输出。"),
+    "not-done": ("平台没有办理", "平台侧确认没有这笔。院内可以重新办理，会用新的报文 ID。"),
+    "reversed": ("已冲正或已撤销", "平台侧曾办成，但已经冲正或撤销。院内可以重新办理。"),
+}
+"""What a person may say of an escalated exchange, and what follows."""
+
+
+def doubts(visit: Visit) -> Response:
+    """The list; those that wait for a person first."""
+    journal, untold = visit.parts.store.journal, visit.query.get("untold") == "1"
+    now = visit.parts.clock()
+    if untold:
+        rows = journal.untold(now - UNTOLD_SINCE, now - UNTOLD_AFTER, LISTED_MAX)
+    else:
+        rows = [
+            row
+            for state in (State.ESCALATED, State.IN_DOUBT)
+            for row in journal.search(Query(states=(state,), limit=LISTED_MAX))
+        ]
+    return visit.show(
+        "doubts/doubts.html", rows=rows, untold=untold, names=names(visit), plain=visit.may("exchange.body")
+    )
+
+
+def doubt(visit: Visit) -> Response:
+    """One exchange with its evidence."""
+    row = exchange_of(visit)
+    if row is None:
+        return visit.show("templates/told.html", 404, title="没有这笔交易", text="日志中没有这个编号。")
+    return _shown(visit, row, {})
+
+
+def _shown(visit: Visit, row: Exchange, given: Mapping[str, str], error: str = "", status: int = 200) -> Response:
+    return visit.show(
+        "doubts/doubt.html",
+        status,
+        row=row,
+        proofs=visit.parts.store.journal.proofs(row.id),
+        names=names(visit),
+        moves=MOVES if row.state is State.ESCALATED else {},
+        given=given,
+        error=error,
+        plain=visit.may("exchange.body"),
+    )
+
+
+def resolve(visit: Visit) -> Response:
+    """Settle it on this person's word."""
+    row = exchange_of(visit)
+    if row is None:
+        return visit.show("templates/told.html", 404, title="没有这笔交易", text="日志中没有这个编号。")
+    wish, error = _wish(visit)
+    if error:
+        return _shown(visit, row, visit.form, error, 422)
+    done = visit.do("resolve", exchange_id=row.id, wish=wish)
+    if not done["ok"]:
+        return _shown(visit, row, visit.form, str(done["error"]), 409)
+    visit.say(f"编号 {row.id} 已了结：{MOVES[wish['as']][0]}。")
+    return visit.go(f"/exchanges/{row.id}")
+
+
+def _wish(visit: Visit) -> tuple[dict[str, Any], str]:
+    move, reason = visit.form.get("as", ""), visit.form.get("reason", "").strip()
+    if move not in MOVES:
+        return {}, "请选择结论"
+    if not REASON_CHARS_MIN <= len(reason) <= REASON_CHARS_MAX:
+        return {}, f"请写明依据（{REASON_CHARS_MIN} 到 {REASON_CHARS_MAX} 字）：在哪里、看到了什么"
+    if visit.form.get("sure") != "yes":
+        return {}, "请勾选“已在平台侧核对”"
+    wish: dict[str, Any] = {"as": move, "operator": visit.operator, "reason": reason}
+    if text := visit.form.get("output", "").strip():
+        try:
+            output = loads_strict(text)
+        except GatewayFault as fault:
+            return {}, f"输出不是 JSON：{fault.text}"
+        if not isinstance(output, dict) or move != "confirmed":
+            return {}, "输出应为 JSON 对象，且只在“平台已办理”时填写"
+        wish["output"] = output
+    return wish, ""
+
+
+AREA: Final = Area(
+    name="doubts",
+    pages=(
+        Page("GET", "/doubts", "doubt.see", doubts),
+        Page("GET", "/doubts/{exchange_id}", "doubt.see", doubt),
+        Page("POST", "/doubts/{exchange_id}", "exchange.act", resolve),
+    ),
+    menu=(MenuItem("/doubts", "疑问交易", "doubt.see"),),
+    rights={"doubt.see": "看到疑问交易与证据"},
+)

@@ -1,0 +1,137 @@
+"""运行: is everything well, how much is going on, and what is configured why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from gateway.console.area import Area, MenuItem, Page
+from gateway.console.exchanges.views import names
+from gateway.console.figures import Tally
+from gateway.console.home.views import READY, alerts
+from gateway.console.running import charts
+from gateway.console.visit import Visit
+from gateway.exchange.ports import Query, State
+from gateway.settings import sources
+from gateway.settings_shown import leaves, origin_of
+
+WINDOWS: Final[Mapping[str, tuple[str, timedelta, int]]] = {
+    "1h": ("最近 1 小时", timedelta(hours=1), 60),
+    "6h": ("最近 6 小时", timedelta(hours=6), 72),
+    "24h": ("最近 24 小时", timedelta(hours=24), 96),
+}
+"""Title, length, and points of a chart."""
+TICKS: Final = 6
+TRANSACTIONS_MAX: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One transaction in the table."""
+
+    infno: str
+    name: str
+    tally: Tally
+
+
+def running(visit: Visit) -> Response:
+    """The page; its parts refresh themselves."""
+    return visit.show("running/running.html", windows=WINDOWS, **_status(visit), **_figures(visit))
+
+
+def status(visit: Visit) -> Response:
+    """Lamps."""
+    return visit.show("running/status.html", **_status(visit))
+
+
+def figures(visit: Visit) -> Response:
+    """Charts and the table per transaction."""
+    return visit.show("running/figures.html", windows=WINDOWS, **_figures(visit))
+
+
+def _status(visit: Visit) -> dict[str, Any]:
+    told = visit.parts.line.ready()
+    journal = visit.parts.store.journal
+    lamps = [(title, told[name]) for name, title in READY.items() if isinstance(told.get(name), bool)]
+    sign_ins = journal.search(Query(infno="9001", states=(State.CONFIRMED,), limit=5))
+    contract = visit.parts.interface.contract
+    return {
+        "ready": told.get("ready") is True,
+        "lamps": lamps,
+        "alerts": alerts(visit),
+        "sign_ins": sign_ins,
+        "facts": [
+            ("机构", f"{visit.parts.settings.institution.name}（{visit.parts.settings.institution.code}）"),
+            ("省份", contract.province),
+            ("接口版本", contract.version[:12]),
+            ("平台", visit.parts.settings.platform.url),
+            ("节点", visit.parts.settings.node),
+        ],
+    }
+
+
+def _figures(visit: Visit) -> dict[str, Any]:
+    chosen = visit.query.get("window", "1h")
+    chosen = chosen if chosen in WINDOWS else "1h"
+    _, window, points = WINDOWS[chosen]
+    book = visit.parts.figures
+    series = book.series(window, points)
+    every = points // TICKS
+    ticks = [f"{moment:%H:%M}" if number % every == every // 2 else "" for number, (moment, _) in enumerate(series)]
+    titles = [f"{moment:%m-%d %H:%M}　{part.count} 笔，未成功 {part.failed} 笔" for moment, part in series]
+    titled = names(visit)
+    lines = [Line(infno, titled.get(infno, ""), tally) for infno, tally in book.of_window(window).items()]
+    total = Tally()
+    for found in lines:
+        total.merge(found.tally)
+    return {
+        "chosen": chosen,
+        "total": total,
+        "lines": sorted(lines, key=lambda found: -found.tally.count)[:TRANSACTIONS_MAX],
+        "counts": charts.bars([part.count for _, part in series], [part.failed for _, part in series], titles, ticks),
+        "durations": charts.line([part.quantile_ms(0.95) for _, part in series], ticks),
+        "open_count": book.open_count,
+    }
+
+
+def config(visit: Visit) -> Response:
+    """What is in force, and where each value comes from; secrets only as set or not."""
+    origin = sources(visit.parts.config)
+    rows = [(name, value, origin_of(name, origin)) for name, value in leaves(visit.parts.settings.model_dump())]
+    described = _descriptions(type(visit.parts.settings))
+    found = [(name, value, why, described.get(_bare(name), "")) for name, value, why in rows]
+    return visit.show("running/config.html", rows=found, file=visit.parts.config)
+
+
+def _bare(name: str) -> str:
+    """``clients[0].name`` -> ``clients.name``."""
+    return ".".join(part.partition("[")[0] for part in name.split("."))
+
+
+def _descriptions(model: Any, prefix: str = "") -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, field in model.model_fields.items():
+        path = f"{prefix}{name}"
+        if field.description:
+            found[path] = field.description
+        for part in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            if hasattr(part, "model_fields"):
+                found |= _descriptions(part, f"{path}.")
+    return found
+
+
+AREA: Final = Area(
+    name="running",
+    pages=(
+        Page("GET", "/running", "running.see", running),
+        Page("GET", "/running/status", "running.see", status, quiet=True),
+        Page("GET", "/running/figures", "running.see", figures, quiet=True),
+        Page("GET", "/config", "config.see", config),
+    ),
+    menu=(MenuItem("/running", "运行", "running.see"), MenuItem("/config", "配置", "config.see")),
+    rights={"running.see": "看到运行状态", "config.see": "看到配置"},
+)
