@@ -58,6 +58,7 @@ _ADDS = (
     r"create (unique )?index concurrently .*",
     r"create (unique )?index \w+ on (?P<on>\w+)",
     r"alter table \w+ add column (?!.* not null(?!.*default)).*",
+    r"alter table \w+ alter column \w+ type varchar\(\d+\)$",  # see widths()
     r"alter table \w+ drop constraint ck_\w+",
     r"alter table \w+ add constraint \w+ .* not valid",
     r"create (or replace )?function .*",
@@ -101,10 +102,23 @@ def said() -> Iterator[list[str]]:
 def test_every_migration_only_adds(pg_url: str, next_version: None) -> None:
     with opened(pg_url) as store:
         for step in _chain():
+            before = widths(pg_url)
             with said() as statements:
                 store._backend.migrate(lambda connection, step=step: migrate(connection, step))
             if step not in BEFORE_THE_RULES:
                 assert breaks_the_rules(statements) == [], f"{step}: see docs/inside/migrations.md"
+            after = widths(pg_url)
+            assert {name: (was, after.get(name)) for name, was in before.items() if after.get(name, 0) < was} == {}
+
+
+def widths(url: str) -> dict[tuple[str, str], int]:
+    """Characters that each text column holds: more of them is a note in PostgreSQL's catalogue, fewer shuts somebody out."""
+    question = (
+        "SELECT table_name, column_name, character_maximum_length FROM information_schema.columns"
+        " WHERE table_schema = 'public' AND character_maximum_length IS NOT NULL"
+    )
+    with psycopg.connect(url) as connection:
+        return {(table, column): width for table, column, width in connection.execute(question)}
 
 
 @pytest.mark.parametrize(
