@@ -125,7 +125,8 @@ def widths(url: str) -> dict[tuple[str, str], int]:
     "statement",
     [
         "ALTER TABLE exchange DROP COLUMN opter",
-        "ALTER TABLE exchange ALTER COLUMN opter TYPE VARCHAR(2)",
+        "ALTER TABLE exchange ALTER COLUMN opter TYPE INTEGER",
+        "ALTER TABLE exchange ALTER COLUMN opter SET NOT NULL",
         "ALTER TABLE exchange ADD COLUMN more INTEGER NOT NULL",
         "ALTER TABLE exchange RENAME TO exchanges",
         "CREATE INDEX ix_more ON exchange (opter)",
