@@ -35,11 +35,11 @@ def test_the_same_message_goes_four_ways(shared: Bench, way: str) -> None:
     browser = shared.signed_in("it")
     before = shared.house.newest()
     answer = browser.post("/debug/1101", person(shared) | {"way": way, "send": "1"})
-    assert answer.status_code == 200 and "HTTP 200" in answer.text
+    assert answer.status_code == 200
+    assert "HTTP 200" in answer.text
     (row,) = shared.house.since(before)
-    assert (
-        row.infno == "1101" and row.channel == {"xml": "string", "json": "string", "typed": "typed", "api": "json"}[way]
-    )
+    assert row.infno == "1101"
+    assert row.channel == {"xml": "string", "json": "string", "typed": "typed", "api": "json"}[way]
     sent = json.loads(shared.house.bodies(row).platform_request or b"{}")
     assert sent["input"]["data"]["mdtrt_cert_no"] == "440899198507241019"
     assert shared.log()[-1][1:] == ("console.try", "1101")
@@ -48,7 +48,8 @@ def test_the_same_message_goes_four_ways(shared: Bench, way: str) -> None:
 def test_only_looking_sends_nothing(shared: Bench) -> None:
     browser, before = shared.signed_in("it"), shared.house.newest()
     answer = browser.post("/debug/1101", person(shared) | {"way": "typed", "show": "1"})
-    assert "Txn1101" in answer.text and shared.house.since(before) == []
+    assert "Txn1101" in answer.text
+    assert shared.house.since(before) == []
 
 
 def test_every_transaction_has_a_form(shared: Bench) -> None:
@@ -73,7 +74,9 @@ def count(transaction: Transaction) -> int:
 def test_a_row_more_keeps_what_was_typed(shared: Bench) -> None:
     browser = shared.signed_in("it")
     page = browser.post("/debug/2401", {"diseinfo.0.diag_code": "I10.x00x002", "add": "diseinfo"}).text
-    assert 'name="diseinfo.1.diag_code"' in page and "I10.x00x002" in page and 'name="rows.diseinfo" value="2"' in page
+    assert 'name="diseinfo.1.diag_code"' in page
+    assert "I10.x00x002" in page
+    assert 'name="rows.diseinfo" value="2"' in page
 
 
 texts = (
@@ -119,7 +122,8 @@ def test_faults_are_set_on_a_simulator_only(shared: Bench) -> None:
             == 303
         )
         page = browser.page("/debug")
-        assert "已设置：2304 refuse" in page and "refuse　1 次" in page
+        assert "已设置：2304 refuse" in page
+        assert "refuse　1 次" in page
         shared.line.answers["/_sim/faults"] = {"error": "没有这种故障"}
         browser.post("/debug/faults", {"infno": "2304", "kind": "x"})
         shared.line.answers["/_sim/faults"] = told

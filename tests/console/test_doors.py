@@ -63,7 +63,7 @@ def address(path: str, exchange_id: int = 1) -> str:
 @pytest.fixture(scope="module")
 def prepared(shared: Bench) -> Iterator[Bench]:
     shared.exchange(State.ESCALATED)
-    yield shared
+    return shared
 
 
 def test_every_page_has_its_rule_here_and_every_right_a_title() -> None:
@@ -146,7 +146,9 @@ def test_a_session_begins_with_a_token_nobody_chose(own: Bench) -> None:
     assert given not in ("chosen-by-an-attacker", before)
     assert own.parts.store.accounts.session(sessions.token_hash("chosen-by-an-attacker")) is None
     cookie = next(line for line in answer.headers.get_list("set-cookie") if line.startswith(sessions.COOKIE + "="))
-    assert "HttpOnly" in cookie and "SameSite=lax" in cookie and "Path=/" in cookie
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    assert "Path=/" in cookie
 
 
 def test_signing_in_again_ends_what_this_browser_was_before(own: Bench) -> None:
@@ -154,7 +156,8 @@ def test_signing_in_again_ends_what_this_browser_was_before(own: Bench) -> None:
     first = browser.client.cookies[sessions.COOKIE]
     browser.sign_in("auditor")
     second = browser.client.cookies[sessions.COOKIE]
-    assert first != second and own.parts.store.accounts.session(sessions.token_hash(first)) is None
+    assert first != second
+    assert own.parts.store.accounts.session(sessions.token_hash(first)) is None
     browser.post("/sign-out")
     assert own.parts.store.accounts.session(sessions.token_hash(second)) is None
     browser.client.cookies.set(sessions.COOKIE, second)
@@ -275,7 +278,8 @@ def test_bad_names_and_roles_are_refused_in_words(shared: Bench, field: str, val
     if (field, value) == ("full_name", "<b>x</b>"):
         return  # a strange name, but it harms nobody: pages escape it (test_pages.py)
     answer = shared.signed_in("it").post("/users", form)
-    assert answer.status_code == 422 and "alert bad" in answer.text
+    assert answer.status_code == 422
+    assert "alert bad" in answer.text
 
 
 def test_without_users_the_sign_in_says_what_to_do(own: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,27 +105,34 @@ def test_a_quantile_is_a_bound_that_holds(spent: list[int]) -> None:
         tally.add(Figure(number, "1", State.CONFIRMED, 0, value, value))
     for share in (0.5, 0.95, 1.0):
         bound = tally.quantile_ms(share)
-        assert bound is not None and sum(value <= bound for value in spent) >= share * len(spent)
+        assert bound is not None
+        assert sum(value <= bound for value in spent) >= share * len(spent)
 
 
 @given(st.floats(0, 1e9, allow_nan=False))
 def test_the_top_of_a_chart_is_round_and_high_enough(value: float) -> None:
     top = charts.ceiling(value)
-    assert top >= value and (value <= 1 or top <= value * 2.6)
+    assert top >= value
+    assert value <= 1 or top <= value * 2.6
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=100))
 def test_bars_stay_in_the_picture(values: list[int]) -> None:
     chart = charts.bars(values, [value // 3 for value in values], [""] * len(values), [""] * len(values))
     for bar in (*chart.bars, *chart.front):
-        assert 0 <= bar.x and bar.x + bar.width <= charts.WIDTH and 0 <= bar.y and bar.height >= 0
+        assert bar.x >= 0
+        assert bar.x + bar.width <= charts.WIDTH
+        assert bar.y >= 0
+        assert bar.height >= 0
         assert bar.y + bar.height <= charts.HEIGHT
     assert chart.empty == (not any(values))
 
 
 def test_a_line_is_broken_where_nothing_is() -> None:
     chart = charts.line([None, 5.0, 7.0, None, 9.0, None], [""] * 6)
-    assert chart.line.count("M") == 2 and chart.line.count("L") == 1 and len(chart.dots) == 1
+    assert chart.line.count("M") == 2
+    assert chart.line.count("L") == 1
+    assert len(chart.dots) == 1
     assert charts.line([None, None], ["", ""]).empty
 
 
@@ -177,7 +184,8 @@ def test_a_wrong_rights_file_is_refused_in_words(tmp_path: Path, text: str, told
 def test_a_password_is_right_or_it_is_not() -> None:
     passwords = Passwords(CHEAP)
     kept = passwords.make("口令-Passw0rt-é")
-    assert kept.startswith("$argon2id$") and passwords.right(kept, "口令-Passw0rt-é")
+    assert kept.startswith("$argon2id$")
+    assert passwords.right(kept, "口令-Passw0rt-é")
     for kept_, given_ in ((kept, "x"), (None, "口令-Passw0rt-é"), ("no hash", "x"), (kept, "")):
         assert not passwords.right(kept_, given_)
 
@@ -189,7 +197,8 @@ def test_bad_passwords_are_named(bad: str) -> None:
 
 def test_generated_passwords_are_good_and_differ() -> None:
     made = {generated() for _ in range(50)}
-    assert len(made) == 50 and not any(Passwords(CHEAP).objection(password, "wang") for password in made)
+    assert len(made) == 50
+    assert not any(Passwords(CHEAP).objection(password, "wang") for password in made)
 
 
 # ----------------------------------------------------------------- sessions
@@ -217,4 +226,5 @@ def test_a_line_is_said_once_and_few_are_kept() -> None:
     for number in range(KEPT_MAX + 5):
         flashes.put(str(number), "ok", "x")
     assert flashes.take("0") is None
-    assert flashes.take(str(KEPT_MAX)) == ("ok", "x") and flashes.take(str(KEPT_MAX)) is None
+    assert flashes.take(str(KEPT_MAX)) == ("ok", "x")
+    assert flashes.take(str(KEPT_MAX)) is None
