@@ -14,10 +14,12 @@ from gateway.exchange.ports import JournalUnavailable
 from gateway.faults import ADDRESS_UNKNOWN
 from gateway.metrics import Metrics
 from gateway.reception import Environ, StartResponse, respond
+from gateway.store_desk import StoreDesk
 
 _JSON: Final = "application/json; charset=utf-8"
 RELOAD: Final = "/-/reload"
 DOUBTS: Final = "/-/doubts/"
+STORE: Final = "/-/store/"
 CONSOLE: Final = "/-/console/"
 _TOKEN: Final = "HTTP_" + TOKEN_HEADER.upper().replace("-", "_")
 BODY_BYTES_MAX: Final = 1024 * 1024
@@ -33,6 +35,7 @@ class Admin:
         told: what is only told (``sign_in`` where the province does not ask for it, ``breaker`` by safety class).
         measure: sets the gauges; may fail when the journal cannot be read.
         doubts: settles a doubt on a person's word.
+        store: what only the process that owns the store can do for the operator's command.
         console: what the console asks for, and the token it must bring; without a token nobody is let in.
         reload: takes up changed mapping files; returns what is wrong with them, empty when they are in force.
     """
@@ -45,6 +48,7 @@ class Admin:
         reload: Callable[[], list[str]],
         measure: Callable[[], None],
         doubts: DoubtsDesk,
+        store: StoreDesk,
         console: tuple[ConsoleDesk, str],
     ) -> None:
         self._metrics = metrics
@@ -53,6 +57,7 @@ class Admin:
         self._reload = reload
         self._measure = measure
         self._doubts = doubts
+        self._store = store
         self._console, self._token = console
         self._checked_at = float("-inf")
         self._found: dict[str, bool] = {}
@@ -76,6 +81,9 @@ class Admin:
             done = answer_posted(self._console, self._token, given, str(path)[len(CONSOLE) :], _body(environ))
             if done is not None:
                 return respond(start_response, 200, _JSON, dumps(done))
+        if str(path).startswith(STORE) and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
+            told = self._store.do(str(path)[len(STORE) :], _body(environ))
+            return respond(start_response, 200, _JSON, dumps(told))
         return respond(start_response, 404, _JSON, dumps({"code": ADDRESS_UNKNOWN.code}))
 
     def _metrics_page(self, start_response: StartResponse) -> list[bytes]:

@@ -45,6 +45,7 @@ from gateway.json_api import JsonApi
 from gateway.listeners import Apps
 from gateway.metrics import Metrics
 from gateway.reception import Reception
+from gateway.resealing_loop import ResealingLoop
 from gateway.router import Lazily, Router, WsgiApp
 from gateway.rules import policy as rules
 from gateway.settings import ClientSettings, Settings, Workstation
@@ -59,6 +60,7 @@ from gateway.soap.operations import (
 from gateway.soap.services import LegacyService, StringService, TypedService
 from gateway.stays.desk import StayDesk
 from gateway.store import Store, open_configured
+from gateway.store_desk import StoreDesk
 
 log = structlog.get_logger(__name__)
 
@@ -117,6 +119,7 @@ class Gateway:
     exchange: Exchange
     resolver: Resolver
     loop: ResolverLoop
+    resealing: ResealingLoop
     heartbeat: Heartbeat
     mappings: Mappings
     metrics: Metrics
@@ -125,6 +128,7 @@ class Gateway:
 
     def close(self) -> None:
         """After the last call: the resolver, the line, the registration, then the store, which finishes its writes."""
+        self.resealing.close()
         self.loop.close()
         self.platform.close()
         self.heartbeat.close()
@@ -167,6 +171,8 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     files = Mappings(settings, root)
     store = open_configured(settings)
     store.upgrade()
+    store.operator_log.anchor(lambda seq, digest: log.info("operator_log", seq=seq, digest=digest))
+    store.escalate_lost(clock.now())
     metrics = Metrics(files.interface.contract.transactions, [client.name for client in settings.clients], State)
     membership = _membership(settings, store)
     msgids = MsgidSequence(store.journal, settings.institution.code, clock.now, block=MSGIDS_PER_BLOCK)
@@ -187,6 +193,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         node=membership.current,
         unknown_fields=settings.contract.unknown_fields,
         twin_wait_s=settings.limits.twin_wait_s,
+        after_restore=store.after_restore,
         gate=gate,
         times=_times(settings),
         still_mine=membership.still_mine,
@@ -219,7 +226,8 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     at_the_hospital = Hospital(reception, desk)
     services = _services(reception, at_the_hospital, files, root)
     files.reloaded.append(services.forget)
-    doubts = DoubtsDesk(resolver)
+    resealing = ResealingLoop(store.resealing)
+    doubts = DoubtsDesk(resolver, store.operator_log)
     admin = Admin(
         metrics,
         checks={
@@ -237,6 +245,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         reload=files.reload,
         measure=partial(_measure, metrics, store, msgids, work_list, gate),
         doubts=doubts,
+        store=StoreDesk(store, resealing.wake),
         console=(ConsoleDesk(store, clock.now, sign_in_policy(settings), doubts), console_token),
     )
     router = Router(
@@ -252,7 +261,10 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     prober = Prober(exchange, gate, settings.platform.connect_timeout_s + settings.platform.breaker.slow_s)
     loop = ResolverLoop(exchange, resolver, work_list, prober.turn)
     loop.start()
-    return Gateway(settings, store, platform, exchange, resolver, loop, heartbeat, files, metrics, router, admin)
+    resealing.start()
+    return Gateway(
+        settings, store, platform, exchange, resolver, loop, resealing, heartbeat, files, metrics, router, admin
+    )
 
 
 def _membership(settings: Settings, store: Store) -> Membership:

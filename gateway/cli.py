@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from gateway.commands import (
+    audit,
     call,
     config,
     console,
@@ -69,6 +70,7 @@ app.command("probe")(probe.probe)
 app.command("nodes")(nodes.nodes)
 app.add_typer(db.app, name="db")
 app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
 app.add_typer(config.app, name="config")
 app.add_typer(users.app, name="users")
 app.command("faults")(faults.faults)

@@ -153,6 +153,14 @@ VISIT_UNRESOLVED = _fault(
     "no",
 )
 
+TAKEN_IN_BEFORE = _fault(
+    "GW-1426",
+    "平台已有这一笔",
+    "数据库由备份恢复后，依平台清单补记了这次就诊的同种交易，至今有效；再办一次可能重复结算。",
+    "以补记的结果为准（可用 Outcome 查询）；确要重办的，先撤销补记的那一笔。",
+    "no",
+)
+
 # GW-20xx: who are you, may you
 CLIENT_UNKNOWN = _fault(
     "GW-2001",
@@ -225,6 +233,14 @@ FRONT_REJECTED = _fault(
     "平台前置网关拒绝",
     "平台前面的网关没有放行请求（签名、密钥、时间戳或证书），业务没有办理。",
     "请信息科核对密钥、时钟与证书；修正后可重试。",
+    "yes",
+    blames_caller=False,
+)
+RESTORED = _fault(
+    "GW-4008",
+    "恢复后尚未核对",
+    "交易日志由备份恢复，备份之后的交易没有记录；核对之前只办理查询，以免重复结算。",
+    "等信息科核对完毕（yibao db reconcile）后原样重试。",
     "yes",
     blames_caller=False,
 )

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("listeners")
 
 ADMIN_PATHS = ("/healthz", "/readyz", "/metrics", "/-/reload")
-ADMIN_PREFIXES = ("/-/doubts/", "/-/console/")
+ADMIN_PREFIXES = ("/-/doubts/", "/-/console/", "/-/store/")
 HEADER_BYTES_MAX = 64 * 1024
 HEADER_READ_S_MAX = 20
 """The request line and all headers must be in by then, however often a byte arrives."""

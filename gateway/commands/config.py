@@ -112,8 +112,8 @@ def _store_problems(url: str) -> Iterator[str]:
     except ArgumentError:
         yield "store.url：数据库地址格式错误，应形如 sqlite:///yibao.db 或 postgresql://用户:密码@主机/库"
         return
-    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-        yield f"store.url：不支持的数据库 {parsed.get_backend_name()}，请用 sqlite 或 postgresql"
+    if parsed.get_backend_name() not in ("sqlite", "postgresql", "oracle", "mssql"):
+        yield f"store.url：不支持的数据库 {parsed.get_backend_name()}，请用 sqlite、postgresql、oracle 或 mssql"
     if parsed.get_backend_name() == "sqlite" and parsed.database and on_network(Path(parsed.database)):
         yield f"store.url：{parsed.database} 在网络盘上，SQLite 在那里会损坏；请放在本机磁盘，或改用 PostgreSQL"
 

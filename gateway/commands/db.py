@@ -1,37 +1,174 @@
-"""``yibao db``: the tables of the store."""
+"""``yibao db``: the store: its tables, its copies, its soundness."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
 
-from gateway.commands.terminal import ConfigOption, JsonOption, complain, print_json, say, settings
+from gateway.commands.terminal import (
+    ConfigOption,
+    Failed,
+    JsonOption,
+    Misused,
+    complain,
+    log_to_stderr,
+    print_json,
+    print_pairs,
+    progress,
+    say,
+    settings,
+)
 
-app = typer.Typer(help="交易日志的数据库：升级、检查。", no_args_is_help=True)
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+    from gateway.store import Manifest, Store
+    from gateway.store.aftermath import Compared
+
+app = typer.Typer(help="交易日志的数据库：升级、备份、恢复、检查。", no_args_is_help=True)
+
+ReplaceOption = Annotated[
+    str, typer.Option("--replace", metavar="NAME", help="数据库不是空的也恢复，原有内容将丢失；须写明其名字。")
+]
+BackupArgument = Annotated[Path, typer.Argument(metavar="FILE", help="备份文件。", show_default=False)]
 
 
 @app.command()
 def upgrade(context: typer.Context, config: ConfigOption = None) -> None:
     """把数据库结构升级到本程序所需的版本（网关启动时也会自动升级）。"""
-    from gateway.store import open_configured
-
-    store = open_configured(settings(context, config))
-    try:
+    with _opened(settings(context, config)) as store:
         store.upgrade()
-    finally:
-        store.close()
     say("数据库结构已是本程序所需的版本。")
 
 
 @app.command()
-def check(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """检查数据库是否损坏、结构是否为所需版本；只读，网关运行时也可用。"""
-    from gateway.store import open_configured
+def backup(
+    context: typer.Context, file: BackupArgument, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """把某一时刻的全部内容写成一个文件；网关运行时也可用。不含任何密钥，密钥文件须另行备份。"""
+    from gateway import clock
 
-    store = open_configured(settings(context, config), read_only=True)
-    try:
-        wrong = store.check()
-    finally:
-        store.close()
+    with _opened(settings(context, config), read_only=True) as store, _told("备份") as told:
+        manifest = store.backup(file, clock.now(), told)
+    if as_json:
+        print_json(_shown(file, manifest))
+    else:
+        print_pairs(_shown(file, manifest))
+
+
+@app.command()
+def restore(
+    context: typer.Context,
+    file: BackupArgument,
+    replace: ReplaceOption = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """以备份取代数据库的内容。先停掉所有网关；此后网关只办理查询，直到核对完毕（yibao db reconcile）。"""
+    from gateway import clock
+
+    given = settings(context, config)
+    if replace and replace != (name := _name(given.store.url)):
+        raise Failed(f"--replace 写的是 {replace}，而配置中的数据库是 {name}")
+    with _opened(given) as store, _told("核对备份文件，恢复") as told:
+        done = store.restore(file, clock.now(), told, replace=bool(replace))
+    shown = {
+        **_shown(file, done.manifest),
+        "gap_since": f"{done.gap.since:%Y-%m-%d %H:%M:%S}",
+        "gap_until": f"{done.gap.until:%Y-%m-%d %H:%M:%S}",
+        "escalated": done.escalated,
+    }
+    if as_json:
+        print_json(shown)
+        return
+    print_pairs(shown)
+    complain(f"{done.gap} 的交易没有记录：网关将只办理查询，请按 docs/operating/databases.md 核对。")
+    if done.escalated:
+        complain(f"备份时未了结的 {done.escalated} 笔已转人工：yibao doubts list")
+
+
+@app.command()
+def reconcile(
+    context: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="LIST", help="平台的结算清单：3202 的结果文件，或含 msgid 的 CSV、JSON。", show_default=False
+        ),
+    ] = None,
+    operator: Annotated[str, typer.Option(help="核对人姓名；写明即把差异记入交易日志。")] = "",
+    since: Annotated[str, typer.Option(metavar="TIME", help="清单从何时起是完整的，缺省为备份之前一天。")] = "",
+    close: Annotated[
+        bool, typer.Option("--close", help="核对完毕，恢复办理全部交易；须写明 --operator 与 --reason。")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="凭什么认为核对完毕。")] = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """恢复之后：把平台的结算清单与交易日志比对，补记差异，最后结束“只办理查询”。SQLite 须先停掉网关。"""
+    from gateway import clock
+    from gateway.store.aftermath import Compared, read_list
+
+    if file is None and not close:
+        raise Misused("须给出平台的结算清单，或 --close")
+    if close and not (operator.strip() and reason.strip()):
+        raise Misused("--close 须写明 --operator 与 --reason")
+    listed = read_list(file) if file else []
+    taking = bool(operator.strip())
+    with _opened(settings(context, config), read_only=not taking) as store:
+        found = store.reconcile(listed, _moment(since)) if file else Compared()
+        taken = store.take_over(found, clock.now(), operator.strip()) if taking and file else []
+        if taking:
+            detail = f"补记 {len(taken)} 笔，撤销 {len(found.undone_there)} 笔" + (f"；{reason}" if close else "")
+            store.operator_log.append(operator.strip(), "db reconcile", str(file or ""), detail)
+        gap = store.close_gap() if close else None
+    shown = _compared(found, taken)
+    if as_json:
+        print_json(shown)
+        return
+    for sentence in _sentences(found):
+        say(sentence)
+    print_pairs({name: value if isinstance(value, int) else len(value) for name, value in shown.items()})
+    if taken:
+        complain(f"补记的 {len(taken)} 笔已转人工，其就诊不能再结算，直到了结：yibao doubts list")
+    if gap:
+        say(f"{gap} 已核对完毕，网关恢复办理全部交易。")
+
+
+def _moment(text: str) -> datetime | None:
+    from gateway.commands.journal_rows import moment
+
+    return moment(text) if text else None
+
+
+def _compared(found: Compared, taken: list[int]) -> dict[str, int | list[Any]]:
+    return {
+        "same": found.same,
+        "only_there": [line.msgid for line in found.only_there],
+        "undone_there": [line.msgid for _, line in found.undone_there],
+        "only_here": [msgid for _, msgid in found.only_here],
+        "taken_in": taken,
+    }
+
+
+def _sentences(found: Compared) -> Iterator[str]:
+    for line in found.only_there:
+        yield f"只在平台：{line}" + ("（已撤销）" if line.undone else "")
+    for number, line in found.undone_there:
+        yield f"平台已撤销：编号 {number}，{line}"
+    for number, msgid in found.only_here:
+        yield f"只在交易日志：编号 {number}，msgid {msgid}"
+
+
+@app.command()
+def check(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """检查数据库是否损坏、结构是否为所需版本、记录是否自相矛盾；只读，网关运行时也可用。"""
+    with _opened(settings(context, config), read_only=True) as store, _told("检查") as told:
+        wrong = store.check(told)
     if as_json:
         print_json({"ok": not wrong, "problems": wrong})
     elif not wrong:
@@ -41,3 +178,52 @@ def check(context: typer.Context, config: ConfigOption = None, as_json: JsonOpti
             complain(sentence)
     if wrong:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _opened(given: Settings, *, read_only: bool = False) -> Iterator[Store]:
+    from gateway.store import open_configured
+
+    log_to_stderr()
+    store = open_configured(given, read_only=read_only)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def _told(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar as the store tells it."""
+    with progress() as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _name(url: str) -> str:
+    """What a person calls the database: its name, or the file's."""
+    from sqlalchemy import make_url
+
+    parsed = make_url(url)
+    name = str(parsed.database or parsed.query.get("service_name") or "")
+    return Path(name).name if parsed.get_backend_name() == "sqlite" else name
+
+
+def _shown(file: Path, manifest: Manifest) -> dict[str, object]:
+    from gateway.exchange.entries import from_ms
+
+    return {
+        "file": str(file),
+        "taken_at": f"{from_ms(manifest.taken_at):%Y-%m-%d %H:%M:%S}",
+        "revision": manifest.revision,
+        "database": manifest.database,
+        "rows": manifest.rows,
+        "sha256": _sha256(file),
+    }
+
+
+def _sha256(file: Path) -> str:
+    import hashlib
+
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from gateway.commands.journal import reading
+from gateway.commands.noted import Operator, note
 from gateway.commands.terminal import (
     ConfigOption,
     Failed,
@@ -85,13 +86,18 @@ def show(
     context: typer.Context,
     exchange_id: Annotated[int, typer.Argument(metavar="ID", help="交易在日志中的编号。")],
     unmasked: Annotated[bool, typer.Option("--unmasked", help="显示原文，不遮盖个人信息。")] = False,
+    operator: Operator = "",
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """显示一笔交易、它的全部证据，以及可以怎样了结。"""
+    """显示一笔交易、它的全部证据，以及可以怎样了结；看报文或原文记入操作日志。"""
     from gateway.commands.journal_rows import shown
 
-    with reading(settings(context, config)) as store:
+    given = settings(context, config)
+    if unmasked or as_json:
+        # as JSON the evidence comes with its messages
+        note(given, operator, "doubts.show", f"exchange {exchange_id}", "unmasked" if unmasked else "masked")
+    with reading(given) as store:
         row = store.journal.get(exchange_id)
         if row is None:
             raise Failed(f"日志中没有编号为 {exchange_id} 的交易")

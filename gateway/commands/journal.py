@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from gateway.commands.noted import Operator, note
 from gateway.commands.terminal import (
     ConfigOption,
     Failed,
@@ -40,6 +41,8 @@ SetlId = Annotated[str, typer.Option(help="结算 ID。")]
 IptNo = Annotated[str, typer.Option(help="住院号。")]
 IptOtpNo = Annotated[str, typer.Option(help="住院/门诊号。")]
 Certno = Annotated[str, typer.Option(help="证件号码。")]
+Card = Annotated[str, typer.Option(help="就诊凭证号或卡号（mdtrt_cert_no、card_sn）。")]
+PsnName = Annotated[str, typer.Option("--name", help="姓名，须完全一致。")]
 Msgid = Annotated[str, typer.Option(help="发送方报文 ID。")]
 RequestId = Annotated[str, typer.Option(help="院内请求号。")]
 Infno = Annotated[str, typer.Option(help="交易编号。")]
@@ -60,6 +63,8 @@ def search(
     ipt_no: IptNo = "",
     ipt_otp_no: IptOtpNo = "",
     certno: Certno = "",
+    card: Card = "",
+    name: PsnName = "",
     msgid: Msgid = "",
     request_id: RequestId = "",
     infno: Infno = "",
@@ -70,21 +75,25 @@ def search(
     until: Until = "",
     limit: Annotated[int, typer.Option(min=1, help="最多显示多少笔，新的在前。")] = 50,
     unmasked: Unmasked = False,
+    operator: Operator = "",
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """按患者、就诊、结算、报文、交易、状态、时间查找交易。"""
-    from gateway.commands.journal_rows import pages, shown, wanted
+    from gateway.commands.journal_rows import described, pages, shown, wanted
 
     query = wanted(
         keys={
             "psn_no": psn_no, "mdtrt_id": mdtrt_id, "setl_id": setl_id, "ipt_no": ipt_no, "ipt_otp_no": ipt_otp_no,
-            "certno": certno,
+            "certno": certno, "card": card, "psn_name": name,
         },
         msgid=msgid, request_id=request_id, infno=infno, client=client, states=state or [], code=code, since=since,
         until=until,
     )  # fmt: skip
-    with reading(settings(context, config)) as store:
+    given = settings(context, config)
+    if unmasked:
+        note(given, operator, "journal.search", "unmasked", described(query))
+    with reading(given) as store:
         found = [shown(row, unmasked=unmasked) for page in pages(store.journal, query, most=limit) for row in page]
     if as_json:
         print_json(found)
@@ -112,13 +121,18 @@ def show(
     exchange_id: Annotated[int, typer.Argument(metavar="ID", help="交易在日志中的编号。")],
     bodies: Annotated[bool, typer.Option("--bodies", help="同时显示请求与答复的报文。")] = False,
     unmasked: Unmasked = False,
+    operator: Operator = "",
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """显示一笔交易的全部记录。"""
+    """显示一笔交易的全部记录；看报文或原文记入操作日志。"""
     from gateway.commands.journal_rows import shown, shown_bodies
 
-    with reading(settings(context, config)) as store:
+    given = settings(context, config)
+    if bodies or unmasked:
+        looked = " ".join(name for name, asked in (("bodies", bodies), ("unmasked", unmasked)) if asked)
+        note(given, operator, "journal.show", f"exchange {exchange_id}", looked)
+    with reading(given) as store:
         row = store.journal.get(exchange_id)
         if row is None:
             raise Failed(f"日志中没有编号为 {exchange_id} 的交易")
@@ -145,6 +159,8 @@ def export(
     ipt_no: IptNo = "",
     ipt_otp_no: IptOtpNo = "",
     certno: Certno = "",
+    card: Card = "",
+    name: PsnName = "",
     msgid: Msgid = "",
     request_id: RequestId = "",
     infno: Infno = "",
@@ -156,10 +172,11 @@ def export(
     limit: Annotated[int | None, typer.Option(min=1, help="最多导出多少笔；不给则全部。")] = None,
     bodies: Annotated[bool, typer.Option("--bodies", help="连同报文（仅 .jsonl）。")] = False,
     unmasked: Unmasked = False,
+    operator: Operator = "",
     config: ConfigOption = None,
 ) -> None:
     """把查到的交易导出为 JSON Lines 或 CSV；文件只有本人可读。"""
-    from gateway.commands.journal_rows import exported, wanted
+    from gateway.commands.journal_rows import described, exported, wanted
 
     if file.suffix not in (".jsonl", ".csv"):
         raise Misused(f"文件名应以 .jsonl 或 .csv 结尾，现为 {file.name}")
@@ -168,12 +185,15 @@ def export(
     query = wanted(
         keys={
             "psn_no": psn_no, "mdtrt_id": mdtrt_id, "setl_id": setl_id, "ipt_no": ipt_no, "ipt_otp_no": ipt_otp_no,
-            "certno": certno,
+            "certno": certno, "card": card, "psn_name": name,
         },
         msgid=msgid, request_id=request_id, infno=infno, client=client, states=state or [], code=code, since=since,
         until=until,
     )  # fmt: skip
-    with reading(settings(context, config)) as store, progress() as bar:
+    given = settings(context, config)
+    looked = f"bodies={bodies} unmasked={unmasked} {described(query)}"
+    note(given, operator, "journal.export", file.name, looked)
+    with reading(given) as store, progress() as bar:
         task = bar.add_task("导出", total=None)
 
         def advance(count: int, share: float) -> None:

@@ -64,6 +64,14 @@ def wanted(
     )
 
 
+def described(query: Query) -> str:
+    """The conditions of a query in one line, as the operator log keeps them: personal values masked."""
+    keys = [f"{kind}={mask_value(kind, value)}" for kind, value in query.keys]
+    named = ("msgid", "request_id", "infno", "client", "code", "since", "until")
+    rest = [f"{name}={getattr(query, name)}" for name in named if getattr(query, name)]
+    return " ".join([*keys, *rest, *(f"state={state.value}" for state in query.states)])
+
+
 def _state(name: str) -> State:
     try:
         return State(name.upper().replace("-", "_"))

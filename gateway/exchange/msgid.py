@@ -94,5 +94,19 @@ def msgid_of(institution: str, slot: int) -> str:
     return f"{institution}{moment:%Y%m%d%H%M%S}{number:04d}"
 
 
+def slot_of(msgid: str) -> int | None:
+    """The slot of a ``msgid`` in our form, whatever institution it names; None for any other text."""
+    if len(msgid) != INSTITUTION_LENGTH + 18:
+        return None
+    when, number = msgid[INSTITUTION_LENGTH:-4], msgid[-4:]
+    if not (when.isascii() and when.isdigit() and number.isascii() and number.isdigit()):
+        return None
+    try:
+        moment = datetime.strptime(when, "%Y%m%d%H%M%S").replace(tzinfo=_CHINA)
+    except ValueError:
+        return None
+    return int(moment.timestamp()) * SLOTS_PER_SECOND + int(number)
+
+
 def _second(moment: datetime) -> int:
     return int(moment.timestamp() // 1)

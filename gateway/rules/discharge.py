@@ -25,7 +25,7 @@ from gateway.rules.alignment import (
 )
 from gateway.rules.case import Case
 from gateway.rules.message import text
-from gateway.rules.stay import Moment, Stay
+from gateway.rules.stay import Stay
 from gateway.rules.times import ahead_s, minute_of, moment, shown
 
 RULE = "ET-02"
@@ -40,7 +40,7 @@ def discharge(case: Case) -> None:
     if ward is None:
         raise Refused(DISCHARGE_NO_WARD)
     not_in_future(case, ward)
-    _aligned(case, ward)
+    _aligned(case)
     before_end(ward, text(case.form, "endtime"), day_of_death(case))
     _fees(case)
 
@@ -73,10 +73,10 @@ def _presence(case: Case) -> None:
     )
 
 
-def _aligned(case: Case, ward: Moment) -> None:
+def _aligned(case: Case) -> None:
     stay = case.stay
     if stay.alignment != "aligned":
-        if _corrected_since(stay, ward):
+        if _corrected_since(stay):
             raise Refused(DISCHARGE_WARD_CORRECTED, f"{compared(stay)}，禁止出院办理")
         raise Refused(DISCHARGE_NOT_ALIGNED, f"{compared(stay)}，禁止出院办理")
     if stay.changed_to is None and case.policy.require_2403_call:
@@ -85,13 +85,13 @@ def _aligned(case: Case, ward: Moment) -> None:
     case.evidence[RULE] = f"{compared(stay)}（医保入院时间来自 {origin}）"
 
 
-def _corrected_since(stay: Stay, ward: Moment) -> bool:
+def _corrected_since(stay: Stay) -> bool:
     """The change was right when it was made; the ward-in was corrected after it (ET02-04)."""
     before, changed = stay.ward_at_change, stay.changed_to
     return (
         before is not None
         and changed is not None
-        and before.minute == changed.minute != ward.minute
+        and before.minute == changed.minute
         and stay.times.t_ins is not None
         and stay.times.t_ins.minute == changed.minute
     )

@@ -7,6 +7,8 @@ store.journal.intend(...)
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, make_url
@@ -14,21 +16,29 @@ from sqlalchemy.exc import ArgumentError
 
 from gateway import clock
 from gateway.exchange.ports import JournalUnavailable
-from gateway.protect import KeyringError, KeySource, source_of
+from gateway.protect import KeyringError, KeySource, Sealing, source_of
 from gateway.settings import Settings
-from gateway.store import statements as sql
 from gateway.store._backend import Backend, StoreError
-from gateway.store._keys import GuardedBackend, Keys
-from gateway.store._migrate import head, migrate, revision
-from gateway.store._postgres import PostgresBackend
+from gateway.store._keys import GuardedBackend, Keys, StoreKey
+from gateway.store._migrate import migrate, revision, shut_out
+from gateway.store._mssql import mssql
+from gateway.store._oracle import oracle
+from gateway.store._postgres import postgres
+from gateway.store._server import ServerBackend
 from gateway.store._sqlite import SqliteBackend
+from gateway.store._veil_past import veil_everything
 from gateway.store.accounts import Accounts
+from gateway.store.aftermath import AfterRestore, Compared, Listed, close_gap, compare, take_over
+from gateway.store.backup import Manifest, Told, write_backup
 from gateway.store.figures import Figures
+from gateway.store.integrity import check
 from gateway.store.journal import SqlJournal
 from gateway.store.nodes import SqlNodes
-from gateway.store.operator_log import OperatorLog
+from gateway.store.operator_log import OperatorLog, begin_keyed
+from gateway.store.resealing import Resealing
+from gateway.store.restore import Gap, Restored, escalate_lost, read_gap, restore
 
-__all__ = ["Store", "StoreError", "open_configured", "open_store"]
+__all__ = ["Gap", "Manifest", "Restored", "Store", "StoreError", "open_configured", "open_store"]
 
 POOL_SIZE = 8
 
@@ -38,40 +48,83 @@ class Store:
 
     def __init__(self, backend: Backend, keys: KeySource | None = None) -> None:
         self._backend = backend
-        self._keys = Keys(backend, keys)
+        self._keys = Keys(backend, keys, _begin)
         guarded = GuardedBackend(backend, self._keys) if keys else backend
         self.journal = SqlJournal(guarded)
         self.nodes = SqlNodes(backend)
         self.accounts = Accounts(backend)
         self.figures = Figures(backend)
         self.operator_log = OperatorLog(guarded, clock.now)
+        self.after_restore = AfterRestore(backend, self.journal)
+        self.resealing = Resealing(guarded, self._keys)
         self._keys.admit()
 
     def upgrade(self) -> None:
-        """Bring the tables up to date, all steps or none. Raises :class:`StoreError`; several nodes may call it at once."""
+        """Bring the tables up to date, each step whole or not at all. Several nodes may call it at once.
+
+        Raises:
+            StoreError: the database cannot be reached, or its tables are newer than this program can serve.
+        """
         try:
-            self._backend.write(self._migrate)
+            self._backend.migrate(migrate)
+            self._backend.write(self._keys.register)
             self._keys.admit()
         except JournalUnavailable as error:
             raise StoreError(f"无法升级数据库：{error}") from error
 
-    def _migrate(self, connection: Connection) -> None:
-        migrate(connection)
-        self._keys.register(connection)
-
     def current(self) -> bool:
-        """Whether the tables are those that this program needs."""
+        """Whether this program may serve the tables as they are."""
         try:
-            return self._backend.read(revision) == head()
+            return not self._backend.read(lambda connection: shut_out(connection, revision(connection)))
         except JournalUnavailable:
             return False
 
-    def check(self) -> list[str]:
+    @property
+    def keys(self) -> tuple[StoreKey, ...]:
+        """Every version of a key that this store has seen. Raises ``JournalUnavailable``."""
+        return self._keys.stored()
+
+    def check(self, told: Told = lambda _done, _total: None) -> list[str]:
         """What is wrong with the store, in sentences for staff; empty when all is well."""
         try:
-            return self._backend.check() + self._backend.read(_check_tables)
+            return check(self._backend, told)
         except JournalUnavailable as error:
             return [f"数据库无法读取：{error}"]
+
+    def backup(self, path: Path, now: datetime, told: Told = lambda _done, _total: None) -> Manifest:
+        """Copy one moment of the store into a new file while others go on writing. See :func:`write_backup`."""
+        return write_backup(self._backend, path, now, told)
+
+    def restore(
+        self, path: Path, now: datetime, told: Told = lambda _done, _total: None, *, replace: bool = False
+    ) -> Restored:
+        """Put a copy in the place of this store. See :func:`gateway.store.restore.restore`."""
+        done = restore(self._backend, path, now, told, replace=replace)
+        self._backend.write(self._keys.register)
+        self._keys.admit()
+        self.escalate_lost(now)
+        return done
+
+    def escalate_lost(self, now: datetime) -> int:
+        """Give what was open in a restored copy to a person. See :func:`gateway.store.restore.escalate_lost`."""
+        gap = self.gap()
+        return escalate_lost(self.journal, gap, now) if gap else 0
+
+    def reconcile(self, listed: Iterable[Listed], since: datetime | None = None) -> Compared:
+        """The platform's list beside a restored journal. See :func:`gateway.store.aftermath.compare`."""
+        return compare(self._backend, self.journal, listed, since)
+
+    def take_over(self, found: Compared, now: datetime, operator: str) -> list[int]:
+        """Take what the list told into a restored journal. See :func:`gateway.store.aftermath.take_over`."""
+        return take_over(self._backend, self.journal, found, now, operator)
+
+    def close_gap(self) -> Gap:
+        """Say that the lost time is accounted for. See :func:`gateway.store.aftermath.close_gap`."""
+        return close_gap(self._backend)
+
+    def gap(self) -> Gap | None:
+        """The time that a restore has lost and nobody has accounted for. Raises ``JournalUnavailable``."""
+        return self._backend.read(read_gap)
 
     def close(self) -> None:
         """Finish the writes that were accepted, then let the database go."""
@@ -84,8 +137,10 @@ def open_store(
     """Open the store at ``url``.
 
     Args:
-        url: ``sqlite:///relative.db``, ``sqlite:////absolute.db`` or ``postgresql://user:password@host/database``;
-            ``?``, ``%`` and ``@`` inside a part are percent-encoded.
+        url: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``postgresql://user:password@host/database``,
+            ``oracle+oracledb://user:password@host:1521/?service_name=name`` or
+            ``mssql+pymssql://user:password@host:1433/database``; ``?``, ``%`` and ``@`` inside a part are
+            percent-encoded.
         node: name of this node.
         read_only: leave writing to another process.
         pool_size: connections at most (SQLite: those that read).
@@ -98,7 +153,18 @@ def open_store(
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
         return _store(SqliteBackend(_file(parsed), node=node, pool_size=pool_size, read_only=read_only), keys)
-    return _store(PostgresBackend(parsed, node=node, pool_size=pool_size, read_only=read_only), keys)
+    connect = SERVERS[parsed.get_backend_name()]
+    return _store(connect(parsed, node=node, pool_size=pool_size, read_only=read_only), keys)
+
+
+SERVERS: Mapping[str, Callable[..., ServerBackend]] = {"postgresql": postgres, "oracle": oracle, "mssql": mssql}
+
+
+def _begin(connection: Connection, sealing: Sealing) -> None:
+    """What must be under the first keys in the transaction that puts them to use."""
+    connection.info["sealing"] = sealing
+    veil_everything(connection, sealing)
+    begin_keyed(connection, clock.now)
 
 
 def open_configured(settings: Settings, *, read_only: bool = False) -> Store:
@@ -124,8 +190,8 @@ def _parse(url: str) -> URL:
     except ArgumentError as error:
         # the text of the URL may hold a password
         raise StoreError("数据库地址格式错误，应形如 sqlite:///yibao.db 或 postgresql://用户:密码@主机/库") from error
-    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-        raise StoreError(f"不支持的数据库 {parsed.get_backend_name()}，请用 sqlite 或 postgresql")
+    if parsed.get_backend_name() not in ("sqlite", *SERVERS):
+        raise StoreError(f"不支持的数据库 {parsed.get_backend_name()}，请用 sqlite、postgresql、oracle 或 mssql")
     if parsed.get_backend_name() == "sqlite" and "?" in url:
         # what follows would be dropped without a word, and another file opened
         raise StoreError("SQLite 地址不带参数；文件名中的问号写作 %3F，百分号写作 %25")
@@ -136,11 +202,3 @@ def _file(url: URL) -> Path:
     if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
         raise StoreError("SQLite 地址应指明文件，例如 sqlite:///yibao.db")
     return Path(url.database)
-
-
-def _check_tables(connection: Connection) -> list[str]:
-    present = revision(connection)
-    if present != head():
-        return [f"数据库结构版本为 {present or '空'}，程序需要 {head()}：请运行 yibao db upgrade"]
-    lost = connection.execute(sql.SENT_WITHOUT_BYTES).scalar()
-    return [f"有 {lost} 笔已发送的交易缺少请求原文"] if lost else []

@@ -30,6 +30,30 @@ class Backend(Protocol):
         """Run ``job`` on a connection of its own that changes nothing."""
         ...
 
+    def snapshot(self, job: Job[T]) -> T:
+        """Run ``job`` on a connection that sees one unchanging moment for as long as it takes. Writers go on.
+
+        Raises:
+            StoreError: there is no connection, or the tables are being changed.
+        """
+        ...
+
+    def migrate(self, job: Job[None]) -> None:
+        """Run ``job`` while nobody else changes tables; it makes its own transactions where the database allows it.
+
+        Raises:
+            StoreError: there is no connection, or somebody else changes tables for too long.
+        """
+        ...
+
+    def rewrite(self, job: Job[T]) -> T:
+        """Run ``job`` in one transaction without time limits while nobody else uses the store.
+
+        Raises:
+            StoreError: there is no connection, or somebody else uses the store.
+        """
+        ...
+
     def room(self) -> bool:
         """Whether there is space for more, as far as this machine can tell."""
         ...

@@ -1,33 +1,58 @@
-"""Bringing the tables up to date: alembic, driven from here, with migrations that travel in the package."""
+"""Bringing the tables up to date: alembic, driven from here, with migrations that travel in the package.
+
+The rules that let two versions of the program serve one store: ``docs/inside/migrations.md``.
+"""
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect
 
 from gateway.store._backend import StoreError
+from gateway.store.marks import COMPATIBLE_FROM, read_mark, set_mark
+from gateway.store.tables import store_mark
 
-UPGRADE_LOCK = 0x79696261
-"""Any fixed number: the key under which the nodes on one PostgreSQL queue up to migrate."""
+log = structlog.get_logger(__name__)
+
+HOME = Path(__file__).with_name("migrations")
+VERSIONS = [HOME / "versions"]
+"""Folders with migrations; a test adds the next version here."""
 
 
-def migrate(connection: Connection) -> None:
-    """Run every missing migration in the transaction of ``connection``. Raises StoreError when the tables are newer than the program."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
-    config = _config()
-    config.attributes["connection"] = connection
-    try:
-        command.upgrade(config, "head")
-    except CommandError as error:
-        raise StoreError(f"数据库结构版本 {revision(connection)} 比程序新，请升级程序：{error}") from error
+def migrate(connection: Connection, to: str = "head") -> None:
+    """Run every missing migration up to ``to``; nothing where newer tables may be served as they are.
+
+    Where ``connection`` is in a transaction all run in it, else each in its own, so that none holds its locks for long.
+
+    Raises:
+        StoreError: the tables are newer than the program, and one of their changes shuts it out.
+    """
+    within = connection.in_transaction()
+    present = revision(connection)
+    newer = present is not None and present.isdigit() and present > head()
+    if newer and (reason := shut_out(connection, present)):
+        raise StoreError(reason)
+    if not within:
+        # looking has begun one, and alembic would take it for the caller's
+        connection.rollback()
+    if newer:
+        log.warning("store_is_newer", present=present, program=head())
+    else:
+        config = migrations_config()
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, to)
+        except CommandError as error:
+            raise StoreError(f"数据库结构版本 {present} 不是本程序的：{error}") from error
 
 
 def revision(connection: Connection) -> str | None:
@@ -35,17 +60,45 @@ def revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def shut_out(connection: Connection, present: str | None) -> str:
+    """Why this program may not serve tables of version ``present``, for staff; empty when it may."""
+    if present == head():
+        return ""
+    if present is None or not present.isdigit() or present < head():
+        return f"数据库结构版本为 {present or '空'}，程序需要 {head()}：请运行 yibao db upgrade"
+    known = inspect(connection).has_table(store_mark.name)
+    oldest = read_mark(connection, COMPATIBLE_FROM) if known else None
+    if oldest is not None and head() >= oldest:
+        return ""
+    return f"数据库结构版本 {present} 比程序新（程序为 {head()}，至少要 {oldest or present}），请升级程序"
+
+
 @cache
 def head() -> str:
     """The version of the tables that this program needs."""
-    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    newest = ScriptDirectory.from_config(migrations_config()).get_current_head()
     assert newest is not None
     return newest
 
 
-def _config() -> Config:
+def _applied(*, ctx: MigrationContext, step: Any, **_: Any) -> None:
+    """In the transaction of each step: from which program on the tables may be served."""
+    oldest = getattr(step.up_revision.module, COMPATIBLE_FROM, None)
+    if oldest is not None and not ctx.as_sql:
+        assert ctx.connection is not None
+        set_mark(ctx.connection, COMPATIBLE_FROM, oldest)
+
+
+def migrations_config() -> Config:
+    """How alembic finds the migrations; :func:`migrate` adds the connection."""
     config = Config()
-    # "%" of a path would start an interpolation
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("script_location", _written(HOME))
+    config.set_main_option("version_locations", "\n".join(map(_written, VERSIONS)))
+    config.attributes["applied"] = _applied
     return config
+
+
+def _written(path: Path) -> str:
+    # "%" of a path would start an interpolation
+    return str(path).replace("%", "%%")

@@ -1,23 +1,16 @@
-"""The journal on PostgreSQL: several processes and nodes write it, the database decides their races.
-
-Every write is a transaction of its own; PostgreSQL groups their commits by itself.
-"""
+"""PostgreSQL, through psycopg."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import URL, Engine, create_engine
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy import URL, Connection, create_engine, func, select, text
+from sqlalchemy.exc import DBAPIError
 
-from gateway.exchange.ports import JournalUnavailable
-from gateway.store._backend import Job, T
-from gateway.store._connection import Connection
-from gateway.store._writer import unavailable
+from gateway.store._connection import Connection as QuickConnection
+from gateway.store._server import CONNECT_S_MAX, WAIT_S_MAX, ServerBackend, Vendor
 
-ATTEMPTS_MAX = 5
-WAIT_S_MAX = 30
-CONNECT_S_MAX = 5
+APPLICATION = "yibao"
 SESSION = " ".join(
     f"-c {setting}"
     for setting in (
@@ -29,94 +22,25 @@ SESSION = " ".join(
         "idle_in_transaction_session_timeout=60s",
     )
 )
+UPGRADE_LOCK = 0x79696261
+"""Any fixed number: the key under which those who change tables take turns."""
+MIGRATION_LOCK_TIMEOUT = "1s"
+"""Every call behind a waiting ALTER TABLE waits as long, so a migration gives up soon and tries again."""
 _TRY_AGAIN = frozenset({"40001", "40P01"})
 """Serialization failure and deadlock: PostgreSQL asks for the whole transaction once more."""
+_LOCK_NOT_AVAILABLE = "55P03"
 
 
-class PostgresBackend:
+def postgres(url: URL, *, node: str, pool_size: int, read_only: bool) -> ServerBackend:
     """A PostgreSQL database.
 
     Args:
-        url: where it is; the driver is psycopg.
+        url: where it is.
         node: name of this node, shown in ``pg_stat_activity``.
         pool_size: connections at most.
         read_only: refuse writes.
     """
-
-    alone = False
-
-    def __init__(self, url: URL, *, node: str, pool_size: int, read_only: bool) -> None:
-        self._engine = _engine(url, node, pool_size)
-        # a single SELECT needs no BEGIN and ROLLBACK around it
-        self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._read_only = read_only
-
-    def write(self, job: Job[T]) -> T:
-        if self._read_only:
-            raise JournalUnavailable("the journal is open for reading only")
-        return _repeating(lambda: self._transaction(job))
-
-    def read(self, job: Job[T]) -> T:
-        return _repeating(lambda: self._select(job))
-
-    def room(self) -> bool:
-        return True
-
-    def check(self) -> list[str]:
-        return []
-
-    def close(self) -> None:
-        self._engine.dispose()
-
-    def _transaction(self, job: Job[T]) -> T:
-        with Connection(self._engine) as connection:
-            transaction = connection.begin()
-            try:
-                result = job(connection)
-            except DBAPIError as error:
-                raise _again_or_not(error) from None
-            # from here on nobody can tell whether it happened, so it is not run again
-            transaction.commit()
-            return result
-
-    def _select(self, job: Job[T]) -> T:
-        with Connection(self._reading) as connection:
-            try:
-                return job(connection)
-            except DBAPIError as error:
-                raise _again_or_not(error) from None
-
-
-class _AgainError(Exception):
-    """The transaction took no effect and may end otherwise when run once more."""
-
-    def __init__(self, cause: DBAPIError) -> None:
-        self.cause = cause
-
-
-def _again_or_not(error: DBAPIError) -> Exception:
-    """A lost race, a deadlock, or a pooled connection that a restart of the server has cut: once more."""
-    state = getattr(error.orig, "sqlstate", None)
-    again = isinstance(error, IntegrityError) or error.connection_invalidated or state in _TRY_AGAIN
-    return _AgainError(error) if again else error
-
-
-def _repeating(once: Callable[[], T]) -> T:
-    try:
-        for _ in range(ATTEMPTS_MAX - 1):
-            try:
-                return once()
-            except _AgainError:
-                continue
-        return once()
-    except _AgainError as error:
-        raise unavailable(error.cause) from None
-    except SQLAlchemyError as error:
-        raise unavailable(error) from None
-
-
-def _engine(url: URL, node: str, pool_size: int) -> Engine:
-    return create_engine(
+    engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=0,
@@ -124,7 +48,7 @@ def _engine(url: URL, node: str, pool_size: int) -> Engine:
         connect_args={
             "options": SESSION,
             "connect_timeout": CONNECT_S_MAX,
-            "application_name": f"yibao {node}"[:63],
+            "application_name": f"{APPLICATION} {node}"[:63],
             # a dead server is noticed while waiting, not after the system's two hours
             "keepalives_idle": 10,
             "keepalives_interval": 5,
@@ -132,3 +56,55 @@ def _engine(url: URL, node: str, pool_size: int) -> Engine:
             "tcp_user_timeout": WAIT_S_MAX * 1000,
         },
     )
+    return ServerBackend(engine, VENDOR, read_only=read_only)
+
+
+def _state(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None)
+
+
+def _begin_long(connection: Connection) -> None:
+    for setting in (
+        f"lock_timeout = '{MIGRATION_LOCK_TIMEOUT}'",
+        "statement_timeout = 0",
+        "idle_in_transaction_session_timeout = 0",
+    ):
+        connection.execute(text(f"SET {setting}"))
+    connection.commit()
+
+
+def _begin_snapshot(connection: Connection) -> None:
+    for setting in ("statement_timeout = 0", "idle_in_transaction_session_timeout = 0"):
+        connection.execute(text(f"SET LOCAL {setting}"))
+
+
+def _asking(function: str) -> Callable[[Connection], bool]:
+    """One of PostgreSQL's functions on advisory locks, for our key."""
+    question = select(getattr(func, function)(UPGRADE_LOCK))
+    return lambda connection: bool(connection.execute(question).scalar())
+
+
+def _unlock(connection: Connection) -> None:
+    connection.execute(select(func.pg_advisory_unlock(UPGRADE_LOCK)))
+
+
+def _others(connection: Connection) -> list[str]:
+    question = text(
+        "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = current_database()"
+        " AND pid <> pg_backend_pid() AND application_name LIKE :pattern ORDER BY 1"
+    )
+    return list(connection.execute(question, {"pattern": f"{APPLICATION} %"}).scalars().all())
+
+
+VENDOR = Vendor(
+    again=lambda error: _state(error) in _TRY_AGAIN,
+    waited_for_lock=lambda error: _state(error) == _LOCK_NOT_AVAILABLE,
+    snapshot=(("isolation_level", "REPEATABLE READ"), ("postgresql_readonly", True)),
+    begin_snapshot=_begin_snapshot,
+    begin_long=_begin_long,
+    lock=_asking("pg_try_advisory_lock"),
+    lock_shared=_asking("pg_try_advisory_xact_lock_shared"),
+    unlock=_unlock,
+    others=_others,
+    connection=QuickConnection,
+)

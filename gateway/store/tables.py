@@ -194,6 +194,15 @@ node = Table(
     PrimaryKeyConstraint("name", name="pk_node"),
 )
 
+# what is known of the store as a whole: the oldest program that may serve it, when it was restored (gateway/store/marks.py)
+store_mark = Table(
+    "store_mark",
+    metadata,
+    Column("name", Unicode(40), nullable=False),
+    Column("mark", Unicode(255), nullable=False),
+    PrimaryKeyConstraint("name", name="pk_store_mark"),
+)
+
 operator_log = Table(
     "operator_log",
     metadata,

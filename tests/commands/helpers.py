@@ -7,13 +7,23 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, cast
 
+from gateway.admin import Admin
 from gateway.cli import main
+from gateway.doubts_desk import DoubtsDesk
+from gateway.exchange.ports import State
+from gateway.metrics import Metrics
+from gateway.store_desk import StoreDesk
+
+if TYPE_CHECKING:
+    from gateway.console_desk import ConsoleDesk
+    from gateway.exchange.resolver import Resolver
+    from gateway.store import Store
 
 REPOSITORY = Path(__file__).parents[2]
 END_S_MAX = 40
@@ -43,6 +53,20 @@ workstation = {{ opter = "0001", opter_name = "操作员", opter_type = "1", mac
 [log]
 file = "{folder}/yibao.log"
 """
+
+
+def administration(store: Store, wake: Callable[[], None] = lambda: None) -> Admin:
+    """The administration side of a gateway as far as it is about the store."""
+    return Admin(
+        Metrics((), (), State),
+        checks={},
+        told={},
+        reload=list,
+        measure=lambda: None,
+        doubts=DoubtsDesk(cast("Resolver", None), store.operator_log),
+        store=StoreDesk(store, wake),
+        console=(cast("ConsoleDesk", None), ""),
+    )
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from gateway.store import open_store
 from tests.commands.helpers import write_config, yibao
+from tests.store.samples import intent, outcome
 
 
 def test_upgrade_makes_the_tables_and_check_finds_them_well(tmp_path: Path) -> None:
@@ -20,7 +23,7 @@ def test_check_names_tables_that_are_not_up_to_date(tmp_path: Path) -> None:
     config = write_config(tmp_path)
     yibao("db", "upgrade", "--config", config)
     with closing(sqlite3.connect(tmp_path / "yibao.db")) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = 'older'")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
     ran = yibao("db", "check", "--config", config)
     assert (ran.code, ran.out) == (1, "")
     assert "yibao db upgrade" in ran.err
@@ -38,3 +41,37 @@ def test_check_makes_no_file(tmp_path: Path) -> None:
     ran = yibao("db", "check", "--config", write_config(tmp_path))
     assert (ran.code, "不存在" in ran.err) == (1, True)
     assert not (tmp_path / "yibao.db").exists()
+
+
+def _written(folder: Path) -> None:
+    store = open_store(f"sqlite:///{folder}/yibao.db", node="n1")
+    store.upgrade()
+    store.journal.record(intent(), outcome())
+    store.close()
+
+
+def test_a_backup_is_restored_by_name_only(tmp_path: Path) -> None:
+    config, copy = write_config(tmp_path), tmp_path / "copy"
+    _written(tmp_path)
+    ran = yibao("db", "backup", copy, "--config", config, "--json")
+    shown = json.loads(ran.out)
+    assert (ran.code, shown["file"]) == (0, str(copy))
+    assert shown["sha256"] == hashlib.sha256(copy.read_bytes()).hexdigest()
+    again = yibao("db", "backup", copy, "--config", config)
+    assert (again.code, "已存在" in again.err) == (1, True)
+    for name, words in (("", "不是空的（已有 1 笔交易）"), ("other.db", "配置中的数据库是 yibao.db")):
+        ran = yibao("db", "restore", copy, "--config", config, *(("--replace", name) if name else ()))
+        assert (ran.code, words in ran.err) == (1, True)
+    ran = yibao("db", "restore", copy, "--config", config, "--replace", "yibao.db", "--json")
+    assert (ran.code, json.loads(ran.out)["escalated"]) == (0, 0)
+    ran = yibao("db", "check", "--config", config)
+    assert (ran.code, "尚未核对" in ran.err) == (1, True)
+
+
+def test_restore_of_what_is_no_backup(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    (tmp_path / "copy").write_bytes(b"no backup at all" * 100)
+    ran = yibao("db", "restore", tmp_path / "copy", "--config", config)
+    assert (ran.code, "不是备份文件" in ran.err) == (1, True)
+    ran = yibao("db", "restore", tmp_path / "missing", "--config", config)
+    assert (ran.code, "missing" in ran.err) == (1, True)

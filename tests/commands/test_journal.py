@@ -22,16 +22,12 @@ from gateway.commands.terminal import Misused
 from gateway.exchange.fakes import MemoryJournal
 from gateway.exchange.ports import Exchange, Query, State
 from gateway.store import Store, open_store
-from tests.commands.helpers import Ran, write_config, yibao
+from tests.commands.helpers import Ran, administration, write_config, yibao
+from tests.servers import in_process
 from tests.store.samples import NOW, intent, outcome, refusal
 
 CERTNO = "440102198001010013"
 _numbers = count(1)
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    return write_config(tmp_path)
 
 
 @pytest.fixture
@@ -41,6 +37,13 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.upgrade()
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def config(tmp_path: Path, store: Store) -> Iterator[Path]:
+    """Of a gateway whose administration side answers for its store."""
+    with in_process(administration(store)) as port:
+        yield write_config(tmp_path, port=port)
 
 
 def confirmed(store: Store, **changes: Any) -> Exchange:
@@ -62,6 +65,8 @@ def found(ran: Ran) -> list[int]:
         ("--ipt-no", "Z9", {"keys": (("ipt_no", "Z9"),)}),
         ("--ipt-otp-no", "Z9", {"keys": (("ipt_otp_no", "Z9"),)}),
         ("--certno", CERTNO, {"keys": (("certno", CERTNO),)}),
+        ("--card", "K9", {"keys": (("card", "K9"),)}),
+        ("--name", "张三丰", {"keys": (("psn_name", "张三丰"),)}),
         ("--msgid", "H44080300018202611210830159999", {"msgid": "H44080300018202611210830159999"}),
         ("--request-id", "R-9", {"request_id": "R-9"}),
         ("--infno", "2401", {"infno": "2401"}),
@@ -146,12 +151,14 @@ def test_a_state_that_is_none(config: Path) -> None:
     assert (ran.code, "IN_DOUBT" in ran.err) == (2, True)
 
 
-def test_no_store_yet(config: Path) -> None:
+def test_no_store_yet(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
     ran = yibao("journal", "search", "--config", config)
     assert (ran.code, "不存在" in ran.err) == (1, True)
 
 
-def test_a_store_without_tables_says_so(tmp_path: Path, config: Path) -> None:
+def test_a_store_without_tables_says_so(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
     open_store(f"sqlite:///{tmp_path}/yibao.db", node="n").close()
     ran = yibao("journal", "search", "--config", config)
     assert ran.code == 1

@@ -1,12 +1,20 @@
-"""The journals that the conformance suite runs over."""
+"""The journals that the conformance suite runs over.
+
+Oracle and SQL Server take part where ``YIBAO_TEST_ORACLE_URL`` or ``YIBAO_TEST_MSSQL_URL`` names an empty database.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import Connection, Dialect, event
+from sqlalchemy.dialects import mssql, oracle
+from sqlalchemy.engine import Engine
+from sqlalchemy.sql import Executable
 
 from gateway.exchange.fakes import MemoryJournal, MemoryNodes
 from gateway.exchange.ports import Journal
@@ -16,6 +24,12 @@ from gateway.store.tables import metadata
 from tests.pg import PgServer
 from tests.protect.keys import MemoryKeys
 
+GIVEN = {
+    name: os.environ[variable]
+    for name, variable in (("oracle", "YIBAO_TEST_ORACLE_URL"), ("mssql", "YIBAO_TEST_MSSQL_URL"))
+    if os.environ.get(variable)
+}
+"""Databases that only some machines have."""
 KEPT = ("operator_log", "operator_log_head", "store_key")
 """The first two cannot be emptied, the third says which keys the open store works with; no test of this suite writes to them."""
 
@@ -29,6 +43,35 @@ def pg_store(pg_server: PgServer) -> Iterator[tuple[str, Store]]:
     store.close()
 
 
+@pytest.fixture(scope="session")
+def given_stores() -> Iterator[dict[str, Store]]:
+    stores = {name: open_store(url, node="test") for name, url in GIVEN.items()}
+    for store in stores.values():
+        store.upgrade()
+    yield stores
+    for store in stores.values():
+        store.close()
+
+
+@pytest.fixture(scope="session")
+def others_compile() -> Iterator[None]:
+    """Whatever the suite makes the store execute is SQL for Oracle and SQL Server too, not only what has a name."""
+    dialects: list[Dialect] = [oracle.dialect(), mssql.dialect()]
+    seen: set[int] = set()
+    kept: list[Executable] = []
+
+    def compile_it(connection: Connection, statement: object, *_: object) -> None:
+        if connection.dialect.name == "sqlite" and isinstance(statement, Executable) and id(statement) not in seen:
+            seen.add(id(statement))
+            kept.append(statement)
+            for dialect in dialects:
+                assert str(statement.compile(dialect=dialect))  # type: ignore[attr-defined]
+
+    event.listen(Engine, "before_execute", compile_it)
+    yield
+    event.remove(Engine, "before_execute", compile_it)
+
+
 class MemoryStore:
     """Journal and registry in memory, as :class:`gateway.store.Store` holds them."""
 
@@ -37,7 +80,7 @@ class MemoryStore:
         self.nodes = MemoryNodes(self.journal)
 
 
-@pytest.fixture(params=["memory", "sqlite", "sqlite-plain", "postgresql"])
+@pytest.fixture(params=["memory", "sqlite", "sqlite-plain", "postgresql", *GIVEN])
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store | MemoryStore]:
     """An empty store."""
     if request.param == "memory":
@@ -46,13 +89,19 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store | M
         keys = MemoryKeys(Cipher.SM4) if request.param == "sqlite" else None
         store = open_store(f"sqlite:///{tmp_path / 'journal.db'}", node="test", keys=keys)
         store.upgrade()
+        request.getfixturevalue("others_compile")
         yield store
         store.close()
-    else:
+    elif request.param == "postgresql":
         url, store = request.getfixturevalue("pg_store")
         # a new database for each test would take ten times as long
         with psycopg.connect(url) as connection:
             connection.execute(f"TRUNCATE {', '.join(name for name in metadata.tables if name not in KEPT)}")
+        yield store
+    else:
+        store = request.getfixturevalue("given_stores")[request.param]
+        for table in reversed([table for table in metadata.sorted_tables if table.name not in KEPT]):
+            store._backend.write(lambda connection, table=table: connection.execute(table.delete()).rowcount)
         yield store
 
 

@@ -137,7 +137,7 @@ def bench(found: House, store: Store | None = None) -> Bench:
         store: another one than the gateway's: a fresh one takes no time, but nothing resolves doubts in it.
     """
     gateway, told = found.gateway, Clock()
-    doubts = DoubtsDesk(gateway.resolver) if store is None else None
+    doubts = DoubtsDesk(gateway.resolver, gateway.store.operator_log) if store is None else None
     store = store or gateway.store
     desk = ConsoleDesk(store, told, sign_in_policy(gateway.settings), doubts)
     line = Line(found)

@@ -62,7 +62,7 @@ def test_who_was_paused_past_the_takeover_sends_nothing(place: Two, infno: str) 
             before = place.ledger()
         finally:
             go_on(pid)
-        told = waiting.result(40)
+        told = waiting.result(60)
         assert str(told["infcode"]) != "0", "it has sent nothing and knows of no outcome"
         assert place.ledger()["requests"] == before["requests"], "nothing left it"
         until(lambda: place.row("a").state is NodeState.RUNNING, "it does not register again")
@@ -81,7 +81,7 @@ def _listed(place: Two) -> None:
     """What the operator sees."""
     listed = json.loads(yibao("nodes", "--json", "--config", place.houses["b"].config).out)
     assert {one["name"]: (one["state"], one["epoch"]) for one in listed} == {"a": ("running", 3), "b": ("running", 1)}
-    assert all(one["heartbeat_age_s"] < 40 for one in listed)
+    assert all(one["heartbeat_age_s"] < 60 for one in listed)
     assert "127.0.0.1" in yibao("nodes", "--config", place.houses["b"].config).out
 
 

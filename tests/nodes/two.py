@@ -17,7 +17,7 @@ from tests.commands.helpers import running
 from tests.kills.house import House
 from tests.servers import free_ports
 
-WITHIN_S = 40.0
+WITHIN_S = 60.0
 LOOK_EVERY_S = 0.05
 CONFIG = """\
 production = false
@@ -36,7 +36,7 @@ node = "{name}"
 
 [nodes]
 heartbeat_s = 0.3
-dead_after_s = 2
+dead_after_s = 5
 
 [resolve]
 pause_s = 0.2

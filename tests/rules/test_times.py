@@ -20,6 +20,7 @@ from gateway.rules.times import (
     moment,
     read_instant,
     stay_days,
+    to_minute,
 )
 
 FROM, TO = datetime(1901, 1, 1), datetime(2198, 1, 1)  # noqa: DTZ001  Hypothesis wants them naive
@@ -100,6 +101,10 @@ def test_ahead_is_measured_before_truncation() -> None:
     assert told.minute == NOW
     assert ahead_s(told, NOW) == 30
     assert ahead_s(at("2026-03-10 11:59:30"), NOW) == -30
+
+
+def test_the_minute_is_shanghai_s_whatever_the_clock_s_zone() -> None:
+    assert to_minute(NOW.astimezone(UTC)).isoformat() == "2026-03-10T12:00:00+08:00"
 
 
 def at(raw: str) -> Moment:

@@ -121,7 +121,7 @@ class Desk:
             )
         )
         box = self._post(infno, messages.as_xml({}, message), client)
-        if box.wait(WAIT_S) and isinstance(box.value, Reply) and box.value.code not in (code, *STORE_FAULTS):
+        if box.wait(WAIT_S) and isinstance(box.value, Reply) and box.value.code not in (code, *NOT_LOOKED_AT):
             raise Violation(f"{client.name} {infno}: expected {code}, told {box.value}")
         self._let_them_end()
 
@@ -460,7 +460,7 @@ class Desk:
         """A request_id in force with other content is refused."""
         text = messages.as_xml({"request_id": request_id}, messages.undo("1", "2"))
         box = self._post("2404", text)
-        if box.wait(WAIT_S) and isinstance(box.value, Reply) and box.value.code not in ("GW-1409", *STORE_FAULTS):
+        if box.wait(WAIT_S) and isinstance(box.value, Reply) and box.value.code not in ("GW-1409", *NOT_LOOKED_AT):
             raise Violation(f"request_id {request_id} is in force, other content under it was told {box.value}")
         self._let_them_end()
 
@@ -485,7 +485,8 @@ class Desk:
                 self.world.schedule.sleep(1.0)
 
 
-STORE_FAULTS = ("GW-5001",)
+NOT_LOOKED_AT = ("GW-4003", "GW-5001")
+"""Answered before anybody looks at what the request says."""
 UNFINISHED = ("GW-4101", "GW-4102", "GW-4120", "GW-1423", "GW-1425", "GW-4001", "GW-4002", "GW-4003", "GW-4110")
 """The HIS asks again after these."""
 

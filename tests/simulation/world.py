@@ -25,7 +25,7 @@ from gateway.exchange.breaker import Breaker, BreakerPolicy
 from gateway.exchange.call import Call, Client, Reply
 from gateway.exchange.decide import Act, Decision
 from gateway.exchange.exchange import Exchange, refusal_reply
-from gateway.exchange.gate import PROBE, PlatformGate, WatchedPlatform
+from gateway.exchange.gate import PROBE, CallsInHand, PlatformGate, WatchedPlatform
 from gateway.exchange.limits import FairQueue, Shares
 from gateway.exchange.msgid import MsgidSequence
 from gateway.exchange.nodes import Membership
@@ -36,7 +36,7 @@ from gateway.exchange.prober import Prober
 from gateway.exchange.resolver import Policy, Resolver
 from gateway.exchange.resolver_loop import ResolverLoop, WorkList
 from gateway.exchange.sign_in import SignIns
-from gateway.faults import Unreadable
+from gateway.faults import Refused, Unreadable
 from gateway.hours import read_closing
 from gateway.simulator import Simulator
 from gateway.simulator.ledger import Ledger
@@ -63,6 +63,7 @@ STOPPED_S_MAX = 900.0
 """Much longer than the settle time: others take over, settle, and the HIS begins anew before the node goes on."""
 PLACES = 1
 """Turns to the platform per node."""
+CALLS_IN_HAND = 3
 TURN_WAIT_S = 5.0
 CALL_S_MAX = 30.0
 BREAKER = BreakerPolicy(bad_min=3, window_s=120, slow_s=READ_TIMEOUT_S * 0.8, pause_s=10, pause_s_max=60)
@@ -145,6 +146,7 @@ class Node:
         self.owner = Owner(name)
         self.owner.alive = False
         self.exchange: Exchange | None = None
+        self.in_hand: CallsInHand
         self.resolver: Resolver | None = None
         self.boxes: dict[Box, None] = {}
         self.lives = 0
@@ -225,6 +227,7 @@ class Node:
             world.faults[f"turned away {code}"] += 1
             world.tell(self.name, f"turns away {client} {code}")
 
+        self.in_hand = CallsInHand(Shares(CALLS_IN_HAND, [HIS.name], 0.0), limited)
         return PlatformGate(
             "simulated",
             Breaker(BREAKER),
@@ -324,8 +327,12 @@ class Node:
             return
         world.calls += 1
         head, message = _read(infno, text)
+        call = Call(client, infno, message, text.encode(), "string", head)
         try:
-            reply = exchange.handle(Call(client, infno, message, text.encode(), "string", head))
+            with self.in_hand.hold(client.name):
+                reply = exchange.handle(call)
+        except Refused as limit:
+            reply = exchange.refuse(call, limit)
         except Unreadable as refusal:
             reply = refusal_reply(refusal)
         self.check_alive()
@@ -515,8 +522,12 @@ class World:
 
     def _stop_some(self) -> None:
         """SIGSTOP, and SIGCONT up to long after the others have taken over what it was doing."""
+        self.stop(self.rng.choice(self.nodes))
+
+    def stop(self, node: Node) -> None:
+        """Nothing of this node happens for a while."""
         self.faults["stopped"] += 1
-        node, seconds = self.rng.choice(self.nodes), self.rng.uniform(1.0, STOPPED_S_MAX)
+        seconds = self.rng.uniform(1.0, STOPPED_S_MAX)
         node.stopped_until_s = self.schedule.now_s + seconds
         self.tell(node.name, f"is stopped for {seconds:.0f} s")
 

@@ -168,6 +168,32 @@ def test_a_settlement_list_status_counts_without_the_list() -> None:
     assert (life.stay.settlement, life.stay.settlements[0].list_status) == ("listed", "2")
 
 
+def test_a_ward_in_after_a_discharge_is_a_recall_once_that_is_undone() -> None:
+    """Without a Recall told: HIS writes a ward-in row when it takes the patient back (ET-07)."""
+    life = Life().reg().ward("10:05").change("10:05").leave("16:00").ward("17:00", "e9").void("e1")
+    assert life.stay.times.t_ward is not None
+    assert life.stay.times.t_ward.ref == "e9", (
+        "the discharge stands: the first ward-in was entered wrongly and entered anew"
+    )
+    assert life.back().stay.times.t_ward is None
+
+
+def test_the_last_ward_out_is_that_of_the_discharge() -> None:
+    life = Life().reg().ward("10:05")
+    walk = []
+    for step in (
+        lambda: life.tell("ward_out", "o1", "12:00", ward_code="A"),
+        lambda: life.tell("transfer", "t1", "12:00", ward_code="B"),  # out of one ward and into the next
+        lambda: life.tell("ward_out", "o2", "16:00", ward_code="B"),
+        lambda: life.tell("recall", "r1", "16:30", ward_code="B"),
+        lambda: life.tell("ward_out", "o3", "18:00", ward_code="B"),
+    ):
+        step()
+        out = life.stay.times.t_wout
+        walk.append(out.text[11:16] if out else "")
+    assert walk == ["12:00", "", "16:00", "", "18:00"]
+
+
 def test_death_is_told_by_the_discharge() -> None:
     life = Life().reg().ward("10:05").change("10:05").leave("10:25", die_date="2026-03-02")
     assert str(life.stay.died) == "2026-03-02"

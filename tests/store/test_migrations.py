@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from alembic import command
 from sqlalchemy import Connection, text
 
 from gateway.exchange.ports import JournalUnavailable, Query, State
 from gateway.store import open_store
-from gateway.store._migrate import _config
+from gateway.store._migrate import migrate
 from tests.store.samples import LATER, NOW, intent, outcome
 
 OLD_ROW = """
@@ -24,9 +23,7 @@ OLD_STATES = ("REFUSED", "INTENDED", "CONFIRMED", "DECLINED", "NOT_SENT", "IN_DO
 
 
 def _old_journal(connection: Connection) -> None:
-    config = _config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "0001")
+    migrate(connection, "0001")
     at = int(NOW.timestamp() * 1000)
     for number, state in enumerate(OLD_STATES, 1):
         connection.execute(text(OLD_ROW), {"id": number, "state": state, "msgid": f"m{number}", "at": at})

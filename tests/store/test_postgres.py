@@ -127,7 +127,7 @@ def test_a_server_that_dies_and_comes_back(nodes: list[Store], pg_server: PgServ
             journal.intend(intent(request_id="while it was dead"))
         with pytest.raises(JournalUnavailable):
             journal.get(rows[0].id)
-        with pytest.raises(StoreError, match="无法升级"):
+        with pytest.raises(StoreError, match="连接不上数据库 postgresql"):
             nodes[0].upgrade()
         assert "数据库无法读取" in nodes[0].check()[0]
     finally:

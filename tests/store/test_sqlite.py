@@ -23,7 +23,7 @@ from gateway.store import Store, StoreError, open_store
 from gateway.store import _sqlite as sqlite_backend
 from gateway.store import journal as journal_tables
 from gateway.store._writer import GroupWriter
-from tests.store.samples import NOW, intent, outcome
+from tests.store.samples import INSTITUTION, NOW, intent, outcome
 
 ROOT = Path(__file__).parents[2]
 
@@ -103,6 +103,7 @@ def test_a_killed_process_holds_nothing(path: Path) -> None:
 def test_others_read_while_one_writes(path: Path, store: Store) -> None:
     reader = opened(path, read_only=True)
     row = store.journal.intend(intent())
+    store.journal.next_msgids(INSTITUTION, NOW, 10_000)
     assert reader.journal.get(row.id) == row
     assert reader.check() == []
     with pytest.raises(JournalUnavailable, match="reading only"):
@@ -125,7 +126,7 @@ def test_reading_what_nobody_writes(path: Path, store: Store) -> None:
         ("sqlite://", "应指明文件"),
         ("sqlite:///:memory:", "应指明文件"),
         ("sqlite:///a?b/j.db", "不带参数"),
-        ("oracle://u:secret@h/x", "不支持的数据库 oracle"),
+        ("mysql://u:secret@h/x", "不支持的数据库 mysql"),
         ("no url, but a secret", "数据库地址格式错误"),
     ],
 )
@@ -375,6 +376,7 @@ def test_a_full_disk_takes_nothing_half(path: Path) -> None:
     lines = printed.split()
     assert lines[-3] == "full"
     store = opened(path)
+    store.journal.next_msgids(INSTITUTION, NOW, 10_000)
     assert store.check() == []
     ids = {int(line) for line in lines if line != "full"}
     assert {row.id for row in store.journal.search(Query(limit=1000))} == ids
@@ -429,6 +431,7 @@ def test_damaged_bytes_are_not_handed_out(store: Store, path: Path, statement: s
 
 def test_check_finds_what_is_missing(store: Store, path: Path) -> None:
     _finished(store)
+    store.journal.next_msgids(INSTITUTION, NOW, 10_000)
     _spoil(path, "DELETE FROM exchange_body WHERE kind = 'platform_request'")
     assert store.check() == ["有 1 笔已发送的交易缺少请求原文"]
     _spoil(path, "DELETE FROM exchange")

@@ -29,7 +29,7 @@ def upgrade() -> None:
 
 
 def _widen_states() -> None:
-    if op.get_bind().dialect.name != "sqlite":
+    if op.get_context().dialect.name != "sqlite":
         op.drop_constraint("ck_exchange_state", "exchange", type_="check")
         op.create_check_constraint("ck_exchange_state", "exchange", f"state IN {STATES}")
         return

@@ -12,7 +12,7 @@ BEGIN SELECT RAISE(ABORT, 'operator_log is append-only'); END
 """
 POSTGRESQL = (
     """
-CREATE FUNCTION operator_log_is_append_only() RETURNS trigger LANGUAGE plpgsql AS
+CREATE OR REPLACE FUNCTION operator_log_is_append_only() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION 'operator_log is append-only'; END $$
 """,
     """
@@ -45,9 +45,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name="pk_operator_log_head"),
     )
     op.bulk_insert(head, [{"name": "head", "seq": 0, "hash": None}])
-    if op.get_bind().dialect.name == "sqlite":
+    if op.get_context().dialect.name == "sqlite":
         for what in ("UPDATE", "DELETE"):
             op.execute(SQLITE.format(what=what))
-    elif op.get_bind().dialect.name == "postgresql":
+    elif op.get_context().dialect.name == "postgresql":
         for statement in POSTGRESQL:
             op.execute(statement)
