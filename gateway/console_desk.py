@@ -1,6 +1,6 @@
 """What the console asks of the process that owns the store: every write of it, and every act of a person.
 
-The console reads the store itself and writes nothing (decision 0015). It reaches this desk on the administration
+The console reads the store itself and writes nothing (decision 0016). It reaches this desk on the administration
 address of the same machine, with a token that ``serve`` makes anew at each start.
 """
 
