@@ -35,6 +35,7 @@ from gateway.store.nodes import SqlNodes
 from gateway.store.operator_log import OperatorLog
 from gateway.store.resealing import Resealing
 from gateway.store.restore import Gap, Restored, escalate_lost, read_gap, restore
+from gateway.store.vouchers import SqlVouchers
 
 __all__ = ["Gap", "LostTime", "Manifest", "Restored", "Store", "StoreError", "open_configured", "open_store"]
 
@@ -53,6 +54,7 @@ class Store:
         self.accounts = Accounts(backend)
         self.figures = Figures(backend)
         self.operator_log = OperatorLog(guarded, clock.now)
+        self.vouchers = SqlVouchers(guarded)
         self.resealing = Resealing(guarded, self._keys)
         self._keys.admit()
 

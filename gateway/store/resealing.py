@@ -21,6 +21,7 @@ from gateway.store import resealing_statements as sql
 from gateway.store import statements
 from gateway.store._backend import Backend, StoreError
 from gateway.store._keys import GONE, KNOWN, PLAIN_VERSION, READ, WRITTEN, Keys, StoreKey, sealing_of
+from gateway.store.vouchers import reseal_vouchers
 
 log = structlog.get_logger(__name__)
 
@@ -136,6 +137,9 @@ class Resealing:
             return 0
         if row.done_below == FINISHED:
             return None
+        if vouchers := reseal_vouchers(connection):
+            _move(connection, row, row.done_below, row.changed + vouchers)
+            return 0
         ids = connection.execute(sql.NEXT_IDS, {"after": row.done_below, "count": BATCH}).scalars().all()
         if ids:
             changed = reseal(connection, list(ids))
