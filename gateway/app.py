@@ -59,7 +59,7 @@ from gateway.soap.operations import (
 )
 from gateway.soap.services import LegacyService, StringService, TypedService
 from gateway.stays.desk import StayDesk
-from gateway.store import LostTime, Store, open_configured
+from gateway.store import Store, open_configured
 from gateway.store_desk import StoreDesk
 
 log = structlog.get_logger(__name__)
@@ -193,7 +193,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         node=membership.current,
         unknown_fields=settings.contract.unknown_fields,
         twin_wait_s=settings.limits.twin_wait_s,
-        lost=LostTime(store),
+        after_restore=store.after_restore,
         gate=gate,
         times=_times(settings),
         still_mine=membership.still_mine,

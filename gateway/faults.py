@@ -153,6 +153,14 @@ VISIT_UNRESOLVED = _fault(
     "no",
 )
 
+TAKEN_IN_BEFORE = _fault(
+    "GW-1426",
+    "平台已有这一笔",
+    "数据库由备份恢复后，依平台清单补记了这次就诊的同种交易，至今有效；再办一次可能重复结算。",
+    "以补记的结果为准（可用 Outcome 查询）；确要重办的，先撤销补记的那一笔。",
+    "no",
+)
+
 # GW-20xx: who are you, may you
 CLIENT_UNKNOWN = _fault(
     "GW-2001",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +14,9 @@ from gateway.commands.terminal import (
     ConfigOption,
     Failed,
     JsonOption,
+    Misused,
     complain,
+    log_to_stderr,
     print_json,
     print_pairs,
     progress,
@@ -24,6 +27,7 @@ from gateway.commands.terminal import (
 if TYPE_CHECKING:
     from gateway.settings import Settings
     from gateway.store import Manifest, Store
+    from gateway.store.aftermath import Compared
 
 app = typer.Typer(help="交易日志的数据库：升级、备份、恢复、检查。", no_args_is_help=True)
 
@@ -88,6 +92,79 @@ def restore(
 
 
 @app.command()
+def reconcile(
+    context: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="LIST", help="平台的结算清单：3202 的结果文件，或含 msgid 的 CSV、JSON。", show_default=False
+        ),
+    ] = None,
+    operator: Annotated[str, typer.Option(help="核对人姓名；写明即把差异记入交易日志。")] = "",
+    since: Annotated[str, typer.Option(metavar="TIME", help="清单从何时起是完整的，缺省为备份之前一天。")] = "",
+    close: Annotated[
+        bool, typer.Option("--close", help="核对完毕，恢复办理全部交易；须写明 --operator 与 --reason。")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="凭什么认为核对完毕。")] = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """恢复之后：把平台的结算清单与交易日志比对，补记差异，最后结束“只办理查询”。SQLite 须先停掉网关。"""
+    from gateway import clock
+    from gateway.store.aftermath import Compared, read_list
+
+    if file is None and not close:
+        raise Misused("须给出平台的结算清单，或 --close")
+    if close and not (operator.strip() and reason.strip()):
+        raise Misused("--close 须写明 --operator 与 --reason")
+    listed = read_list(file) if file else []
+    taking = bool(operator.strip())
+    with _opened(settings(context, config), read_only=not taking) as store:
+        found = store.reconcile(listed, _moment(since)) if file else Compared()
+        taken = store.take_over(found, clock.now(), operator.strip()) if taking and file else []
+        if taking:
+            detail = f"补记 {len(taken)} 笔，撤销 {len(found.undone_there)} 笔" + (f"；{reason}" if close else "")
+            store.operator_log.append(operator.strip(), "db reconcile", str(file or ""), detail)
+        gap = store.close_gap() if close else None
+    shown = _compared(found, taken)
+    if as_json:
+        print_json(shown)
+        return
+    for sentence in _sentences(found):
+        say(sentence)
+    print_pairs({name: value if isinstance(value, int) else len(value) for name, value in shown.items()})
+    if taken:
+        complain(f"补记的 {len(taken)} 笔已转人工，其就诊不能再结算，直到了结：yibao doubts list")
+    if gap:
+        say(f"{gap} 已核对完毕，网关恢复办理全部交易。")
+
+
+def _moment(text: str) -> datetime | None:
+    from gateway.commands.journal_rows import moment
+
+    return moment(text) if text else None
+
+
+def _compared(found: Compared, taken: list[int]) -> dict[str, int | list[Any]]:
+    return {
+        "same": found.same,
+        "only_there": [line.msgid for line in found.only_there],
+        "undone_there": [line.msgid for _, line in found.undone_there],
+        "only_here": [msgid for _, msgid in found.only_here],
+        "taken_in": taken,
+    }
+
+
+def _sentences(found: Compared) -> Iterator[str]:
+    for line in found.only_there:
+        yield f"只在平台：{line}" + ("（已撤销）" if line.undone else "")
+    for number, line in found.undone_there:
+        yield f"平台已撤销：编号 {number}，{line}"
+    for number, msgid in found.only_here:
+        yield f"只在交易日志：编号 {number}，msgid {msgid}"
+
+
+@app.command()
 def check(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """检查数据库是否损坏、结构是否为所需版本、记录是否自相矛盾；只读，网关运行时也可用。"""
     with _opened(settings(context, config), read_only=True) as store, _told("检查") as told:
@@ -107,6 +184,7 @@ def check(context: typer.Context, config: ConfigOption = None, as_json: JsonOpti
 def _opened(given: Settings, *, read_only: bool = False) -> Iterator[Store]:
     from gateway.store import open_configured
 
+    log_to_stderr()
     store = open_configured(given, read_only=read_only)
     try:
         yield store

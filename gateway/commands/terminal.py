@@ -121,6 +121,14 @@ def progress() -> Iterator[Progress]:
         yield bar
 
 
+def log_to_stderr() -> None:
+    """What parts of the gateway log while a command uses them; standard output is for results."""
+    import structlog
+
+    if not structlog.is_configured():
+        structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+
+
 # ----------------------------------------------------------------- failures
 
 _TOLD: Final = {

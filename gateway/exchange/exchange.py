@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -67,7 +67,6 @@ from gateway.faults import (
     PLATFORM_DECLINED,
     READ_UNANSWERED,
     REQUEST_ID_TAKEN,
-    RESTORED,
     STORE_UNAVAILABLE,
     TAKEN_OVER,
     TRANSACTION_FORBIDDEN,
@@ -151,8 +150,8 @@ class Exchange:
         unknown_fields: ``warn`` or ``refuse`` for fields that no table has.
         wait: pauses the calling thread for so many seconds.
         twin_wait_s: seconds a caller waits for the first answer to the same request, or for the exchange before it.
-        lost: what the journal has lost in a restore, until somebody has accounted for it; empty when nothing. Until
-            then only reads are carried.
+        after_restore: asked, with infno and visits, before anything but a read is carried; raises ``Refused`` for what
+            the journal may have lost in a restore.
         gate: passed before the intent is written; a turn on the way to the platform.
         times: how long the parts of a call may take.
         monotonic: seconds that no clock step changes.
@@ -175,7 +174,7 @@ class Exchange:
         unknown_fields: str = "warn",
         wait: Callable[[float], None] = time.sleep,
         twin_wait_s: float = TWIN_WAIT_S,
-        lost: Callable[[], str] = lambda: "",
+        after_restore: Callable[[str, Sequence[str]], None] = lambda _, __: None,
         gate: Gate = OPEN_GATE,
         times: Times = TIMES,
         monotonic: Callable[[], float] = time.monotonic,
@@ -194,7 +193,7 @@ class Exchange:
         self._refuse_unknown = unknown_fields == "refuse"
         self._wait = wait
         self._twin_wait_s = twin_wait_s
-        self._lost = lost
+        self._after_restore = after_restore
         self._gate = gate
         self._times = times
         self._monotonic = monotonic
@@ -229,8 +228,7 @@ class Exchange:
             case = self._checked(call, transaction, interface, received_at, allowance)
             if transaction.safety == "read":
                 return self._answered_before(case, interface) or self._ask(case, interface)
-            if lost := self._lost():
-                raise Refused(RESTORED, lost)
+            self._after_restore(transaction.infno, case.visits)
             return self._once(case, interface)
         except Refused as refusal:
             return self._refused(call, refusal, received_at)

@@ -7,7 +7,7 @@ store.journal.intend(...)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -26,7 +26,9 @@ from gateway.store._oracle import oracle
 from gateway.store._postgres import postgres
 from gateway.store._server import ServerBackend
 from gateway.store._sqlite import SqliteBackend
+from gateway.store._veil_past import veil_everything
 from gateway.store.accounts import Accounts
+from gateway.store.aftermath import AfterRestore, Compared, Listed, close_gap, compare, take_over
 from gateway.store.backup import Manifest, Told, write_backup
 from gateway.store.figures import Figures
 from gateway.store.integrity import check
@@ -37,7 +39,7 @@ from gateway.store.resealing import Resealing
 from gateway.store.restore import Gap, Restored, escalate_lost, read_gap, restore
 from gateway.store.vouchers import SqlVouchers
 
-__all__ = ["Gap", "LostTime", "Manifest", "Restored", "Store", "StoreError", "open_configured", "open_store"]
+__all__ = ["Gap", "Manifest", "Restored", "Store", "StoreError", "open_configured", "open_store"]
 
 POOL_SIZE = 8
 
@@ -47,7 +49,7 @@ class Store:
 
     def __init__(self, backend: Backend, keys: KeySource | None = None) -> None:
         self._backend = backend
-        self._keys = Keys(backend, keys)
+        self._keys = Keys(backend, keys, veil_everything)
         guarded = GuardedBackend(backend, self._keys) if keys else backend
         self.journal = SqlJournal(guarded)
         self.nodes = SqlNodes(backend)
@@ -55,6 +57,7 @@ class Store:
         self.figures = Figures(backend)
         self.operator_log = OperatorLog(guarded, clock.now)
         self.vouchers = SqlVouchers(guarded)
+        self.after_restore = AfterRestore(backend, self.journal)
         self.resealing = Resealing(guarded, self._keys)
         self._keys.admit()
 
@@ -109,6 +112,18 @@ class Store:
         gap = self.gap()
         return escalate_lost(self.journal, gap, now) if gap else 0
 
+    def reconcile(self, listed: Iterable[Listed], since: datetime | None = None) -> Compared:
+        """The platform's list beside a restored journal. See :func:`gateway.store.aftermath.compare`."""
+        return compare(self._backend, self.journal, listed, since)
+
+    def take_over(self, found: Compared, now: datetime, operator: str) -> list[int]:
+        """Take what the list told into a restored journal. See :func:`gateway.store.aftermath.take_over`."""
+        return take_over(self._backend, self.journal, found, now, operator)
+
+    def close_gap(self) -> Gap:
+        """Say that the lost time is accounted for. See :func:`gateway.store.aftermath.close_gap`."""
+        return close_gap(self._backend)
+
     def gap(self) -> Gap | None:
         """The time that a restore has lost and nobody has accounted for. Raises ``JournalUnavailable``."""
         return self._backend.read(read_gap)
@@ -116,21 +131,6 @@ class Store:
     def close(self) -> None:
         """Finish the writes that were accepted, then let the database go."""
         self._backend.close()
-
-
-class LostTime:
-    """What a restore has lost, in words for staff; empty once it is accounted for, and from then on without asking."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._closed = False
-
-    def __call__(self) -> str:
-        """Raises ``JournalUnavailable`` when the store cannot be read."""
-        gap = None if self._closed else self._store.gap()
-        # only a restore opens a gap, and that needs a store that nobody serves
-        self._closed = gap is None
-        return f"{gap} 的交易没有记录" if gap else ""
 
 
 def open_store(

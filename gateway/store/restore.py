@@ -31,6 +31,8 @@ from gateway.store.marks import read_mark, set_mark
 from gateway.store.tables import exchange, metadata, msgid_high
 
 GAP_SINCE, GAP_UNTIL = "gap_since", "gap_until"
+RESTORED_EVER = "restored_at"
+"""Never removed: from then on there may be exchanges taken in from the platform's list."""
 AHEAD_S: Final = 120
 """Seconds that the first msgid after a restore runs ahead of the clock: more than 60 raises an alarm in ordinary service."""
 PAGE: Final = 100
@@ -168,6 +170,7 @@ def _mark(connection: Connection, manifest: Manifest, now: datetime) -> Restored
     gap = Gap(min(taken, earlier.since) if earlier else taken, max(now, taken))
     set_mark(connection, GAP_SINCE, str(entries.to_ms(gap.since)))
     set_mark(connection, GAP_UNTIL, str(entries.to_ms(gap.until)))
+    set_mark(connection, RESTORED_EVER, str(entries.to_ms(gap.until)))
     _raise_msgids(connection, gap)
     _leap(connection, gap)
     return Restored(manifest, gap, connection.execute(OPEN_COUNT).scalar_one())

@@ -15,20 +15,28 @@ from sqlalchemy import (
     LargeBinary,
     PrimaryKeyConstraint,
     Table,
+    Unicode,
     UnicodeText,
 )
 
+from gateway.protect.guard import TOKEN_WIDTH
 from gateway.store.tables import RowId, metadata, text_column
+
+
+def token_column(name: str, *, nullable: bool = True) -> Column[str]:
+    """A name that is kept as a token (``_veil.py``)."""
+    return Column(name, Unicode(TOKEN_WIDTH), nullable=nullable)
+
 
 stay_fact = Table(
     "stay_fact",
     metadata,
     Column("exchange_id", RowId, ForeignKey("exchange.id", name="fk_stay_fact"), nullable=False),
     Column("seq", Integer, nullable=False),
-    text_column("mdtrt_id"),
-    text_column("ipt_no"),
-    text_column("psn_no"),
-    text_column("setl_id"),
+    token_column("mdtrt_id"),
+    token_column("ipt_no"),
+    token_column("psn_no"),
+    token_column("setl_id"),
     Column("packed", LargeBinary, nullable=False),
     PrimaryKeyConstraint("exchange_id", "seq", name="pk_stay_fact"),
     Index("ix_stay_fact_mdtrt", "mdtrt_id", "exchange_id"),
@@ -41,8 +49,8 @@ ward_event = Table(
     "ward_event",
     metadata,
     Column("id", RowId, Identity(), primary_key=True),
-    text_column("ipt_no", nullable=False),
-    text_column("mdtrt_id"),
+    token_column("ipt_no", nullable=False),
+    token_column("mdtrt_id"),
     text_column("event_id", nullable=False),
     text_column("kind", nullable=False),
     text_column("ward_code"),
@@ -61,7 +69,7 @@ hospital_record = Table(
     "hospital_record",
     metadata,
     Column("id", RowId, Identity(), primary_key=True),
-    text_column("ipt_no", nullable=False),
+    token_column("ipt_no", nullable=False),
     text_column("kind", nullable=False),
     Column("version", BigInteger, nullable=False),
     text_column("content", nullable=False),
@@ -76,9 +84,9 @@ adoption = Table(
     "adoption",
     metadata,
     Column("id", RowId, Identity(), primary_key=True),
-    text_column("ipt_no"),
-    text_column("mdtrt_id"),
-    text_column("psn_no"),
+    token_column("ipt_no"),
+    token_column("mdtrt_id"),
+    token_column("psn_no"),
     text_column("source", nullable=False),
     text_column("infno"),
     Column("packed", LargeBinary, nullable=False),
@@ -92,7 +100,7 @@ fee_approval = Table(
     "fee_approval",
     metadata,
     Column("id", RowId, Identity(), primary_key=True),
-    text_column("ipt_no", nullable=False),
+    token_column("ipt_no", nullable=False),
     Column("cut", text_column("event_time").type, nullable=False),
     text_column("operator"),
     Column("received_at", BigInteger, nullable=False),
@@ -102,7 +110,7 @@ fee_approval = Table(
 stay_version = Table(
     "stay_version",
     metadata,
-    text_column("stay_key", nullable=False),
+    token_column("stay_key", nullable=False),
     Column("version", BigInteger, nullable=False),
     PrimaryKeyConstraint("stay_key", name="pk_stay_version"),
 )
