@@ -22,7 +22,6 @@ from gateway.store import statements
 from gateway.store._backend import Backend, StoreError
 from gateway.store._keys import GONE, KNOWN, PLAIN_VERSION, READ, WRITTEN, Keys, StoreKey, sealing_of
 from gateway.store._veil_past import reseal_stays
-from gateway.store.vouchers import reseal_vouchers
 
 log = structlog.get_logger(__name__)
 
@@ -138,9 +137,6 @@ class Resealing:
             return 0
         if row.done_below == FINISHED:
             return None
-        if vouchers := reseal_vouchers(connection):
-            _move(connection, row, row.done_below, row.changed + vouchers)
-            return 0
         ids = connection.execute(sql.NEXT_IDS, {"after": row.done_below, "count": BATCH}).scalars().all()
         if ids:
             changed = reseal(connection, list(ids))

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Identity, Index, Integer, LargeBinary, PrimaryKeyConstraint, Table
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    UniqueConstraint,
+)
 
+from gateway.store.stay_tables import token_column
 from gateway.store.tables import RowId, metadata, text_column
 
 voucher = Table(
     "voucher",
     metadata,
     Column("id", RowId, Identity(), primary_key=True),
-    Column("about", text_column("value").type, nullable=False),
+    token_column("stay_key", nullable=False),
     Column("seq", Integer, nullable=False),
     text_column("kind", nullable=False),
-    text_column("ipt_no"),
-    text_column("mdtrt_id"),
-    text_column("setl_id"),
+    token_column("ipt_no"),
+    token_column("mdtrt_id"),
+    token_column("setl_id"),
     Column("admitted", text_column("event_time").type, nullable=False),
     Column("packed", LargeBinary, nullable=False),
-    Column("key_version", Integer),
     Column("made_at", BigInteger, nullable=False),
-    UniqueConstraint("about", "seq", name="uq_voucher_about"),
+    UniqueConstraint("stay_key", "seq", name="uq_voucher_about"),
     Index("ix_voucher_ipt", "ipt_no", "id"),
     Index("ix_voucher_mdtrt", "mdtrt_id", "id"),
 )
@@ -43,6 +53,6 @@ voucher_void = Table(
     metadata,
     Column("voucher_id", RowId, ForeignKey("voucher.id", name="fk_voucher_void"), nullable=False),
     Column("voided_at", BigInteger, nullable=False),
-    Column("reason", text_column("operator").type, nullable=False),
+    Column("why", text_column("operator").type, nullable=False),
     PrimaryKeyConstraint("voucher_id", name="pk_voucher_void"),
 )

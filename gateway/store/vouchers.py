@@ -9,13 +9,11 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from gateway.contract.jsontext import dumps, loads
 from gateway.exchange import entries
-from gateway.protect import Sealing
 from gateway.store import voucher_statements as sql
 from gateway.store._backend import Backend
-from gateway.store._keys import sealing_of
-from gateway.store._sealed import packed, unpacked
+from gateway.store._veil import Veiled
+from gateway.store.stays import packed, unpacked
 
 _NOBODY: Final = "-"
 """Stands where a name is not known: Oracle takes empty text for NULL."""
@@ -74,12 +72,12 @@ class SqlVouchers:
         self._backend = backend
 
     def get(self, number: int) -> KeptVoucher | None:
-        return self._backend.read(lambda connection: _one(connection, sql.BY_NUMBER, {"number": number}))
+        return self._backend.read(lambda connection: _one(Veiled(connection), sql.BY_NUMBER, {"number": number}))
 
     def newest(self, about: str) -> KeptVoucher | None:
         """The last one about this, void or not."""
-        wanted = {"about": entries.identity(about, "value")}
-        return self._backend.read(lambda connection: _one(connection, sql.NEWEST, wanted))
+        wanted = {"stay_key": entries.identity(about, "stay_key")}
+        return self._backend.read(lambda connection: _one(Veiled(connection), sql.NEWEST, wanted))
 
     def of_stay(self, ipt_nos: Sequence[str], mdtrt_id: str) -> list[KeptVoucher]:
         """All of a stay, oldest first."""
@@ -88,7 +86,7 @@ class SqlVouchers:
             "mdtrt_id": entries.identity(mdtrt_id or _NOBODY, "mdtrt_id"),
         }
         return self._backend.read(
-            lambda connection: [_kept(sealing_of(connection), row) for row in connection.execute(sql.OF_STAY, wanted)]
+            lambda connection: [_kept(row) for row in Veiled(connection).execute(sql.OF_STAY, wanted)]
         )
 
     def prints(self, number: int) -> list[Printed]:
@@ -108,7 +106,7 @@ class SqlVouchers:
         Returns:
             None when another one came first; nothing was written then.
         """
-        about = {"about": entries.identity(new.about, "value")}
+        about = {"stay_key": entries.identity(new.about, "stay_key")}
         values = {
             **about,
             "kind": new.kind,
@@ -118,15 +116,15 @@ class SqlVouchers:
             "admitted": entries.short(new.admitted, "event_time"),
             "made_at": entries.to_ms(printed.at),
         }
-        content = packed(dumps(new.content))
+        content = packed(new.content)
 
-        def job(connection: Connection) -> KeptVoucher | None:
-            sealing = sealing_of(connection)
+        def job(plain: Connection) -> KeptVoucher | None:
+            connection = Veiled(plain)
             newest = _one(connection, sql.NEWEST, about)
             if (newest.number if newest else None) != after:
                 return None
             last = connection.execute(sql.LAST_SEQ, about).scalar() or 0
-            row = {**values, "seq": last + 1, **sealed_voucher(sealing, values, content)}
+            row = {**values, "seq": last + 1, "packed": content}
             (number,) = connection.execute(sql.INSERT_VOUCHER, row).inserted_primary_key
             connection.execute(sql.INSERT_PRINT, {**_print_row(printed), "voucher_id": number, "seq": 1})
             return _one(connection, sql.BY_NUMBER, {"number": number})
@@ -149,42 +147,17 @@ class SqlVouchers:
         def job(connection: Connection) -> None:
             if connection.execute(sql.VOIDED, {"number": number}).scalar() is None:
                 row = {"voucher_id": number, "voided_at": entries.to_ms(at)}
-                connection.execute(sql.INSERT_VOID, {**row, "reason": entries.short(reason, "operator")})
+                connection.execute(sql.INSERT_VOID, {**row, "why": entries.short(reason, "operator")})
 
         self._backend.write(job)
 
 
-def voucher_place(row: Mapping[Any, Any]) -> str:
-    """What never changes of a row and is known before it has a number."""
-    return f"voucher:{row['about']}:{row['made_at']}"
-
-
-def sealed_voucher(sealing: Sealing, row: Mapping[Any, Any], content: bytes) -> dict[str, Any]:
-    """The columns with the content, sealed where there are keys."""
-    if sealing.data_version is None:
-        return {"packed": content, "key_version": None}
-    return {"packed": sealing.seal(voucher_place(row), content), "key_version": sealing.data_version}
-
-
-def reseal_vouchers(connection: Connection) -> int:
-    """Bring some vouchers to the key in use; how many were changed, 0 when none is left."""
-    sealing = sealing_of(connection)
-    rows = connection.execute(sql.OLDER_VOUCHERS, {"data_version": sealing.data_version}).mappings().all()
-    for row in rows:
-        content = sealing.open(voucher_place(row), row["packed"], row["key_version"])
-        made = sealed_voucher(sealing, row, content)
-        connection.execute(sql.SEAL_VOUCHER, {"of_id": row["id"], **{f"new_{name}": made[name] for name in made}})
-    return len(rows)
-
-
-def _one(connection: Connection, statement: Any, wanted: Mapping[str, Any]) -> KeptVoucher | None:
+def _one(connection: Veiled, statement: Any, wanted: Mapping[str, Any]) -> KeptVoucher | None:
     row = connection.execute(statement, wanted).one_or_none()
-    return _kept(sealing_of(connection), row) if row is not None else None
+    return _kept(row) if row is not None else None
 
 
-def _kept(sealing: Sealing, row: Any) -> KeptVoucher:
-    place = voucher_place(row._mapping)
-    content = unpacked(place, sealing.open(place, row.packed, row.key_version))
+def _kept(row: Any) -> KeptVoucher:
     return KeptVoucher(
         number=row.id,
         kind=row.kind,
@@ -192,11 +165,11 @@ def _kept(sealing: Sealing, row: Any) -> KeptVoucher:
         mdtrt_id=row.mdtrt_id or "",
         setl_id=row.setl_id or "",
         admitted=row.admitted,
-        content=loads(content),
+        content=unpacked(row.packed),
         made_at=entries.from_ms(row.made_at),
         prints=row.prints,
         void_since=None if row.voided_at is None else entries.from_ms(row.voided_at),
-        void_reason=row.reason or "",
+        void_reason=row.why or "",
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Final
 
 from gateway.contract.envelope import Garbage, read_answer
@@ -130,9 +129,7 @@ class VoucherDesk:
             if loads(dumps(made.as_json())) == current.content:
                 return self._again(current, stay, asked)
             self._kept.void(current.number, self._stays.clock(), "内容已变更，已另行打印")
-        new = NewVoucher(
-            about, kind, stay.ipt_no, stay.mdtrt_id, time.setl_id, time.admitted.text, made.as_json()
-        )
+        new = NewVoucher(about, kind, stay.ipt_no, stay.mdtrt_id, time.setl_id, time.admitted.text, made.as_json())
         kept = self._kept.keep(new, self._now(asked), newest.number if newest else None)
         return self._shown(kept, 1, asked, ()) if kept else None
 
@@ -201,7 +198,9 @@ class VoucherDesk:
 
     def _fees(self, judged: Judged, settled: Settled | None) -> list[Row]:
         """The rows in force (of a settlement: those it took) as uploaded, each with what the platform said of it."""
-        wanted = {fee.feedetl_sn: fee for fee in judged.stay.fees if settled is None or fee.settled_by == settled.exchange_id}
+        wanted = {
+            fee.feedetl_sn: fee for fee in judged.stay.fees if settled is None or fee.settled_by == settled.exchange_id
+        }
         told: dict[str, dict[str, Any]] = {}
         for exchange_id in self._uploads(judged, "2301"):
             for row in (*_rows(self._message(exchange_id), "feedetail"), *_rows(self._answer(exchange_id), "result")):

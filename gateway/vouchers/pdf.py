@@ -170,4 +170,3 @@ class _Drawing:
         canvas.setFont(self._faces.main, 7.5)
         canvas.drawRightString(self._width - MARGIN_MM * mm, y, f"第 {document.page} 页")
         canvas.restoreState()
-

@@ -145,7 +145,10 @@ def _money(source: Source) -> Group:
 def _written_out(source: Source) -> Group:
     named = (("medfee_sumamt", "医疗费总额（大写）"), ("psn_cash_pay", "个人现金支付（大写）"))
     found = ((name, label, amount(source.settled.get(name))) for name, label in named)
-    return Group("", tuple(Item(f"{name}_cn", label, capitals(cents(value))) for name, label, value in found if value is not None))
+    return Group(
+        "",
+        tuple(Item(f"{name}_cn", label, capitals(cents(value))) for name, label, value in found if value is not None),
+    )
 
 
 def _funds(source: Source) -> tuple[Table, ...]:
@@ -175,7 +178,7 @@ _FEE_COLUMNS: Final = (
     Column("fee_ocur_time", "费用时间", 17),
     Column("med_list_codg", "医保目录编码", 26),
     Column("medins_list_codg", "院内项目编码", 18),
-    Column("name", "项目名称", 22),
+    Column("name", "项目名称（备注）", 22),
     Column("med_chrgitm_type", "类别", 11),
     Column("chrgitm_lv", "等级", 7),
     Column("pric", "单价", 11, number=True),
@@ -204,7 +207,7 @@ def _fee(source: Source, row: Row) -> tuple[str, ...]:
         as_text(row.get("fee_ocur_time"))[:16],
         as_text(row.get("med_list_codg")),
         as_text(row.get("medins_list_codg")),
-        as_text(row.get("medins_list_name") or row.get("hilist_name")),
+        as_text(row.get("medins_list_name") or row.get("hilist_name") or row.get("memo")),
         source.meaning("med_chrgitm_type", as_text(row.get("med_chrgitm_type"))),
         source.meaning("chrgitm_lv", as_text(row.get("chrgitm_lv"))),
         plain(amount(row.get("pric"))),
@@ -265,7 +268,11 @@ def _eligibility(source: Source) -> Sheet:
     note = "经核对，以上患者为医疗保险参保住院患者，入院时间为入科时间；入科时间变更后本单作废，须重新打印。"
     signatures = ("患者或家属", "科室医师", "医保办（章）")
     return _sheet(
-        "eligibility", source, (_who(source, ("certno", "证件号码")), times, insured), notes=(note,), signatures=signatures
+        "eligibility",
+        source,
+        (_who(source, ("certno", "证件号码")), times, insured),
+        notes=(note,),
+        signatures=signatures,
     )
 
 
@@ -293,7 +300,9 @@ def _list_head(source: Source) -> Sheet:
         Group("", (*(item for item in stay if item.value), *_diagnoses(source))),
         _money(source),
     )
-    return _sheet("list_head", source, groups, tables=_funds(source), signatures=("填报部门", "填报人", "医疗机构（章）"))
+    return _sheet(
+        "list_head", source, groups, tables=_funds(source), signatures=("填报部门", "填报人", "医疗机构（章）")
+    )
 
 
 _KINDS: Final[Mapping[VoucherKind, Callable[[Source], Sheet]]] = {

@@ -15,17 +15,16 @@ def upgrade() -> None:
     op.create_table(
         "voucher",
         sa.Column("id", _row_id(), sa.Identity(), primary_key=True),
-        sa.Column("about", sa.Unicode(128), nullable=False),
+        sa.Column("stay_key", sa.Unicode(400), nullable=False),
         sa.Column("seq", sa.Integer, nullable=False),
         sa.Column("kind", sa.Unicode(40), nullable=False),
-        sa.Column("ipt_no", sa.Unicode(64)),
-        sa.Column("mdtrt_id", sa.Unicode(64)),
-        sa.Column("setl_id", sa.Unicode(64)),
+        sa.Column("ipt_no", sa.Unicode(400)),
+        sa.Column("mdtrt_id", sa.Unicode(400)),
+        sa.Column("setl_id", sa.Unicode(400)),
         sa.Column("admitted", sa.Unicode(64), nullable=False),
         sa.Column("packed", sa.LargeBinary, nullable=False),
-        sa.Column("key_version", sa.Integer),
         sa.Column("made_at", sa.BigInteger, nullable=False),
-        sa.UniqueConstraint("about", "seq", name="uq_voucher_about"),
+        sa.UniqueConstraint("stay_key", "seq", name="uq_voucher_about"),
     )
     op.create_index("ix_voucher_ipt", "voucher", ["ipt_no", "id"])
     op.create_index("ix_voucher_mdtrt", "voucher", ["mdtrt_id", "id"])
@@ -44,7 +43,7 @@ def upgrade() -> None:
         "voucher_void",
         sa.Column("voucher_id", _row_id(), nullable=False),
         sa.Column("voided_at", sa.BigInteger, nullable=False),
-        sa.Column("reason", sa.Unicode(200), nullable=False),
+        sa.Column("why", sa.Unicode(200), nullable=False),
         sa.PrimaryKeyConstraint("voucher_id", name="pk_voucher_void"),
         sa.ForeignKeyConstraint(["voucher_id"], ["voucher.id"], name="fk_voucher_void"),
     )
