@@ -21,9 +21,11 @@ from gateway.vouchers.typefaces import Typefaces
 
 MARGIN_MM: Final = 10
 SIZES: Final = {"A4": A4, "A5": landscape(A5)}
-_PER_ROW: Final = 3
-_LABEL_SHARE: Final = 0.34
-"""Of a cell of the grid."""
+_WORDS: Final = (3, 0.31)
+_AMOUNTS: Final = (4, 0.58)
+"""Cells per row, and the label's share of one; names of funds are long and their amounts short."""
+_FRAME: Final = 6
+"""Points that the library keeps free around the flow."""
 _PAD: Final = 1.6
 """Points around the text of a cell."""
 _LINE: Final = ("LINEBELOW", (0, 0), (-1, -1), 0.25, colors.lightgrey)
@@ -43,11 +45,13 @@ class _Drawing:
         self._faces = faces
         self._width, self._height = SIZES[PAPERS[print_.sheet.kind]]
         self._usable = self._width - 2 * MARGIN_MM * mm
-        body = ParagraphStyle("body", fontName=faces.main, fontSize=8.5, leading=11, wordWrap="CJK")
+        body = ParagraphStyle("body", fontName=faces.main, fontSize=8, leading=10.5, wordWrap="CJK")
         self._body = body
         self._label = ParagraphStyle("label", body, textColor=colors.HexColor("#555555"))
-        self._number = ParagraphStyle("number", body, alignment=TA_RIGHT)
-        self._small = ParagraphStyle("small", body, fontSize=7.5, leading=10)
+        self._small = ParagraphStyle("small", body, fontSize=7, leading=9)
+        self._number = ParagraphStyle("number", self._small, alignment=TA_RIGHT)
+        self._head = ParagraphStyle("head", self._small, textColor=self._label.textColor)
+        self._head_number = ParagraphStyle("head_number", self._head, alignment=TA_RIGHT)
         self._heading = ParagraphStyle("heading", body, fontSize=9.5, leading=13, spaceBefore=3)
         self._hospital = ParagraphStyle("hospital", body, fontSize=11, leading=14, alignment=TA_CENTER)
         self._title = ParagraphStyle("title", body, fontSize=16, leading=21, alignment=TA_CENTER)
@@ -59,10 +63,10 @@ class _Drawing:
         document = SimpleDocTemplate(
             target,
             pagesize=(self._width, self._height),
-            leftMargin=MARGIN_MM * mm,
-            rightMargin=MARGIN_MM * mm,
-            topMargin=MARGIN_MM * mm,
-            bottomMargin=(MARGIN_MM + 5) * mm,
+            leftMargin=MARGIN_MM * mm - _FRAME,
+            rightMargin=MARGIN_MM * mm - _FRAME,
+            topMargin=MARGIN_MM * mm - _FRAME,
+            bottomMargin=(MARGIN_MM + 4) * mm - _FRAME,
             title=f"{sheet.title} {self._print.number}",
             author=sheet.hospital,
             lang="zh-CN",
@@ -85,30 +89,30 @@ class _Drawing:
         for note in (*sheet.notes, *self._print.remarks):
             yield self._text(note, self._small)
         if sheet.signatures:
-            yield Spacer(1, 4 * mm)
+            yield Spacer(1, 3 * mm)
             yield self._row_of([self._text(f"{one}：", self._body) for one in sheet.signatures])
 
     def _group(self, group: Group) -> Iterable[Flowable]:
         if group.label:
             yield self._text(group.label, self._heading)
-        yield self._grid(group.items)
+        yield self._grid(group.items, *(_AMOUNTS if group.label else _WORDS))
 
-    def _grid(self, items: Sequence[Item]) -> Flowable:
+    def _grid(self, items: Sequence[Item], per_row: int, label_share: float) -> Flowable:
         """Label and value side by side; what is too long for its cell has a row of its own."""
-        cell = self._usable / _PER_ROW
+        cell = self._usable / per_row
         rows: list[list[Item]] = [[]]
         for item in items:
-            wide = self._is_wide(item.value, cell * (1 - _LABEL_SHARE))
-            if rows[-1] and (wide or len(rows[-1]) == _PER_ROW):
+            wide = self._is_wide(item.value, cell * (1 - label_share))
+            if rows[-1] and (wide or len(rows[-1]) == per_row):
                 rows.append([])
             rows[-1].append(item)
             if wide:
                 rows.append([])
-        tables = [self._grid_row(row, cell) for row in rows if row]
+        tables = [self._grid_row(row, per_row, cell * label_share) for row in rows if row]
         return Table([[table] for table in tables], colWidths=[self._usable], style=[_LINE, *_NO_PADDING])
 
-    def _grid_row(self, items: Sequence[Item], cell: float) -> Table:
-        label = cell * _LABEL_SHARE
+    def _grid_row(self, items: Sequence[Item], per_row: int, label: float) -> Table:
+        cell = self._usable / per_row
         wide = len(items) == 1 and self._is_wide(items[0].value, cell - label)
         value = self._usable - label if wide else cell - label
         cells = [
@@ -116,7 +120,7 @@ class _Drawing:
             for item in items
             for part in (self._text(item.label, self._label), self._text(item.value or "—", self._body))
         ]
-        blank = 0 if wide else _PER_ROW - len(items)
+        blank = 0 if wide else per_row - len(items)
         return Table(
             [[*cells, *[""] * (2 * blank)]],
             colWidths=[label, value] * (len(items) + blank),
@@ -132,11 +136,12 @@ class _Drawing:
         yield self._text(table.label, self._heading)
         if len(table.columns) == 2:
             # a name and an amount: as pairs they need a third of the height
-            yield self._grid([Item("", *row) for row in table.rows])
+            yield self._grid([Item("", *row) for row in table.rows], *_AMOUNTS)
             return
         total = sum(column.width for column in table.columns)
         styles = [self._number if column.number else self._small for column in table.columns]
-        head = [self._text(column.label, self._label) for column in table.columns]
+        heads = [self._head_number if column.number else self._head for column in table.columns]
+        head = [self._text(column.label, style) for column, style in zip(table.columns, heads, strict=True)]
         rows = [[self._text(cell, style) for cell, style in zip(row, styles, strict=True)] for row in table.rows]
         yield Table(
             [head, *rows],
@@ -152,7 +157,7 @@ class _Drawing:
         )
 
     def _row_of(self, cells: Sequence[Flowable]) -> Table:
-        return Table([list(cells)], colWidths=[self._usable / len(cells)] * len(cells))
+        return Table([list(cells)], colWidths=[self._usable / len(cells)] * len(cells), style=_PADDING)
 
     def _text(self, text: str, style: ParagraphStyle) -> Paragraph:
         pieces = (f'<font name="{escape(name)}">{escape(piece)}</font>' for name, piece in self._faces.runs(text))

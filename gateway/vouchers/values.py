@@ -55,11 +55,12 @@ class Source:
         """A value by its national name, from whoever knows it best; a code with its meaning in words."""
         places = (self.settled, self.listed, self.stay.registration, self.stay.discharge, self.person)
         raw = next((as_text(place[name]) for place in places if place.get(name) not in (None, "")), "")
-        return self.meaning(name, raw)
+        return plain(amount(raw)) or raw if name == "age" else self.meaning(name, raw)
 
     def meaning(self, name: str, raw: str) -> str:
         codes = self.codes.get(name)
-        return codes.values.get(raw, raw) if codes else raw
+        # 民族 is written 1 and 01
+        return codes.values.get(raw) or codes.values.get(raw.lstrip("0"), raw) if codes else raw
 
     def time_text(self, time: Moment | None) -> str:
         return paper_text(time, self.policy) if time else ""
@@ -92,7 +93,7 @@ def _who(source: Source, *more: tuple[str, str]) -> Group:
     return Group("", (*_items(source, *_PERSON, *more), *ids))
 
 
-def _times(source: Source) -> Group:
+def _times(source: Source, *more: tuple[str, str]) -> Group:
     times = source.stay.times
     days = stay_days(times, source.policy.days_min) if times.t_dsc else None
     return Group(
@@ -101,31 +102,31 @@ def _times(source: Source) -> Group:
             Item(ADMITTED, "入院时间", source.time.text),
             Item("discharged", "出院时间", source.time_text(times.t_dsc)),
             Item("days", "住院天数", "" if days is None else f"{days} 天"),
-            *_items(source, ("adm_dept_name", "入院科室"), ("dscg_dept_name", "出院科室")),
+            *_items(source, ("adm_dept_name", "入院科室"), ("dscg_dept_name", "出院科室"), *more),
         ),
     )
 
 
 _AMOUNTS: Final = (
     ("medfee_sumamt", "医疗费总额"),
-    ("inscp_scp_amt", "符合政策范围金额"),
+    ("inscp_scp_amt", "政策范围内金额"),
     ("fulamt_ownpay_amt", "全自费金额"),
     ("overlmt_selfpay", "超限价自费"),
     ("preselfpay_amt", "先行自付"),
     ("act_pay_dedc", "起付线"),
     ("fund_pay_sumamt", "基金支付总额"),
     ("hifp_pay", "统筹基金支付"),
-    ("hifmi_pay", "居民大病保险支付"),
-    ("hifob_pay", "职工大额补助支付"),
-    ("hifes_pay", "企业补充保险支付"),
+    ("hifmi_pay", "大病保险支付"),
+    ("hifob_pay", "职工大额补助"),
+    ("hifes_pay", "企业补充支付"),
     ("cvlserv_pay", "公务员补助支付"),
     ("maf_pay", "医疗救助支付"),
-    ("hifdm_pay", "伤残人员保障支付"),
+    ("hifdm_pay", "伤残保障支付"),
     ("oth_pay", "其他支付"),
     ("hosp_part_amt", "医院负担金额"),
     ("psn_part_amt", "个人负担总金额"),
     ("acct_pay", "个人账户支付"),
-    ("acct_mulaid_pay", "其中账户共济支付"),
+    ("acct_mulaid_pay", "其中账户共济"),
     ("psn_cash_pay", "个人现金支付"),
     ("balc", "个人账户余额"),
 )
@@ -143,7 +144,7 @@ def _money(source: Source) -> Group:
 
 
 def _written_out(source: Source) -> Group:
-    named = (("medfee_sumamt", "医疗费总额（大写）"), ("psn_cash_pay", "个人现金支付（大写）"))
+    named = (("medfee_sumamt", "总额大写"), ("psn_cash_pay", "现金大写"))
     found = ((name, label, amount(source.settled.get(name))) for name, label in named)
     return Group(
         "",
@@ -176,7 +177,7 @@ def _categories(source: Source) -> tuple[Table, ...]:
 
 _FEE_COLUMNS: Final = (
     Column("fee_ocur_time", "费用时间", 17),
-    Column("med_list_codg", "医保目录编码", 26),
+    Column("med_list_codg", "医保目录编码", 28),
     Column("medins_list_codg", "院内项目编码", 18),
     Column("name", "项目名称（备注）", 22),
     Column("med_chrgitm_type", "类别", 11),
@@ -239,8 +240,7 @@ def _sheet(kind: VoucherKind, source: Source, groups: Iterable[Group], **more: A
 
 
 def _receipt(source: Source) -> Sheet:
-    settled = Group("", _items(source, ("setl_time", "结算时间"), *_INSURED))
-    groups = (_who(source), _times(source), settled, _money(source), _written_out(source))
+    groups = (_who(source), _times(source, ("setl_time", "结算时间"), *_INSURED), _money(source), _written_out(source))
     tables = (*_categories(source), *_funds(source))
     return _sheet("receipt", source, groups, tables=tables, signatures=("收款人", "复核人", "医疗机构（章）"))
 
@@ -248,7 +248,7 @@ def _receipt(source: Source) -> Sheet:
 def _fee_list(source: Source) -> Sheet:
     total = sum((amount(row.get("det_item_fee_sumamt")) or Decimal(0) for row in source.fees), Decimal(0))
     sums = Group("", (Item("count", "明细条数", str(len(source.fees))), Item("total", "合计（元）", money(total))))
-    groups = (_who(source), _times(source), Group("", _items(source, *_INSURED)), sums)
+    groups = (_who(source), _times(source, *_INSURED), sums)
     tables = (*_categories(source), _fee_table(source))
     return _sheet("fee_list", source, groups, tables=tables, signatures=("患者或家属", "制表人"))
 
@@ -280,7 +280,7 @@ def _list_head(source: Source) -> Sheet:
     number = next((one.listed for one in source.stay.settlements if one.setl_id == source.time.setl_id), "")
     place = (
         Item("setl_list_id", "清单流水号", number),
-        Item("fixmedins_code", "定点医疗机构代码", source.institution.code),
+        Item("fixmedins_code", "医疗机构代码", source.institution.code),
         *_items(source, ("hi_no", "医保编号"), ("medcasno", "病案号"), ("dcla_time", "申报时间")),
     )
     person = _items(
@@ -295,8 +295,7 @@ def _list_head(source: Source) -> Sheet:
         Group("", place),
         _who(source),
         Group("", tuple(item for item in person if item.value)),
-        Group("", _items(source, *_INSURED)),
-        _times(source),
+        _times(source, *_INSURED),
         Group("", (*(item for item in stay if item.value), *_diagnoses(source))),
         _money(source),
     )
