@@ -10,6 +10,7 @@ harm, since the nonces stay random.
 from __future__ import annotations
 
 import base64
+import hashlib
 import itertools
 import os
 import threading
@@ -35,6 +36,8 @@ CIPHERS_KEPT_MAX: Final = 4096
 HASH_BYTES: Final = 16
 FENCE_BYTES: Final = 24
 FENCE_MARK: Final = "~"
+AUDIT_VERSION: Final = 1
+"""There is one: a chain is as old as its first row."""
 _START: Final = 16
 TOKEN_WIDTH: Final = 400
 """Characters of the token of a text of 64."""
@@ -77,6 +80,11 @@ class Sealing(Protocol):
         """The version of :meth:`hashed`; None for none."""
         ...
 
+    @property
+    def audit_version(self) -> int | None:
+        """The version with which :meth:`chained` binds; None for none."""
+        ...
+
     def seal(self, place: str, text: bytes) -> bytes:
         """``text`` so that nobody reads it without the key, nor in another ``place``."""
         ...
@@ -109,6 +117,10 @@ class Sealing(Protocol):
         """The text of a token; anything that is none, as it is."""
         ...
 
+    def chained(self, content: bytes, version: int | None) -> str:
+        """The digest that binds a row of the operator log; with ``version`` None anybody can make it."""
+        ...
+
     def knows(self, hash_versions: Sequence[int]) -> bool:
         """Whether :meth:`searched` covers these versions."""
         ...
@@ -119,6 +131,7 @@ class Plain:
 
     data_version = None
     hash_version = None
+    audit_version = None
 
     def seal(self, place: str, text: bytes) -> bytes:
         del place
@@ -148,6 +161,11 @@ class Plain:
     def untoken(self, token: str) -> str:
         return token
 
+    def chained(self, content: bytes, version: int | None) -> str:
+        if version:
+            raise KeysMissing(f"操作日志密钥版本 {version}")
+        return hashlib.sha256(content).hexdigest()
+
     def knows(self, hash_versions: Sequence[int]) -> bool:
         return not any(hash_versions)
 
@@ -164,6 +182,7 @@ class Guard:
         self._in_use = in_use
         self.data_version = in_use.data
         self.hash_version = in_use.hash
+        self.audit_version = AUDIT_VERSION
         self._data = _of(keyring.data, in_use.data, "数据")
         self._hash = _of(keyring.hash, in_use.hash, "检索")
         self._searched = [
@@ -227,6 +246,9 @@ class Guard:
         suite = self._keyring.fence.suite
         key = algorithms.SM4(self._token_key[:16]) if suite is Cipher.SM4 else algorithms.AES256(self._token_key)
         return BlockCipher(key, modes.CTR(start)).encryptor().update(text)
+
+    def chained(self, content: bytes, version: int | None) -> str:
+        return self._keyring.audit.mac(b"chain", content).hex() if version else hashlib.sha256(content).hexdigest()
 
     def knows(self, hash_versions: Sequence[int]) -> bool:
         return set(hash_versions) <= set(self._in_use.searched)
