@@ -353,9 +353,7 @@ def rules_policy(settings: Settings) -> rules.Policy:
     return rules.Policy(**{**given, "not_wards": frozenset(settings.wards.not_wards)})
 
 
-def voucher_desk(
-    settings: Settings, stays: StayDesk, store: Store, interface: Callable[[], Interface]
-) -> VoucherDesk:
+def voucher_desk(settings: Settings, stays: StayDesk, store: Store, interface: Callable[[], Interface]) -> VoucherDesk:
     """Where vouchers are printed."""
     institution = Institution(settings.institution.code, settings.institution.name)
     return VoucherDesk(stays, store.journal, store.vouchers, interface, institution)

@@ -490,7 +490,7 @@ VOUCHER_WITHOUT_CONTENT = _fault(
 VOUCHER_UNKNOWN = _fault(
     "ET08-04",
     "没有该凭证",
-    "没有打印过该编号的凭证，或编号与种类、住院不符。",
+    "没有打印过该编号的凭证。",
     "核对凭证号。",
     "no",
 )

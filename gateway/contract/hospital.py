@@ -208,7 +208,11 @@ VOUCHER: Final = HospitalOperation(
     "给出 kind 与 ipt_no、mdtrt_id 或 setl_id，或给出 voucher_no 重打旧凭证",
     Side(
         (
-            _text("kind", "receipt 收据、fee_list 明细、discharge_slip 凭条、eligibility 资格确认单、list_head 清单首部", 40),
+            _text(
+                "kind",
+                "receipt 收据、fee_list 明细、discharge_slip 凭条、eligibility 资格确认单、list_head 清单首部",
+                40,
+            ),
             replace(_IPT_NO, required=False),
             _MDTRT_ID,
             _text("setl_id", "结算ID；不给则为有效的末次结算", 30),
