@@ -6,16 +6,18 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import structlog
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
-from adapters.settlement.build import build_platform
+from adapters.settlement.build import OAuth, SmKeys, build_platform
 from gateway import clock, console_token_file, mappings, wsdl_files
 from gateway.admin import Admin
 from gateway.console_desk import ConsoleDesk, SignInPolicy
@@ -27,6 +29,7 @@ from gateway.contract.model import Contract
 from gateway.contract.published import NAMESPACE, operations
 from gateway.dialects import DialectLibrary
 from gateway.doubts_desk import DoubtsDesk
+from gateway.exchange.backfill import fill_facts
 from gateway.exchange.breaker import Breaker, BreakerPolicy
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.gate import CallsInHand, PlatformGate, WatchedPlatform
@@ -39,11 +42,13 @@ from gateway.exchange.prober import Prober
 from gateway.exchange.resolver import Policy, Resolver
 from gateway.exchange.resolver_loop import ResolverLoop, WorkList
 from gateway.exchange.sign_in import SignIns
+from gateway.exchange.stay_rules import StayRules
 from gateway.hours import read_closing
 from gateway.identity import Clients
 from gateway.json_api import JsonApi
 from gateway.listeners import Apps
 from gateway.metrics import Metrics
+from gateway.papers import Papers
 from gateway.reception import Reception
 from gateway.resealing_loop import ResealingLoop
 from gateway.router import Lazily, Router, WsgiApp
@@ -61,6 +66,8 @@ from gateway.soap.services import LegacyService, StringService, TypedService
 from gateway.stays.desk import StayDesk
 from gateway.store import Store, open_configured
 from gateway.store_desk import StoreDesk
+from gateway.vouchers.desk import VoucherDesk
+from gateway.vouchers.values import Institution
 
 log = structlog.get_logger(__name__)
 
@@ -125,11 +132,14 @@ class Gateway:
     metrics: Metrics
     router: Router
     admin: Admin
+    background: ThreadPoolExecutor
+    """Asks what nobody waits for."""
 
     def close(self) -> None:
         """After the last call: the resolver, the line, the registration, then the store, which finishes its writes."""
         self.resealing.close()
         self.loop.close()
+        self.background.shutdown(cancel_futures=True)
         self.platform.close()
         self.heartbeat.close()
         self.store.close()
@@ -146,6 +156,8 @@ def build_line(settings: Settings) -> SettlementPlatform:
         secret=secret.get_secret_value(),
         version=platform.api_version,
         header=platform.apikey_header,
+        oauth=OAuth(**_revealed(platform.oauth)),
+        sm=SmKeys(**_revealed(platform.sm)),
         url_per_infno=platform.one_url_per_infno,
         paths=platform.paths,
         connect_timeout_s=platform.connect_timeout_s,
@@ -157,6 +169,12 @@ def build_line(settings: Settings) -> SettlementPlatform:
         client_cert=platform.client_certificate,
         client_key=platform.client_key,
     )
+
+
+def _revealed(part: BaseModel) -> dict[str, Any]:
+    """A part of the settings with its secrets readable, for whoever signs with them."""
+    given = part.model_dump()
+    return {name: value.get_secret_value() if isinstance(value, SecretStr) else value for name, value in given.items()}
 
 
 def build(settings: Settings, console_token: str = "") -> Gateway:
@@ -184,6 +202,9 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     platform = WatchedPlatform(build_line(settings), gate, lambda infno: files.interface.wire_safety.get(infno, "read"))
     sender = _sender(settings, files.interface)
     reached = _ending_at(settings.test_die_at, settings.test_stop_at)
+    desk = StayDesk(store.journal.stays, rules_policy(settings), clock.now)
+    background = ThreadPoolExecutor(1, "read_back")
+    _fill_facts(store, files.interface)
     exchange = Exchange(
         interface=lambda: files.interface,
         journal=store.journal,
@@ -201,6 +222,13 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         times=_times(settings),
         still_mine=membership.still_mine,
         reached=reached,
+        rules=StayRules(
+            desk,
+            store.journal,
+            clock.now,
+            verify_unanswered=settings.rules.verify_unanswered,
+            later=background.submit,
+        ),
     )
     resolver = Resolver(
         interface=lambda: files.interface,
@@ -225,8 +253,8 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         settings.listen,
         metrics,
     )
-    desk = StayDesk(store.journal.stays, rules_policy(settings), clock.now)
-    at_the_hospital = Hospital(reception, desk)
+    vouchers = voucher_desk(settings, desk, store, lambda: files.interface)
+    at_the_hospital = Hospital(reception, desk, vouchers)
     services = _services(reception, at_the_hospital, files, root)
     files.reloaded.append(services.forget)
     resealing = ResealingLoop(store.resealing)
@@ -254,6 +282,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     router = Router(
         services,
         JsonApi(reception, at_the_hospital),
+        Papers(reception, vouchers),
         _published_file(root),
         settings.listen,
         _titles(files),
@@ -266,7 +295,19 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     loop.start()
     resealing.start()
     return Gateway(
-        settings, store, platform, exchange, resolver, loop, resealing, heartbeat, files, metrics, router, admin
+        settings,
+        store,
+        platform,
+        exchange,
+        resolver,
+        loop,
+        resealing,
+        heartbeat,
+        files,
+        metrics,
+        router,
+        admin,
+        background,
     )
 
 
@@ -343,11 +384,22 @@ def _policy(settings: Settings) -> Policy:
     )
 
 
+def _fill_facts(store: Store, interface: Interface) -> None:
+    transactions = interface.contract.transactions
+    fill_facts(store.journal, store.journal.stays, transactions, interface.success_infcodes)
+
+
 def rules_policy(settings: Settings) -> rules.Policy:
     """The switches of the entry-time rules as configured."""
     given = settings.rules.model_dump(exclude={"verify_unanswered"})
     given["category_changes"] = frozenset((before, after) for before, after in settings.rules.category_changes)
     return rules.Policy(**{**given, "not_wards": frozenset(settings.wards.not_wards)})
+
+
+def voucher_desk(settings: Settings, stays: StayDesk, store: Store, interface: Callable[[], Interface]) -> VoucherDesk:
+    """Where vouchers are printed."""
+    institution = Institution(settings.institution.code, settings.institution.name)
+    return VoucherDesk(stays, store.journal, store.vouchers, interface, institution)
 
 
 def _ending_at(die_at: str, stop_at: str) -> Callable[[str, str], None]:
