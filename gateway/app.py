@@ -33,6 +33,7 @@ from gateway.exchange.gate import CallsInHand, PlatformGate, WatchedPlatform
 from gateway.exchange.limits import FairQueue, Shares
 from gateway.exchange.msgid import MsgidSequence
 from gateway.exchange.nodes import Heartbeat, Membership, facts_of_this_process
+from gateway.exchange.outpatient import OutpatientSettlements
 from gateway.exchange.patience import Times
 from gateway.exchange.ports import Query, SettlementPlatform, State
 from gateway.exchange.prober import Prober
@@ -222,7 +223,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         settings.listen,
         metrics,
     )
-    desk = StayDesk(store.journal.stays, rules_policy(settings), clock.now)
+    desk = StayDesk(store.journal.stays, rules_policy(settings), clock.now, OutpatientSettlements(store.journal).of)
     at_the_hospital = Hospital(reception, desk)
     services = _services(reception, at_the_hospital, files, root)
     files.reloaded.append(services.forget)

@@ -510,7 +510,7 @@ def _visit(record: Record) -> EmergencyVisit:
 def _approval(approvals: Iterable[Approved]) -> Approval | None:
     newest = max(approvals, key=lambda approved: approved.at, default=None)
     cut = minute_of(newest.cut) if newest else None
-    return Approval(cut, newest.at, newest.operator) if newest and cut else None
+    return Approval(cut, newest.at, newest.operator, newest.content) if newest and cut else None
 
 
 def _earlier(other: EarlierEnd) -> EarlierStay:

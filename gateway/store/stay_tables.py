@@ -15,6 +15,7 @@ from sqlalchemy import (
     LargeBinary,
     PrimaryKeyConstraint,
     Table,
+    Unicode,
     UnicodeText,
 )
 
@@ -96,7 +97,23 @@ fee_approval = Table(
     Column("cut", text_column("event_time").type, nullable=False),
     text_column("operator"),
     Column("received_at", BigInteger, nullable=False),
+    text_column("content"),
     Index("ix_fee_approval_ipt", "ipt_no", "id"),
+)
+
+fee_extraction = Table(
+    "fee_extraction",
+    metadata,
+    Column("id", RowId, Identity(), primary_key=True),
+    text_column("ipt_no", nullable=False),
+    text_column("client", nullable=False),
+    text_column("operator"),
+    Column("cut", text_column("event_time").type, nullable=False),
+    Column("rows_in", Integer, nullable=False),
+    Column("total_in", text_column("event_time").type, nullable=False),
+    text_column("content", nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Index("ix_fee_extraction_ipt", "ipt_no", "id"),
 )
 
 stay_version = Table(
@@ -112,4 +129,66 @@ stay_backfill = Table(
     metadata,
     Column("below", RowId, nullable=False, autoincrement=False),
     PrimaryKeyConstraint("below", name="pk_stay_backfill"),
+)
+
+stay_change = Table(
+    "stay_change",
+    metadata,
+    Column("id", RowId, Identity(), primary_key=True),
+    Column("seq_no", BigInteger, nullable=False),
+    text_column("ipt_no"),
+    text_column("mdtrt_id"),
+    text_column("kind", nullable=False),
+    Column("serial", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Index("ix_stay_change_seq", "seq_no", "id"),
+    Index("ix_stay_change_ipt", "ipt_no", "id"),
+    Index("ix_stay_change_mdtrt", "mdtrt_id", "id"),
+)
+
+stay_reader = Table(
+    "stay_reader",
+    metadata,
+    Column("name", Unicode(40), nullable=False),
+    Column("seq_no", BigInteger, nullable=False),
+    Column("mark", Unicode(64)),
+    PrimaryKeyConstraint("name", name="pk_stay_reader"),
+)
+
+_time = text_column("event_time").type
+
+episode_time = Table(
+    "episode_time",
+    metadata,
+    Column("episode", text_column("stay_key").type, nullable=False),
+    text_column("ipt_no"),
+    text_column("mdtrt_id"),
+    text_column("psn_no"),
+    Column("presence", Unicode(16), nullable=False),
+    Column("alignment", Unicode(16), nullable=False),
+    Column("settlement", Unicode(16), nullable=False),
+    text_column("setl_id"),
+    text_column("ward_code"),
+    text_column("ward_name"),
+    *(Column(name, _time) for name in ("t_reg", "t_ward", "t_wout", "t_dsc", "t_ins", "t_set")),
+    PrimaryKeyConstraint("episode", name="pk_episode_time"),
+    Index("ix_episode_time_ipt", "ipt_no"),
+    Index("ix_episode_time_work", "alignment", "presence", "t_ward"),
+    Index("ix_episode_time_set", "settlement", "t_set"),
+)
+
+alignment_work = Table(
+    "alignment_work",
+    metadata,
+    text_column("mdtrt_id", nullable=False),
+    text_column("ipt_no"),
+    text_column("psn_no"),
+    Column("t_ins", _time),
+    Column("t_ward", _time),
+    text_column("code"),
+    Column("reason", UnicodeText),
+    text_column("msgid"),
+    Column("tries", Integer, nullable=False),
+    Column("tried_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("mdtrt_id", name="pk_alignment_work"),
 )
