@@ -77,7 +77,7 @@ _PERSON = (
 )
 _KINDS: list[tuple[re.Pattern[str], Mask]] = [
     (re.compile(_HIDDEN), _hide),
-    (re.compile(r"(cert|id|card)(no|sn|num|number|code)$|^(certno|idcard|sscno)|idcard$|sscno$|authno$|^(sfzh?|sfzhm|kh|ybkh|ylzh)$|身份证|证件号|卡号|卡识别码"), mask_number),
+    (re.compile(r"(cert|id|card)(no|sn|num|number|code)$|^(certno|idcard|sscno|card)|idcard$|sscno$|authno$|^(sfzh?|sfzhm|kh|ybkh|ylzh)$|身份证|证件号|卡号|卡识别码"), mask_number),
     (re.compile(r"(?<!net)(tel|mob|mobile|phone|telephone)(no|num)?$|^(lxdh|dh|sjh|sjhm)$|电话|手机"), mask_phone),
     (re.compile(rf"(?:{_PERSON})(?:user)?\d?name\d?$|^(xm|brxm|hzxm|lxrxm|fullname|realname)$|姓名|联系人$"), mask_name),
     (re.compile(r"(addr|address|housnum|vil|email|birplc)$|^(dz|jtzz|jtdz|lxdz)$|地址|住址|邮箱"), _mask_address),

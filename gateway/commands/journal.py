@@ -41,6 +41,8 @@ SetlId = Annotated[str, typer.Option(help="结算 ID。")]
 IptNo = Annotated[str, typer.Option(help="住院号。")]
 IptOtpNo = Annotated[str, typer.Option(help="住院/门诊号。")]
 Certno = Annotated[str, typer.Option(help="证件号码。")]
+Card = Annotated[str, typer.Option(help="就诊凭证号或卡号（mdtrt_cert_no、card_sn）。")]
+PsnName = Annotated[str, typer.Option("--name", help="姓名，须完全一致。")]
 Msgid = Annotated[str, typer.Option(help="发送方报文 ID。")]
 RequestId = Annotated[str, typer.Option(help="院内请求号。")]
 Infno = Annotated[str, typer.Option(help="交易编号。")]
@@ -61,6 +63,8 @@ def search(
     ipt_no: IptNo = "",
     ipt_otp_no: IptOtpNo = "",
     certno: Certno = "",
+    card: Card = "",
+    name: PsnName = "",
     msgid: Msgid = "",
     request_id: RequestId = "",
     infno: Infno = "",
@@ -81,7 +85,7 @@ def search(
     query = wanted(
         keys={
             "psn_no": psn_no, "mdtrt_id": mdtrt_id, "setl_id": setl_id, "ipt_no": ipt_no, "ipt_otp_no": ipt_otp_no,
-            "certno": certno,
+            "certno": certno, "card": card, "psn_name": name,
         },
         msgid=msgid, request_id=request_id, infno=infno, client=client, states=state or [], code=code, since=since,
         until=until,
@@ -155,6 +159,8 @@ def export(
     ipt_no: IptNo = "",
     ipt_otp_no: IptOtpNo = "",
     certno: Certno = "",
+    card: Card = "",
+    name: PsnName = "",
     msgid: Msgid = "",
     request_id: RequestId = "",
     infno: Infno = "",
@@ -179,7 +185,7 @@ def export(
     query = wanted(
         keys={
             "psn_no": psn_no, "mdtrt_id": mdtrt_id, "setl_id": setl_id, "ipt_no": ipt_no, "ipt_otp_no": ipt_otp_no,
-            "certno": certno,
+            "certno": certno, "card": card, "psn_name": name,
         },
         msgid=msgid, request_id=request_id, infno=infno, client=client, states=state or [], code=code, since=since,
         until=until,

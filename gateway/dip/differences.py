@@ -110,7 +110,9 @@ def _rows(lines: Sequence[Sequence[str]], places: Mapping[str, int]) -> Iterator
         yield row
 
 
-def differences(settled: Sequence[Episode], rows: Sequence[DipRow], since: str = "", before: str = "") -> list[Difference]:
+def differences(
+    settled: Sequence[Episode], rows: Sequence[DipRow], since: str = "", before: str = ""
+) -> list[Difference]:
     """What the DIP system lacks, has otherwise, or has too much.
 
     Args:

@@ -9,8 +9,21 @@ from typing import Any, Final
 
 from gateway.contract.jsontext import dumps_sorted
 
-KEY_FIELDS: Final = ("psn_no", "mdtrt_id", "setl_id", "ipt_no", "ipt_otp_no", "certno", "omsgid")
-"""Fields by which the journal is searched, wherever they stand in a message."""
+KEY_FIELDS: Final = {
+    "psn_no": "psn_no",
+    "mdtrt_id": "mdtrt_id",
+    "setl_id": "setl_id",
+    "ipt_no": "ipt_no",
+    "ipt_otp_no": "ipt_otp_no",
+    "certno": "certno",
+    "psn_name": "psn_name",
+    "mdtrt_cert_no": "card",
+    "card_sn": "card",
+    "omsgid": "omsgid",
+}
+"""Fields by which the journal is searched, wherever they stand in a message, and the kind of key that each becomes."""
+IDENTITY_CARD: Final = "02"
+"""``mdtrt_cert_type``: the voucher is the identity card, its number the ``certno``."""
 KEYS_MAX: Final = 64
 """Distinct values kept of one message; an upload of 500 rows is found by its visit, not by each row."""
 
@@ -80,10 +93,12 @@ def _collect(value: Any, found: dict[tuple[str, str], None]) -> None:
         for item in value:
             _collect(item, found)
     elif isinstance(value, dict):
-        for kind in KEY_FIELDS:
-            text = value.get(kind)
+        for name, kind in KEY_FIELDS.items():
+            text = value.get(name)
             if isinstance(text, str) and text and len(found) < KEYS_MAX:
                 found[kind, text] = None
+                if name == "mdtrt_cert_no" and value.get("mdtrt_cert_type") == IDENTITY_CARD:
+                    found["certno", text] = None
         for item in value.values():
             if type(item) is not str and isinstance(item, _NODES):
                 _collect(item, found)

@@ -135,7 +135,9 @@ class Alignment:
         )
 
 
-_OPEN: Final = EpisodeQuery(presence=("in_ward",), alignment=("differs",), order="mdtrt_id", descending=False, limit=100_000)
+_OPEN: Final = EpisodeQuery(
+    presence=("in_ward",), alignment=("differs",), order="mdtrt_id", descending=False, limit=100_000
+)
 
 
 def change_message(stay: Stay, interface: Interface) -> dict[str, Any]:

@@ -10,6 +10,7 @@ harm, since the nonces stay random.
 from __future__ import annotations
 
 import base64
+import hashlib
 import itertools
 import os
 import threading
@@ -35,6 +36,11 @@ CIPHERS_KEPT_MAX: Final = 4096
 HASH_BYTES: Final = 16
 FENCE_BYTES: Final = 24
 FENCE_MARK: Final = "~"
+AUDIT_VERSION: Final = 1
+"""There is one: a chain is as old as its first row."""
+_START: Final = 16
+TOKEN_WIDTH: Final = 400
+"""Characters of the token of a text of 64."""
 
 
 class KeysMissing(Exception):
@@ -74,6 +80,11 @@ class Sealing(Protocol):
         """The version of :meth:`hashed`; None for none."""
         ...
 
+    @property
+    def audit_version(self) -> int | None:
+        """The version with which :meth:`chained` binds; None for none."""
+        ...
+
     def seal(self, place: str, text: bytes) -> bytes:
         """``text`` so that nobody reads it without the key, nor in another ``place``."""
         ...
@@ -98,6 +109,18 @@ class Sealing(Protocol):
         """Every form in which it may stand in the store."""
         ...
 
+    def token(self, text: str) -> str:
+        """``text`` so that equal texts stay equal and only the key reads it; the same for good."""
+        ...
+
+    def untoken(self, token: str) -> str:
+        """The text of a token; anything that is none, as it is."""
+        ...
+
+    def chained(self, content: bytes, version: int | None) -> str:
+        """The digest that binds a row of the operator log; with ``version`` None anybody can make it."""
+        ...
+
     def knows(self, hash_versions: Sequence[int]) -> bool:
         """Whether :meth:`searched` covers these versions."""
         ...
@@ -108,6 +131,7 @@ class Plain:
 
     data_version = None
     hash_version = None
+    audit_version = None
 
     def seal(self, place: str, text: bytes) -> bytes:
         del place
@@ -131,6 +155,17 @@ class Plain:
     def fences(self, text: str) -> Sequence[str]:
         return (text,)
 
+    def token(self, text: str) -> str:
+        return text
+
+    def untoken(self, token: str) -> str:
+        return token
+
+    def chained(self, content: bytes, version: int | None) -> str:
+        if version:
+            raise KeysMissing(f"操作日志密钥版本 {version}")
+        return hashlib.sha256(content).hexdigest()
+
     def knows(self, hash_versions: Sequence[int]) -> bool:
         return not any(hash_versions)
 
@@ -147,11 +182,13 @@ class Guard:
         self._in_use = in_use
         self.data_version = in_use.data
         self.hash_version = in_use.hash
+        self.audit_version = AUDIT_VERSION
         self._data = _of(keyring.data, in_use.data, "数据")
         self._hash = _of(keyring.hash, in_use.hash, "检索")
         self._searched = [
             (_of(keyring.hash, version, "检索") if version != PLAIN else None) for version in in_use.searched
         ]
+        self._token_key = keyring.fence.mac(b"token key")
         self._ciphers: OrderedDict[tuple[int, bytes], _Aead] = OrderedDict()
         self._lock = threading.Lock()
         self._new_salt()
@@ -188,6 +225,31 @@ class Guard:
     def fences(self, text: str) -> Sequence[str]:
         return (self.fence(text), text) if PLAIN in self._in_use.searched else (self.fence(text),)
 
+    def token(self, text: str) -> str:
+        plain = text.encode("utf-8", "surrogatepass")
+        start = self._token_start(plain)
+        return FENCE_MARK + _short(start + self._keystream(start, plain))
+
+    def untoken(self, token: str) -> str:
+        try:
+            raw = base64.urlsafe_b64decode(token[1:] + "=" * (-len(token[1:]) % 4)) if token[:1] == FENCE_MARK else b""
+        except ValueError:
+            return token
+        start, plain = raw[:_START], self._keystream(raw[:_START], raw[_START:]) if len(raw) >= _START else b""
+        return plain.decode("utf-8", "surrogatepass") if start and self._token_start(plain) == start else token
+
+    def _token_start(self, plain: bytes) -> bytes:
+        return self._keyring.fence.mac(b"token", plain)[:_START]
+
+    def _keystream(self, start: bytes, text: bytes) -> bytes:
+        """Counter mode from ``start``, which is made of the text itself (SIV): equal texts alone share a stream."""
+        suite = self._keyring.fence.suite
+        key = algorithms.SM4(self._token_key[:16]) if suite is Cipher.SM4 else algorithms.AES256(self._token_key)
+        return BlockCipher(key, modes.CTR(start)).encryptor().update(text)
+
+    def chained(self, content: bytes, version: int | None) -> str:
+        return self._keyring.audit.mac(b"chain", content).hex() if version else hashlib.sha256(content).hexdigest()
+
     def knows(self, hash_versions: Sequence[int]) -> bool:
         return set(hash_versions) <= set(self._in_use.searched)
 
@@ -207,6 +269,11 @@ class Guard:
                 if len(self._ciphers) > CIPHERS_KEPT_MAX:
                     self._ciphers.popitem(last=False)
         return found
+
+
+def version_of(text: bytes) -> int | None:
+    """The version with which ``text`` was sealed; None for packed text in plain, which never begins like one."""
+    return int.from_bytes(text[1:3], "big") if text[:1] == bytes((FORM,)) else None
 
 
 class _Aead(Protocol):

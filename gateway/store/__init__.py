@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError
 
 from gateway import clock
 from gateway.exchange.ports import JournalUnavailable
-from gateway.protect import KeyringError, KeySource, source_of
+from gateway.protect import KeyringError, KeySource, Sealing, source_of
 from gateway.settings import Settings
 from gateway.store._backend import Backend, StoreError
 from gateway.store._keys import GuardedBackend, Keys, StoreKey
@@ -26,6 +26,7 @@ from gateway.store._oracle import oracle
 from gateway.store._postgres import postgres
 from gateway.store._server import ServerBackend
 from gateway.store._sqlite import SqliteBackend
+from gateway.store._veil_past import veil_everything
 from gateway.store.accounts import Accounts
 from gateway.store.aftermath import AfterRestore, Compared, Listed, close_gap, compare, take_over
 from gateway.store.backup import Manifest, Told, write_backup
@@ -33,7 +34,7 @@ from gateway.store.figures import Figures
 from gateway.store.integrity import check
 from gateway.store.journal import SqlJournal
 from gateway.store.nodes import SqlNodes
-from gateway.store.operator_log import OperatorLog
+from gateway.store.operator_log import OperatorLog, begin_keyed
 from gateway.store.resealing import Resealing
 from gateway.store.restore import Gap, Restored, escalate_lost, read_gap, restore
 from gateway.store.stay_feed import StayFeed
@@ -48,7 +49,7 @@ class Store:
 
     def __init__(self, backend: Backend, keys: KeySource | None = None) -> None:
         self._backend = backend
-        self._keys = Keys(backend, keys)
+        self._keys = Keys(backend, keys, _begin)
         guarded = GuardedBackend(backend, self._keys) if keys else backend
         self.journal = SqlJournal(guarded)
         self.nodes = SqlNodes(backend)
@@ -159,6 +160,13 @@ def open_store(
 
 
 SERVERS: Mapping[str, Callable[..., ServerBackend]] = {"postgresql": postgres, "oracle": oracle, "mssql": mssql}
+
+
+def _begin(connection: Connection, sealing: Sealing) -> None:
+    """What must be under the first keys in the transaction that puts them to use."""
+    connection.info["sealing"] = sealing
+    veil_everything(connection, sealing)
+    begin_keyed(connection, clock.now)
 
 
 def open_configured(settings: Settings, *, read_only: bool = False) -> Store:

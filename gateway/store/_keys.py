@@ -73,10 +73,18 @@ class Keys:
 
     Args:
         source: None where nothing is protected.
+        begin: brings under the first keys what cannot be kept in two forms, in the transaction that puts them to use.
         look_s: see :data:`LOOK_S`.
     """
 
-    def __init__(self, backend: Backend, source: KeySource | None, look_s: float = LOOK_S) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        source: KeySource | None,
+        begin: Callable[[Connection, Sealing], object],
+        look_s: float = LOOK_S,
+    ) -> None:
+        self._begin = begin
         self._backend = backend
         self.source = source
         self._look_s = look_s
@@ -103,9 +111,12 @@ class Keys:
             keyring = self._keyring(rows)
         except (KeysMissing, KeyringError) as error:
             raise StoreError(str(error)) from error
-        for row in _new(connection, keyring, rows) if keyring else ():
+        new = _new(connection, keyring, rows) if keyring else []
+        for row in new:
             values = {name: getattr(row, name) for name in StoreKey.__slots__}
             connection.execute(sql.INSERT_STORE_KEY, {**values, "fingerprint": row.fingerprint or None})
+        if keyring is not None and not rows:
+            self._begin(connection, Guard(keyring, _in_use(new)))
 
     def current(self) -> Sealing:
         """The keys to work with now."""

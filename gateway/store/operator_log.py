@@ -6,11 +6,11 @@ too, and whoever anchors the log writes it elsewhere: cutting off the end of the
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -18,8 +18,10 @@ from sqlalchemy import Connection
 from gateway.exchange import entries
 from gateway.exchange.ports import JournalUnavailable
 from gateway.masking import mask_text
+from gateway.protect import Sealing
 from gateway.store import statements as sql
 from gateway.store._backend import Backend
+from gateway.store._keys import sealing_of
 
 NAME_CHARS_MAX: Final = 64
 SUBJECT_CHARS_MAX: Final = 200
@@ -115,18 +117,24 @@ class OperatorLog:
         head: Any = self._backend.read(lambda connection: connection.execute(sql.OPERATOR_HEAD).one_or_none())
         if head is None:
             return BrokenEntry(0, "链头记录已被删除")
-        last, at_head = "", ""
-        for seq, row in enumerate(self._rows(), 1):
+        last, at_head, keyed = "", "", False
+        for seq, (row, digest) in enumerate(self._rows(), 1):
             if row.seq != seq:
                 return BrokenEntry(seq, f"第 {seq} 条已被删除")
-            if row.hash != _digest(row._mapping, last):
+            if row.hash != digest(last):
                 return BrokenEntry(seq, f"第 {seq} 条的内容或位置被改动")
-            last = row.hash
+            if keyed and row.key_version is None:
+                return BrokenEntry(seq, f"第 {seq} 条不是用密钥写的，其前各条是")
+            last, keyed = row.hash, row.key_version is not None
             at_head = last if seq == head.seq else at_head
             if seq % _PAGE_ROWS == 0:
                 tell(seq)
         if at_head != (head.hash or ""):
             return BrokenEntry(head.seq, f"链头为第 {head.seq} 条，表中没有它：末尾被删除或改写")
+        protected = self._backend.read(lambda connection: sealing_of(connection).audit_version is not None)
+        if protected and not keyed:
+            # the first keys write a row of their own
+            return BrokenEntry(head.seq, "数据库已启用密钥，而操作日志没有一条是用密钥写的：全部被改写")
         return None
 
     def head(self) -> tuple[int, str]:
@@ -134,23 +142,30 @@ class OperatorLog:
         row: Any = self._backend.read(lambda connection: connection.execute(sql.OPERATOR_HEAD).one())
         return row.seq, row.hash or ""
 
-    def _rows(self) -> Iterator[Any]:
+    def _rows(self) -> Iterator[tuple[Any, Callable[[str], str]]]:
+        """Each row, and the digest it should have after another."""
         after = 0
         while page := self._page(after):
             yield from page
-            after = page[-1].seq
+            after = page[-1][0].seq
 
-    def _page(self, after: int) -> list[Any]:
+    def _page(self, after: int) -> list[tuple[Any, Callable[[str], str]]]:
         values = {"after": after, "count": _PAGE_ROWS}
-        return list(self._backend.read(lambda connection: connection.execute(sql.OPERATOR_LOG_AFTER, values).all()))
+
+        def job(connection: Connection) -> list[tuple[Any, Callable[[str], str]]]:
+            sealing, found = sealing_of(connection), connection.execute(sql.OPERATOR_LOG_AFTER, values).all()
+            return [(row, partial(_digest, sealing, row._mapping)) for row in found]
+
+        return self._backend.read(job)
 
 
 def _append(connection: Connection, row: dict[str, Any]) -> tuple[int, str]:
     head = connection.execute(sql.LOCK_OPERATOR_HEAD).one_or_none()
     if head is None:
         raise JournalUnavailable("the head of the operator log is missing")
-    numbered = {**row, "seq": head.seq + 1, "key_version": None}
-    digest = _digest(numbered, head.hash or "")
+    sealing = sealing_of(connection)
+    numbered = {**row, "seq": head.seq + 1, "key_version": sealing.audit_version}
+    digest = _digest(sealing, numbered, head.hash or "")
     connection.execute(sql.INSERT_OPERATOR_LOG, {**numbered, "hash": digest})
     moved = connection.execute(
         sql.MOVE_OPERATOR_HEAD, {"seen": head.seq, "new_seq": numbered["seq"], "new_hash": digest}
@@ -160,10 +175,16 @@ def _append(connection: Connection, row: dict[str, Any]) -> tuple[int, str]:
     return numbered["seq"], digest
 
 
-def _digest(row: Any, before: str) -> str:
+def begin_keyed(connection: Connection, clock: Callable[[], datetime]) -> None:
+    """The row with which the first keys begin to bind the chain, in the transaction that puts them to use."""
+    row = {"at": entries.to_ms(clock()), "operator": "yibao", "act": "keys.begin", "subject": "store", "detail": None}
+    _append(connection, row)
+
+
+def _digest(sealing: Sealing, row: Any, before: str) -> str:
     """Over the content of a row and the digest of the row before."""
     content = [row[name] for name in ("seq", "at", "operator", "act", "subject", "detail", "key_version")]
-    return hashlib.sha256(json.dumps([*content, before], separators=(",", ":")).encode()).hexdigest()
+    return sealing.chained(json.dumps([*content, before], separators=(",", ":")).encode(), row["key_version"])
 
 
 def _name(text: str) -> str:

@@ -21,6 +21,7 @@ from gateway.store import resealing_statements as sql
 from gateway.store import statements
 from gateway.store._backend import Backend, StoreError
 from gateway.store._keys import GONE, KNOWN, PLAIN_VERSION, READ, WRITTEN, Keys, StoreKey, sealing_of
+from gateway.store._veil_past import reseal_stays
 
 log = structlog.get_logger(__name__)
 
@@ -139,12 +140,14 @@ class Resealing:
         ids = connection.execute(sql.NEXT_IDS, {"after": row.done_below, "count": BATCH}).scalars().all()
         if ids:
             changed = reseal(connection, list(ids))
+            changed += reseal_stays(connection, sealing_of(connection), list(ids), row.done_below, ids[-1])
             _move(connection, row, ids[-1], row.changed + changed)
             return 0
         return self._end_of_pass(connection, row)
 
     def _end_of_pass(self, connection: Connection, row: Any) -> float | None:
         changed = row.changed + _fence_plain(connection)
+        changed += reseal_stays(connection, sealing_of(connection), [], row.done_below, None)
         settled = self._pass_at >= self._seen_at + self._grace_s
         if changed == 0 and settled:
             _move(connection, row, FINISHED, 0)

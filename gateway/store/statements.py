@@ -158,7 +158,7 @@ EFFECTIVE = (
     select(exchange.c.id)
     .where(
         exchange.c.infno == bindparam("infno"),
-        # each in every form in which it may stand here (docs/inside/protection.md)
+        # each in every form in which it may stand here (docs/inside/decisions/0014-protected-data.md)
         exchange.c.business_key.in_(bindparam("business_keys", expanding=True)),
         exchange.c.content_hash.in_(bindparam("content_hashes", expanding=True)),
         exchange.c.id != bindparam("not_id"),

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Select, bindparam, case, delete, func, insert
 from gateway.exchange import entries
 from gateway.stays.ports import StayRef
 from gateway.store._backend import Backend
+from gateway.store._veil import Veiled
 from gateway.store.stay_tables import (
     adoption,
     alignment_work,
@@ -33,15 +34,15 @@ WORK_MAX: Final = 10_000
 
 ChangeKind = Literal["exchange", "ward", "adopted"]
 
-READER = select(stay_reader.c.seq_no, stay_reader.c.mark).where(stay_reader.c.name == bindparam("reader"))
-LOCK_READER = select(stay_reader.c.seq_no).where(stay_reader.c.name == bindparam("reader")).with_for_update()
+READER = select(stay_reader.c.seq_no, stay_reader.c.mark).where(stay_reader.c.reader == bindparam("reader"))
+LOCK_READER = select(stay_reader.c.seq_no).where(stay_reader.c.reader == bindparam("reader")).with_for_update()
 INSERT_READER = insert(stay_reader)
 MOVE_READER = (
     update(stay_reader)
-    .where(stay_reader.c.name == bindparam("reader"), stay_reader.c.seq_no == bindparam("old_seq_no"))
+    .where(stay_reader.c.reader == bindparam("of_reader"), stay_reader.c.seq_no == bindparam("old_seq_no"))
     .values(seq_no=bindparam("new_seq_no"))
 )
-DELETE_READER = delete(stay_reader).where(stay_reader.c.name == bindparam("reader"))
+DELETE_READER = delete(stay_reader).where(stay_reader.c.reader == bindparam("reader"))
 UNNUMBERED = (
     select(stay_change.c.id).where(stay_change.c.seq_no == 0).order_by(stay_change.c.id).limit(bindparam("count"))
 )
@@ -79,13 +80,13 @@ EVERY_STAY = union(
 SAME_NUMBER = select(episode_time.c.mdtrt_id).where(
     episode_time.c.ipt_no == bindparam("ipt_no"), episode_time.c.mdtrt_id.is_not(None)
 )
-DELETE_EPISODE = delete(episode_time).where(episode_time.c.episode == bindparam("of_episode"))
+DELETE_EPISODE = delete(episode_time).where(episode_time.c.stay_key == bindparam("stay_key"))
 DELETE_EPISODES = delete(episode_time)
 INSERT_EPISODE = insert(episode_time)
 
 WORK = select(alignment_work).order_by(alignment_work.c.tried_at.desc(), alignment_work.c.mdtrt_id).limit(WORK_MAX)
-WORK_OF = select(alignment_work.c.tries).where(alignment_work.c.mdtrt_id == bindparam("of_mdtrt_id"))
-DELETE_WORK = delete(alignment_work).where(alignment_work.c.mdtrt_id == bindparam("of_mdtrt_id"))
+WORK_OF = select(alignment_work.c.tries).where(alignment_work.c.mdtrt_id == bindparam("mdtrt_id"))
+DELETE_WORK = delete(alignment_work).where(alignment_work.c.mdtrt_id == bindparam("mdtrt_id"))
 INSERT_WORK = insert(alignment_work)
 
 
@@ -183,7 +184,7 @@ class StayFeed:
         """Changes with a number above ``after``, in their order. A number once given stays."""
         self._number()
         wanted = {"after": after, "count": limit}
-        return self._backend.read(lambda connection: [*map(_change, connection.execute(CHANGES, wanted))])
+        return self._backend.read(lambda connection: [*map(_change, Veiled(connection).execute(CHANGES, wanted))])
 
     def changes_of(self, ipt_nos: Sequence[str], mdtrt_id: str) -> list[Change]:
         """Every numbered change of one stay, in their order."""
@@ -191,45 +192,48 @@ class StayFeed:
             "ipt_nos": [entries.identity(ipt_no, "ipt_no") for ipt_no in ipt_nos] or ["-"],
             "mdtrt_id": entries.identity(mdtrt_id or "-", "mdtrt_id"),
         }
-        return self._backend.read(lambda connection: [*map(_change, connection.execute(CHANGES_OF, wanted))])
+        return self._backend.read(lambda connection: [*map(_change, Veiled(connection).execute(CHANGES_OF, wanted))])
 
     def _number(self) -> None:
         one = {"count": 1}
-        while self._backend.read(lambda connection: connection.execute(UNNUMBERED, one).first()) is not None:
+        while self._backend.read(lambda connection: Veiled(connection).execute(UNNUMBERED, one).first()) is not None:
             self._backend.write(_give_numbers)
 
     # ------------------------------------------------------------ episodes
 
     def reader(self, name: str) -> tuple[int, str] | None:
         """How far a reader has come, and its mark; None when it never began."""
-        row = self._backend.read(lambda connection: connection.execute(READER, {"reader": name}).first())
+        row = self._backend.read(lambda connection: Veiled(connection).execute(READER, {"reader": name}).first())
         return None if row is None else (row.seq_no, row.mark or "")
 
     def every_stay(self) -> list[StayRef]:
         """By every name that was ever told."""
-        found = self._backend.read(lambda connection: connection.execute(EVERY_STAY).all())
+        found = self._backend.read(lambda connection: Veiled(connection).execute(EVERY_STAY).all())
         return [StayRef(row.ipt_no or "", row.mdtrt_id or "") for row in found]
 
     def last_number(self) -> int:
         """The number of the newest change, all of them numbered."""
         self._number()
-        return self._backend.read(lambda connection: connection.execute(LAST_NUMBER).scalar()) or 0
+        return self._backend.read(lambda connection: Veiled(connection).execute(LAST_NUMBER).scalar()) or 0
 
     def of_same_number(self, ipt_no: str) -> list[str]:
         """``mdtrt_id`` of the rows under a 住院号: one that was registered anew has several."""
         wanted = {"ipt_no": entries.identity(ipt_no, "ipt_no")}
-        return list(self._backend.read(lambda connection: connection.execute(SAME_NUMBER, wanted).scalars().all()))
+        return list(
+            self._backend.read(lambda connection: Veiled(connection).execute(SAME_NUMBER, wanted).scalars().all())
+        )
 
     def begin(self, name: str, seq_no: int, mark: str, episodes: Sequence[Episode]) -> None:
         """Replace every row, and let the reader go on after ``seq_no``."""
         rows = {one.key: _episode_row(one) for one in episodes}
 
         def job(connection: Connection) -> None:
+            veiled = Veiled(connection)
             connection.execute(DELETE_READER, {"reader": name})
             connection.execute(DELETE_EPISODES)
             if rows:
-                connection.execute(INSERT_EPISODE, list(rows.values()))
-            connection.execute(INSERT_READER, {"name": name, "seq_no": seq_no, "mark": mark})
+                veiled.execute(INSERT_EPISODE, list(rows.values()))
+            connection.execute(INSERT_READER, {"reader": name, "seq_no": seq_no, "mark": mark})
 
         self._backend.write(job)
 
@@ -237,15 +241,16 @@ class StayFeed:
         """Put rows in place of those of the same stays and move the reader, unless another has moved it meanwhile."""
         rows = {one.key: _episode_row(one) for one in episodes}
         gone = sorted({*rows, *(f"ipt:{one.ipt_no}" for one in episodes if one.mdtrt_id and one.ipt_no)})
-        moved = {"reader": name, "old_seq_no": old, "new_seq_no": new}
+        moved = {"of_reader": name, "old_seq_no": old, "new_seq_no": new}
 
         def job(connection: Connection) -> bool:
+            veiled = Veiled(connection)
             if connection.execute(MOVE_READER, moved).rowcount == 0:
                 return False
             if gone:
-                connection.execute(DELETE_EPISODE, [{"of_episode": key} for key in gone])
+                veiled.execute(DELETE_EPISODE, [{"stay_key": key} for key in gone])
             if rows:
-                connection.execute(INSERT_EPISODE, list(rows.values()))
+                veiled.execute(INSERT_EPISODE, list(rows.values()))
             return True
 
         return self._backend.write(job)
@@ -253,44 +258,45 @@ class StayFeed:
     def episodes(self, query: EpisodeQuery) -> list[Episode]:
         """The list: one statement, whatever its length."""
         statement = _selected(query)
-        return self._backend.read(lambda connection: [*map(_episode, connection.execute(statement))])
+        return self._backend.read(lambda connection: [*map(_episode, Veiled(connection).execute(*statement))])
 
     # ------------------------------------------------------------ work list
 
     def work(self) -> list[WorkEntry]:
         """What could not be aligned, newest first."""
-        return self._backend.read(lambda connection: [*map(_work_entry, connection.execute(WORK))])
+        return self._backend.read(lambda connection: [*map(_work_entry, Veiled(connection).execute(WORK))])
 
     def set_work(self, entry: WorkEntry) -> None:
         """Put a stay on the work list or renew its reason; ``tries`` goes on from what is kept."""
         row = _work_row(entry)
 
         def job(connection: Connection) -> None:
-            of = {"of_mdtrt_id": row["mdtrt_id"]}
-            tries = connection.execute(WORK_OF, of).scalar() or 0
-            connection.execute(DELETE_WORK, of)
-            connection.execute(INSERT_WORK, row | {"tries": tries + entry.tries})
+            veiled = Veiled(connection)
+            of = {"mdtrt_id": row["mdtrt_id"]}
+            tries = veiled.execute(WORK_OF, of).scalar() or 0
+            veiled.execute(DELETE_WORK, of)
+            veiled.execute(INSERT_WORK, row | {"tries": tries + entry.tries})
 
         self._backend.write(job)
 
     def end_work(self, mdtrt_ids: Sequence[str]) -> None:
         """Take stays off the work list."""
-        gone = [{"of_mdtrt_id": entries.identity(mdtrt_id, "mdtrt_id")} for mdtrt_id in mdtrt_ids]
+        gone = [{"mdtrt_id": entries.identity(mdtrt_id, "mdtrt_id")} for mdtrt_id in mdtrt_ids]
         if gone:
-            self._backend.write(lambda connection: connection.execute(DELETE_WORK, gone).rowcount)
+            self._backend.write(lambda connection: Veiled(connection).execute(DELETE_WORK, gone).rowcount)
 
 
 def _give_numbers(connection: Connection) -> None:
     """Under the lock of the reader that stands for the last number: two never number at the same time."""
     last = connection.execute(LOCK_READER, {"reader": NUMBERED}).scalar()
     if last is None:
-        connection.execute(INSERT_READER, {"name": NUMBERED, "seq_no": 0, "mark": None})
+        connection.execute(INSERT_READER, {"reader": NUMBERED, "seq_no": 0, "mark": None})
         last = 0
     found = connection.execute(UNNUMBERED, {"count": NUMBERED_AT_ONCE_MAX}).scalars().all()
     if found:
         numbers = [{"change_id": one, "new_seq_no": last + n} for n, one in enumerate(found, 1)]
         connection.execute(GIVE_NUMBER, numbers)
-        moved = {"reader": NUMBERED, "old_seq_no": last, "new_seq_no": last + len(found)}
+        moved = {"of_reader": NUMBERED, "old_seq_no": last, "new_seq_no": last + len(found)}
         connection.execute(MOVE_READER, moved)
 
 
@@ -316,30 +322,25 @@ def _episode_row(one: Episode) -> dict[str, Any]:
     row: dict[str, Any] = {name: getattr(one, name) or None for name in _TEXTS}
     row |= {name: entries.identity_or_none(getattr(one, name), name) for name in widths}
     row["ward_name"] = entries.short(one.ward_name, "ward_name") or None
-    return {"episode": entries.identity(one.key, "stay_key"), **row}
+    return {"stay_key": entries.identity(one.key, "stay_key"), **row}
 
 
-def _selected(query: EpisodeQuery) -> Select[Any]:
+def _selected(query: EpisodeQuery) -> tuple[Select[Any], dict[str, Any]]:
+    """The statement and the names it asks for; these stand in the tables veiled, so they are parameters."""
     column = episode_time.c
-    given = (
-        *((column[name], getattr(query, name)) for name in ("ipt_no", "mdtrt_id", "psn_no", "ward_code")),
-    )  # fmt: skip
-    wheres = [name == value for name, value in given if value]
-    wheres += [
-        column[name].in_(list(getattr(query, name)))
-        for name in ("presence", "alignment", "settlement")
-        if getattr(query, name)
-    ]
-    for name, start, end in (
-        ("t_ward", query.ward_from, query.ward_before),
-        ("t_set", query.set_from, query.set_before),
-    ):
+    named = {name: value for name in ("ipt_no", "mdtrt_id", "psn_no") if (value := getattr(query, name))}
+    wheres = [column[name] == bindparam(name) for name in named]
+    wheres += [column.ward_code == query.ward_code] if query.ward_code else []
+    for name in ("presence", "alignment", "settlement"):
+        wheres += [column[name].in_(list(given))] if (given := getattr(query, name)) else []
+    times = (("t_ward", query.ward_from, query.ward_before), ("t_set", query.set_from, query.set_before))
+    for name, start, end in times:
         wheres += [column[name] >= start] if start else []
         wheres += [column[name] < end] if end else []
     by = column[query.order]
     # NULLS LAST is not said the same everywhere
-    order = (case((by.is_(None), 1), else_=0), by.desc() if query.descending else by.asc(), column.episode)
-    return select(episode_time).where(*wheres).order_by(*order).limit(query.limit).offset(query.skip)
+    order = (case((by.is_(None), 1), else_=0), by.desc() if query.descending else by.asc(), column.stay_key)
+    return select(episode_time).where(*wheres).order_by(*order).limit(query.limit).offset(query.skip), named
 
 
 def _work_entry(row: Any) -> WorkEntry:

@@ -19,17 +19,24 @@ from sqlalchemy import (
     UnicodeText,
 )
 
+from gateway.protect.guard import TOKEN_WIDTH
 from gateway.store.tables import RowId, metadata, text_column
+
+
+def token_column(name: str, *, nullable: bool = True) -> Column[str]:
+    """A name that is kept as a token (``_veil.py``)."""
+    return Column(name, Unicode(TOKEN_WIDTH), nullable=nullable)
+
 
 stay_fact = Table(
     "stay_fact",
     metadata,
     Column("exchange_id", RowId, ForeignKey("exchange.id", name="fk_stay_fact"), nullable=False),
     Column("seq", Integer, nullable=False),
-    text_column("mdtrt_id"),
-    text_column("ipt_no"),
-    text_column("psn_no"),
-    text_column("setl_id"),
+    token_column("mdtrt_id"),
+    token_column("ipt_no"),
+    token_column("psn_no"),
+    token_column("setl_id"),
     Column("packed", LargeBinary, nullable=False),
     PrimaryKeyConstraint("exchange_id", "seq", name="pk_stay_fact"),
     Index("ix_stay_fact_mdtrt", "mdtrt_id", "exchange_id"),
@@ -42,8 +49,8 @@ ward_event = Table(
     "ward_event",
     metadata,
     Column("id", RowId, Identity(), primary_key=True),
-    text_column("ipt_no", nullable=False),
-    text_column("mdtrt_id"),
+    token_column("ipt_no", nullable=False),
+    token_column("mdtrt_id"),
     text_column("event_id", nullable=False),
     text_column("kind", nullable=False),
     text_column("ward_code"),
@@ -62,7 +69,7 @@ hospital_record = Table(
     "hospital_record",
     metadata,
     Column("id", RowId, Identity(), primary_key=True),
-    text_column("ipt_no", nullable=False),
+    token_column("ipt_no", nullable=False),
     text_column("kind", nullable=False),
     Column("version", BigInteger, nullable=False),
     text_column("content", nullable=False),
@@ -77,9 +84,9 @@ adoption = Table(
     "adoption",
     metadata,
     Column("id", RowId, Identity(), primary_key=True),
-    text_column("ipt_no"),
-    text_column("mdtrt_id"),
-    text_column("psn_no"),
+    token_column("ipt_no"),
+    token_column("mdtrt_id"),
+    token_column("psn_no"),
     text_column("source", nullable=False),
     text_column("infno"),
     Column("packed", LargeBinary, nullable=False),
@@ -93,11 +100,11 @@ fee_approval = Table(
     "fee_approval",
     metadata,
     Column("id", RowId, Identity(), primary_key=True),
-    text_column("ipt_no", nullable=False),
+    token_column("ipt_no", nullable=False),
     Column("cut", text_column("event_time").type, nullable=False),
     text_column("operator"),
     Column("received_at", BigInteger, nullable=False),
-    text_column("content"),
+    Column("digest", text_column("content").type),
     Index("ix_fee_approval_ipt", "ipt_no", "id"),
 )
 
@@ -105,13 +112,13 @@ fee_extraction = Table(
     "fee_extraction",
     metadata,
     Column("id", RowId, Identity(), primary_key=True),
-    text_column("ipt_no", nullable=False),
+    token_column("ipt_no", nullable=False),
     text_column("client", nullable=False),
     text_column("operator"),
     Column("cut", text_column("event_time").type, nullable=False),
     Column("rows_in", Integer, nullable=False),
     Column("total_in", text_column("event_time").type, nullable=False),
-    text_column("content", nullable=False),
+    Column("digest", text_column("content").type, nullable=False),
     Column("received_at", BigInteger, nullable=False),
     Index("ix_fee_extraction_ipt", "ipt_no", "id"),
 )
@@ -119,7 +126,7 @@ fee_extraction = Table(
 stay_version = Table(
     "stay_version",
     metadata,
-    text_column("stay_key", nullable=False),
+    token_column("stay_key", nullable=False),
     Column("version", BigInteger, nullable=False),
     PrimaryKeyConstraint("stay_key", name="pk_stay_version"),
 )
@@ -136,8 +143,8 @@ stay_change = Table(
     metadata,
     Column("id", RowId, Identity(), primary_key=True),
     Column("seq_no", BigInteger, nullable=False),
-    text_column("ipt_no"),
-    text_column("mdtrt_id"),
+    token_column("ipt_no"),
+    token_column("mdtrt_id"),
     text_column("kind", nullable=False),
     Column("serial", BigInteger, nullable=False),
     Column("received_at", BigInteger, nullable=False),
@@ -149,10 +156,10 @@ stay_change = Table(
 stay_reader = Table(
     "stay_reader",
     metadata,
-    Column("name", Unicode(40), nullable=False),
+    Column("reader", Unicode(40), nullable=False),
     Column("seq_no", BigInteger, nullable=False),
     Column("mark", Unicode(64)),
-    PrimaryKeyConstraint("name", name="pk_stay_reader"),
+    PrimaryKeyConstraint("reader", name="pk_stay_reader"),
 )
 
 _time = text_column("event_time").type
@@ -160,18 +167,18 @@ _time = text_column("event_time").type
 episode_time = Table(
     "episode_time",
     metadata,
-    Column("episode", text_column("stay_key").type, nullable=False),
-    text_column("ipt_no"),
-    text_column("mdtrt_id"),
-    text_column("psn_no"),
+    token_column("stay_key", nullable=False),
+    token_column("ipt_no"),
+    token_column("mdtrt_id"),
+    token_column("psn_no"),
     Column("presence", Unicode(16), nullable=False),
     Column("alignment", Unicode(16), nullable=False),
     Column("settlement", Unicode(16), nullable=False),
-    text_column("setl_id"),
+    token_column("setl_id"),
     text_column("ward_code"),
     text_column("ward_name"),
     *(Column(name, _time) for name in ("t_reg", "t_ward", "t_wout", "t_dsc", "t_ins", "t_set")),
-    PrimaryKeyConstraint("episode", name="pk_episode_time"),
+    PrimaryKeyConstraint("stay_key", name="pk_episode_time"),
     Index("ix_episode_time_ipt", "ipt_no"),
     Index("ix_episode_time_work", "alignment", "presence", "t_ward"),
     Index("ix_episode_time_set", "settlement", "t_set"),
@@ -180,9 +187,9 @@ episode_time = Table(
 alignment_work = Table(
     "alignment_work",
     metadata,
-    text_column("mdtrt_id", nullable=False),
-    text_column("ipt_no"),
-    text_column("psn_no"),
+    token_column("mdtrt_id", nullable=False),
+    token_column("ipt_no"),
+    token_column("psn_no"),
     Column("t_ins", _time),
     Column("t_ward", _time),
     text_column("code"),

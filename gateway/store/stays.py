@@ -19,6 +19,7 @@ from gateway.stays.history import Acknowledged, Adopted, Approved, EarlierEnd, E
 from gateway.stays.ports import Known, StayChanged, StayFact, StayRef, Told, names_of, names_of_facts
 from gateway.store import stay_statements as sql
 from gateway.store._backend import Backend
+from gateway.store._veil import Veiled
 
 PACK_LEVEL = 3
 NOBODY = "-"
@@ -35,7 +36,7 @@ class SqlStays:
         self._backend = backend
 
     def known(self, ref: StayRef) -> Known:
-        return self._backend.read(lambda connection: _known(connection, ref))
+        return self._backend.read(lambda connection: _known(Veiled(connection), ref))
 
     def tell(self, ipt_no: str, mdtrt_id: str, event: WardEvent, client: str) -> Told:
         row = _event_row(ipt_no, mdtrt_id, event, client)
@@ -43,14 +44,15 @@ class SqlStays:
         compared = ("mdtrt_id", "reason", *_EVENT_TEXTS)
 
         def job(connection: Connection) -> Told:
+            veiled = Veiled(connection)
             names = names_of(StayRef(ipt_no, mdtrt_id))
-            _lock(connection, names)
-            last = connection.execute(sql.LAST_EVENT, same).mappings().first()
+            _lock(veiled, names)
+            last = veiled.execute(sql.LAST_EVENT, same).mappings().first()
             if last is not None and all(last[name] == row[name] for name in compared):
                 return "same"
-            serial = connection.execute(sql.INSERT_EVENT, row).inserted_primary_key
-            raise_versions(connection, names)
-            note_change(connection, [StayRef(ipt_no, mdtrt_id)], "ward", serial[0] if serial else 0, row["received_at"])
+            serial = veiled.execute(sql.INSERT_EVENT, row).inserted_primary_key[0]
+            raise_versions(veiled, names)
+            note_change(veiled, [StayRef(ipt_no, mdtrt_id)], "ward", serial, row["received_at"])
             return "corrected" if last is not None else "new"
 
         return self._backend.write(job)
@@ -60,13 +62,14 @@ class SqlStays:
         same = {name: row[name] for name in ("ipt_no", "kind", "version")}
 
         def job(connection: Connection) -> Told:
+            veiled = Veiled(connection)
             names = names_of(StayRef(ipt_no))
-            _lock(connection, names)
-            last = connection.execute(sql.LAST_RECORD, same).mappings().first()
-            if last is not None and last["content"] == row["content"]:
+            _lock(veiled, names)
+            last = veiled.execute(sql.LAST_RECORD, same).mappings().first()
+            if last is not None and last["content"] == veiled.veiled(row)["content"]:
                 return "same"
-            connection.execute(sql.INSERT_RECORD, row)
-            raise_versions(connection, names)
+            veiled.execute(sql.INSERT_RECORD, row)
+            raise_versions(veiled, names)
             return "corrected" if last is not None else "new"
 
         return self._backend.write(job)
@@ -83,9 +86,10 @@ class SqlStays:
         }
 
         def job(connection: Connection) -> None:
-            connection.execute(sql.INSERT_ADOPTION, row)
-            raise_versions(connection, names_of(ref))
-            note_change(connection, [ref], "adopted", row["received_at"], row["received_at"])
+            veiled = Veiled(connection)
+            veiled.execute(sql.INSERT_ADOPTION, row)
+            raise_versions(veiled, names_of(ref))
+            note_change(veiled, [ref], "adopted", row["received_at"], row["received_at"])
 
         self._backend.write(job)
 
@@ -95,12 +99,13 @@ class SqlStays:
             "cut": entries.short(approved.cut, "event_time"),
             "operator": entries.short(approved.operator, "operator") or None,
             "received_at": entries.to_ms(approved.at),
-            "content": approved.content or None,
+            "digest": approved.content or None,
         }
 
         def job(connection: Connection) -> None:
-            connection.execute(sql.INSERT_APPROVAL, row)
-            raise_versions(connection, names_of(StayRef(ipt_no)))
+            veiled = Veiled(connection)
+            veiled.execute(sql.INSERT_APPROVAL, row)
+            raise_versions(veiled, names_of(StayRef(ipt_no)))
 
         self._backend.write(job)
 
@@ -112,14 +117,14 @@ class SqlStays:
             "cut": extracted.cut,
             "rows_in": extracted.rows_in,
             "total_in": extracted.total_in,
-            "content": extracted.content,
+            "digest": extracted.content,
             "received_at": entries.to_ms(extracted.at),
         }
-        self._backend.write(lambda connection: connection.execute(sql.INSERT_EXTRACTION, row).rowcount)
+        self._backend.write(lambda connection: Veiled(connection).execute(sql.INSERT_EXTRACTION, row).rowcount)
 
     def extractions(self, ipt_no: str) -> list[Extracted]:
         wanted = {"ipt_no": entries.identity(ipt_no, "ipt_no")}
-        found = self._backend.read(lambda connection: connection.execute(sql.EXTRACTIONS, wanted).all())
+        found = self._backend.read(lambda connection: Veiled(connection).execute(sql.EXTRACTIONS, wanted).all())
         last = {row.client: _extracted(row) for row in found}
         return [last[client] for client in sorted(last)]
 
@@ -129,11 +134,12 @@ class SqlStays:
         """Exchanges of before there were facts, newest first, whose facts are still to be made; empty when all have been."""
 
         def job(connection: Connection) -> list[int]:
-            below = connection.execute(sql.BACKFILL_BELOW).scalar()
+            veiled = Veiled(connection)
+            below = veiled.execute(sql.BACKFILL_BELOW).scalar()
             if below is None:
                 return []
             wanted = {"below": below, "infnos": list(infnos), "count": count}
-            return list(connection.execute(sql.UNFILLED, wanted).scalars().all())
+            return list(veiled.execute(sql.UNFILLED, wanted).scalars().all())
 
         return self._backend.read(job)
 
@@ -142,12 +148,13 @@ class SqlStays:
         rows = {exchange_id: fact_rows(given) for exchange_id, given in facts.items()}
 
         def job(connection: Connection) -> None:
+            veiled = Veiled(connection)
             for exchange_id, given in rows.items():
-                _replace_facts(connection, exchange_id, given)
+                _replace_facts(veiled, exchange_id, given)
             if done:
-                connection.execute(sql.END_BACKFILL)
+                veiled.execute(sql.END_BACKFILL)
             else:
-                connection.execute(sql.LOWER_BACKFILL, {"new_below": min(rows)})
+                veiled.execute(sql.LOWER_BACKFILL, {"new_below": min(rows)})
 
         self._backend.write(job)
 
@@ -155,7 +162,7 @@ class SqlStays:
 # ------------------------------------------------------------------ reading
 
 
-def _known(connection: Connection, ref: StayRef) -> Known:
+def _known(connection: Veiled, ref: StayRef) -> Known:
     wanted = {
         "ipt_no": entries.identity(ref.ipt_no or NOBODY, "ipt_no"),
         "mdtrt_id": entries.identity(ref.mdtrt_id or NOBODY, "mdtrt_id"),
@@ -175,13 +182,13 @@ def _known(connection: Connection, ref: StayRef) -> Known:
     raise JournalUnavailable(f"stay {ref} changes faster than it can be read")
 
 
-def _versions(connection: Connection, names: Sequence[str]) -> dict[str, int]:
+def _versions(connection: Veiled, names: Sequence[str]) -> dict[str, int]:
     kept = {_key(name): name for name in names}
     found = connection.execute(sql.VERSIONS, {"names": list(kept)}).all() if names else ()
     return dict.fromkeys(names, 0) | {kept[row.stay_key]: row.version for row in found}
 
 
-def _rows(connection: Connection, names: Names) -> Rows:
+def _rows(connection: Veiled, names: Names) -> Rows:
     wanted = {
         "mdtrt_id": entries.identity(names.mdtrt_id or NOBODY, "mdtrt_id"),
         "ipt_nos": [entries.identity(ipt_no, "ipt_no") for ipt_no in names.ipt_nos or (NOBODY,)],
@@ -193,13 +200,13 @@ def _rows(connection: Connection, names: Names) -> Rows:
         records=[(row.ipt_no, _record(row)) for row in connection.execute(sql.RECORDS, of_number)],
         adoptions=[(_ref(row), row.psn_no or "", _adopted(row)) for row in connection.execute(sql.ADOPTIONS, wanted)],
         approvals=[
-            Approved(row.cut, entries.from_ms(row.received_at), row.operator or "", row.content or "")
+            Approved(row.cut, entries.from_ms(row.received_at), row.operator or "", row.digest or "")
             for row in connection.execute(sql.APPROVALS, of_number)
         ],
     )
 
 
-def _earlier(connection: Connection, psn_no: str, mdtrt_id: str) -> list[EarlierEnd]:
+def _earlier(connection: Veiled, psn_no: str, mdtrt_id: str) -> list[EarlierEnd]:
     if not psn_no:
         return []
     wanted = {"psn_no": entries.identity(psn_no, "psn_no"), "mdtrt_id": mdtrt_id or NOBODY}
@@ -261,7 +268,7 @@ def _extracted(row: Any) -> Extracted:
         cut=row.cut,
         rows_in=row.rows_in,
         total_in=row.total_in,
-        content=row.content,
+        content=row.digest,
         at=entries.from_ms(row.received_at),
     )
 
@@ -313,7 +320,7 @@ def fact_rows(facts: Iterable[StayFact]) -> list[dict[str, Any]]:
 
 def check_versions(connection: Connection, versions: Mapping[str, int]) -> None:
     """Hold the stays at these versions until the end of the transaction. Raises StayChanged when one is another."""
-    now = _lock(connection, sorted(versions))
+    now = _lock(Veiled(connection), sorted(versions))
     for name, version in versions.items():
         if now[name] != version:
             raise StayChanged(name)
@@ -321,8 +328,7 @@ def check_versions(connection: Connection, versions: Mapping[str, int]) -> None:
 
 def insert_facts(connection: Connection, exchange_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
     """Keep the facts of an exchange."""
-    if rows:
-        connection.execute(sql.INSERT_FACT, [{**row, "exchange_id": exchange_id} for row in rows])
+    _insert_facts(Veiled(connection), exchange_id, rows)
 
 
 def confirm_facts(
@@ -334,22 +340,21 @@ def confirm_facts(
         rows: of ``fact_rows``; empty leaves those of the intent.
         ended: exchanges that it ended, or brought back.
     """
+    veiled = Veiled(connection)
     if rows:
-        _replace_facts(connection, row.id, rows)
-    concerned = connection.execute(sql.FACT_NAMES, {"ids": [row.id, *ended]}).all()
+        _replace_facts(veiled, row.id, rows)
+    concerned = veiled.execute(sql.FACT_NAMES, {"ids": [row.id, *ended]}).all()
     if concerned:
         facts = [StayFact(one.mdtrt_id or "", one.ipt_no or "") for one in concerned]
         # 4102 names nothing but settlements
         if setl_ids := [one.setl_id for one in concerned if not (one.mdtrt_id or one.ipt_no) and one.setl_id]:
-            facts += [
-                StayFact(found) for found in connection.execute(sql.SETTLED_STAYS, {"setl_ids": setl_ids}).scalars()
-            ]
-        raise_versions(connection, names_of_facts(facts))
+            facts += [StayFact(found) for found in veiled.execute(sql.SETTLED_STAYS, {"setl_ids": setl_ids}).scalars()]
+        raise_versions(veiled, names_of_facts(facts))
         stays = dict.fromkeys(StayRef(one.ipt_no, one.mdtrt_id) for one in facts)
-        note_change(connection, list(stays), "exchange", row.id, entries.to_ms(row.finished_at or row.received_at))
+        note_change(veiled, list(stays), "exchange", row.id, entries.to_ms(row.finished_at or row.received_at))
 
 
-def note_change(connection: Connection, stays: Sequence[StayRef], kind: str, serial: int, at: int) -> None:
+def note_change(connection: Veiled, stays: Sequence[StayRef], kind: str, serial: int, at: int) -> None:
     """Keep that something about stays has changed, in the commit that changed it; after their versions are held, so
     that of one stay the numbers are in the order of the commits. Read by ``store/stay_feed.py``.
     """
@@ -369,14 +374,14 @@ def note_change(connection: Connection, stays: Sequence[StayRef], kind: str, ser
         connection.execute(sql.INSERT_CHANGE, rows)
 
 
-def raise_versions(connection: Connection, names: Iterable[str]) -> None:
+def raise_versions(connection: Veiled, names: Iterable[str]) -> None:
     """Let every decision made by what was known before be made again."""
     for name in names:
         if connection.execute(sql.RAISE_VERSION, {"name": _key(name)}).rowcount == 0:
             connection.execute(sql.INSERT_VERSION, {"stay_key": _key(name), "version": 1})
 
 
-def _lock(connection: Connection, names: Sequence[str]) -> dict[str, int]:
+def _lock(connection: Veiled, names: Sequence[str]) -> dict[str, int]:
     """The versions, each held until the end of the transaction; a race for a new one is decided by the primary key."""
     found = {}
     for name in names:
@@ -387,9 +392,14 @@ def _lock(connection: Connection, names: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def _replace_facts(connection: Connection, exchange_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
+def _replace_facts(connection: Veiled, exchange_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
     connection.execute(sql.DELETE_FACTS, {"of_exchange": exchange_id})
-    insert_facts(connection, exchange_id, rows)
+    _insert_facts(connection, exchange_id, rows)
+
+
+def _insert_facts(connection: Veiled, exchange_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        connection.execute(sql.INSERT_FACT, [{**row, "exchange_id": exchange_id} for row in rows])
 
 
 def _key(name: str) -> str:

@@ -65,6 +65,8 @@ def found(ran: Ran) -> list[int]:
         ("--ipt-no", "Z9", {"keys": (("ipt_no", "Z9"),)}),
         ("--ipt-otp-no", "Z9", {"keys": (("ipt_otp_no", "Z9"),)}),
         ("--certno", CERTNO, {"keys": (("certno", CERTNO),)}),
+        ("--card", "K9", {"keys": (("card", "K9"),)}),
+        ("--name", "张三丰", {"keys": (("psn_name", "张三丰"),)}),
         ("--msgid", "H44080300018202611210830159999", {"msgid": "H44080300018202611210830159999"}),
         ("--request-id", "R-9", {"request_id": "R-9"}),
         ("--infno", "2401", {"infno": "2401"}),

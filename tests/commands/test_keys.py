@@ -74,7 +74,10 @@ def test_rotation_without_a_gateway(store: Store, keys: KeyFile, tmp_path: Path)
     assert {"purpose": "data", "version": 1, "state": "gone"} in told["keys"]
     again = open_store(f"sqlite:///{tmp_path}/yibao.db", node="n", keys=keys)
     assert len(again.journal.search(Query(keys=[("certno", "C1")]))) == 1
-    assert [(one.operator, one.act) for one in again.operator_log.entries()] == [("张三", "keys.rotate")]
+    assert [(one.operator, one.act) for one in again.operator_log.entries()] == [
+        ("张三", "keys.rotate"),
+        ("yibao", "keys.begin"),
+    ]
     again.close()
 
 

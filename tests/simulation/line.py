@@ -139,6 +139,8 @@ class NodeLine:
     def send(self, request: PlatformRequest) -> PlatformAnswer:
         node, world = self._node, self._node.world
         node.check_alive()
+        if world.chance(world.weather.stopped_at_send):
+            world.stop(node)
         world.pause(node)
         if world.chance(world.weather.crash_at_send):
             node.crash(f"before sending {request.infno} {request.msgid[-8:]}")

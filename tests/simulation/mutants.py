@@ -100,7 +100,7 @@ class Mutant:
 
 LATE: Final = Weather(line=0.3, weights=only("late-request", "lose-reply"), fence_closes=False)
 LOSSY: Final = Weather(line=0.2, weights=only("lose-request", "lose-reply", "reset", "reset-after"), twin=0.2)
-PAUSED: Final = Weather(stopped_every_s=60.0, crash_every_s=2000.0)
+PAUSED: Final = Weather(stopped_at_send=0.05, crash_every_s=2000.0)
 MUTANTS: Final[Mapping[str, Mutant]] = {
     "write-ahead": Mutant(no_write_ahead),
     "busy-row": Mutant(no_busy_row),

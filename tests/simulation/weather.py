@@ -46,6 +46,8 @@ class Weather:
     crash_every_s: float = 0.0
     stopped_every_s: float = 0.0
     """SIGSTOP and, a while later, SIGCONT."""
+    stopped_at_send: float = 0.0
+    """The same between the intent and the first byte, where it matters most."""
     store_down_every_s: float = 0.0
     platform_down_every_s: float = 0.0
     clock_step_every_s: float = 0.0
@@ -95,6 +97,7 @@ def draw(rng: Random) -> Weather:
         store_fails=some(0.02),
         crash_every_s=every(200),
         stopped_every_s=every(300),
+        stopped_at_send=some(0.01),
         store_down_every_s=every(300),
         platform_down_every_s=every(300),
         clock_step_every_s=every(200),

@@ -522,8 +522,12 @@ class World:
 
     def _stop_some(self) -> None:
         """SIGSTOP, and SIGCONT up to long after the others have taken over what it was doing."""
+        self.stop(self.rng.choice(self.nodes))
+
+    def stop(self, node: Node) -> None:
+        """Nothing of this node happens for a while."""
         self.faults["stopped"] += 1
-        node, seconds = self.rng.choice(self.nodes), self.rng.uniform(1.0, STOPPED_S_MAX)
+        seconds = self.rng.uniform(1.0, STOPPED_S_MAX)
         node.stopped_until_s = self.schedule.now_s + seconds
         self.tell(node.name, f"is stopped for {seconds:.0f} s")
 

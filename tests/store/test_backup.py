@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import stat
 import threading
 import zipfile
@@ -23,6 +24,7 @@ from gateway.store._migrate import head, migrate
 from gateway.store.backup import Copy
 from gateway.store.restore import AHEAD_S, ID_LEAP
 from gateway.store.tables import metadata
+from tests.protect.keys import MemoryKeys
 from tests.store.samples import INSTITUTION, LATER, NOW, intent, outcome
 
 KINDS = ["sqlite", "postgresql"]
@@ -283,3 +285,27 @@ def test_a_spoilt_copy_is_refused_or_means_the_same(data: st.DataObject, good_co
         return
     good = Copy(tmp_path / "good")
     assert read == {table.name: list(good.rows(table)) for table in good.manifest.tables}
+
+
+def test_a_copy_of_a_protected_store_holds_neither_keys_nor_what_they_protect(tmp_path: Path) -> None:
+    keys = MemoryKeys()
+    store = open_store(f"sqlite:///{tmp_path}/from.db", node="n1", keys=keys)
+    store.upgrade()
+    row = store.journal.intend(intent(keys=[("psn_name", "欧阳建国")], caller_request="欧阳建国".encode()))
+    store.backup(tmp_path / "copy", TAKEN)
+    store.close()
+    with zipfile.ZipFile(tmp_path / "copy") as copy:
+        raw = b"".join(copy.read(name) for name in copy.namelist())
+    ring = keys.keyring
+    for key in (*ring.data.values(), *ring.hash.values(), ring.fence, ring.audit):
+        for form in (key.secret, key.secret.hex().encode(), base64.b64encode(key.secret)):
+            assert form not in raw
+    assert "欧阳建国".encode() not in raw
+    assert base64.b64encode("欧阳建国".encode()) not in raw
+    again = open_store(f"sqlite:///{tmp_path}/to.db", node="n1", keys=keys)
+    again.upgrade()
+    again.restore(tmp_path / "copy", RESTORED, replace=True)
+    bodies = again.journal.bodies(row.id)
+    assert bodies is not None
+    assert bodies.caller_request == "欧阳建国".encode()
+    again.close()

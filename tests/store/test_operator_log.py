@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from gateway.exchange.ports import JournalUnavailable
-from gateway.store import Store, open_store
+from gateway.protect import Plain
+from gateway.store import Store, open_store, operator_log
+from tests.protect.keys import MemoryKeys
 
 UNLOCK = {
     "sqlite": ["DROP TRIGGER tr_operator_log_UPDATE", "DROP TRIGGER tr_operator_log_DELETE"],
@@ -136,3 +138,57 @@ def test_verify_goes_through_many_pages(store: Store, monkeypatch: pytest.Monkey
     told: list[int] = []
     assert store.operator_log.verify(told.append) is None
     assert told == [2, 4]
+
+
+# --------------------------------------------------------------------- with keys
+
+
+@pytest.fixture
+def keyed(tmp_path: Path) -> Iterator[Store]:
+    plain = open_store(f"sqlite:///{tmp_path / 'j.db'}", node="n1")
+    plain.upgrade()
+    _fill(plain, 2)
+    plain.close()
+    opened = open_store(f"sqlite:///{tmp_path / 'j.db'}", node="n1", keys=MemoryKeys())
+    opened.upgrade()
+    opened.operator_log.append("张三", "journal.show", "exchange 7")
+    yield opened
+    opened.close()
+
+
+def _forged(store: Store, first: int) -> None:
+    """Every digest from ``first`` on made anew, as somebody can who owns the database and not the key."""
+    rows = store._backend.read(
+        lambda connection: connection.execute(text("SELECT * FROM operator_log ORDER BY seq")).mappings().all()
+    )
+    last, statements = "", []
+    for row in rows:
+        if row["seq"] >= first:
+            made = {**row, "key_version": None, "operator": "李四"}
+            last = operator_log._digest(Plain(), made, last)
+            statements.append(
+                f"UPDATE operator_log SET operator = '李四', key_version = NULL, hash = '{last}' WHERE seq = {row['seq']}"
+            )
+        else:
+            last = row["hash"]
+    _tamper(store, *statements, f"UPDATE operator_log_head SET hash = '{last}'")
+
+
+def test_keys_bind_what_is_written_from_then_on(keyed: Store) -> None:
+    assert [one.act for one in keyed.operator_log.entries()] == ["journal.show", "keys.begin", *["journal.show"] * 2]
+    assert keyed.operator_log.verify() is None
+
+
+@pytest.mark.parametrize(("first", "seq"), [(4, 4), (3, 4), (1, 4)])
+def test_a_chain_forged_without_the_key_is_found(keyed: Store, first: int, seq: int) -> None:
+    _forged(keyed, first)
+    broken = keyed.operator_log.verify()
+    assert broken is not None
+    assert broken.seq == seq
+
+
+def test_a_row_forged_with_a_key_of_another_is_found(keyed: Store) -> None:
+    _tamper(keyed, f"UPDATE operator_log SET operator = '李四', hash = '{'0' * 64}' WHERE seq = 4")
+    broken = keyed.operator_log.verify()
+    assert broken is not None
+    assert broken.seq == 4

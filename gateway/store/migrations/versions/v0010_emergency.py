@@ -3,10 +3,10 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
-compatible_from = "0009"
+compatible_from = "0010"
 
 
 def _row_id() -> sa.types.TypeEngine[int]:
@@ -14,17 +14,17 @@ def _row_id() -> sa.types.TypeEngine[int]:
 
 
 def upgrade() -> None:
-    op.add_column("fee_approval", sa.Column("content", sa.Unicode(64)))
+    op.add_column("fee_approval", sa.Column("digest", sa.Unicode(64)))
     op.create_table(
         "fee_extraction",
         sa.Column("id", _row_id(), sa.Identity(), primary_key=True),
-        sa.Column("ipt_no", sa.Unicode(64), nullable=False),
+        sa.Column("ipt_no", sa.Unicode(400), nullable=False),
         sa.Column("client", sa.Unicode(64), nullable=False),
         sa.Column("operator", sa.Unicode(200)),
         sa.Column("cut", sa.Unicode(64), nullable=False),
         sa.Column("rows_in", sa.Integer, nullable=False),
         sa.Column("total_in", sa.Unicode(64), nullable=False),
-        sa.Column("content", sa.Unicode(64), nullable=False),
+        sa.Column("digest", sa.Unicode(64), nullable=False),
         sa.Column("received_at", sa.BigInteger, nullable=False),
     )
     op.create_index("ix_fee_extraction_ipt", "fee_extraction", ["ipt_no", "id"])
@@ -38,8 +38,8 @@ def _create_changes() -> None:
         "stay_change",
         sa.Column("id", _row_id(), sa.Identity(), primary_key=True),
         sa.Column("seq_no", sa.BigInteger, nullable=False),
-        sa.Column("ipt_no", sa.Unicode(64)),
-        sa.Column("mdtrt_id", sa.Unicode(64)),
+        sa.Column("ipt_no", sa.Unicode(400)),
+        sa.Column("mdtrt_id", sa.Unicode(400)),
         sa.Column("kind", sa.Unicode(40), nullable=False),
         sa.Column("serial", sa.BigInteger, nullable=False),
         sa.Column("received_at", sa.BigInteger, nullable=False),
@@ -49,28 +49,28 @@ def _create_changes() -> None:
     op.create_index("ix_stay_change_mdtrt", "stay_change", ["mdtrt_id", "id"])
     op.create_table(
         "stay_reader",
-        sa.Column("name", sa.Unicode(40), nullable=False),
+        sa.Column("reader", sa.Unicode(40), nullable=False),
         sa.Column("seq_no", sa.BigInteger, nullable=False),
         sa.Column("mark", sa.Unicode(64)),
-        sa.PrimaryKeyConstraint("name", name="pk_stay_reader"),
+        sa.PrimaryKeyConstraint("reader", name="pk_stay_reader"),
     )
 
 
 def _create_episodes() -> None:
     op.create_table(
         "episode_time",
-        sa.Column("episode", sa.Unicode(80), nullable=False),
-        sa.Column("ipt_no", sa.Unicode(64)),
-        sa.Column("mdtrt_id", sa.Unicode(64)),
-        sa.Column("psn_no", sa.Unicode(64)),
+        sa.Column("stay_key", sa.Unicode(400), nullable=False),
+        sa.Column("ipt_no", sa.Unicode(400)),
+        sa.Column("mdtrt_id", sa.Unicode(400)),
+        sa.Column("psn_no", sa.Unicode(400)),
         sa.Column("presence", sa.Unicode(16), nullable=False),
         sa.Column("alignment", sa.Unicode(16), nullable=False),
         sa.Column("settlement", sa.Unicode(16), nullable=False),
-        sa.Column("setl_id", sa.Unicode(64)),
+        sa.Column("setl_id", sa.Unicode(400)),
         sa.Column("ward_code", sa.Unicode(64)),
         sa.Column("ward_name", sa.Unicode(200)),
         *(sa.Column(name, sa.Unicode(64)) for name in ("t_reg", "t_ward", "t_wout", "t_dsc", "t_ins", "t_set")),
-        sa.PrimaryKeyConstraint("episode", name="pk_episode_time"),
+        sa.PrimaryKeyConstraint("stay_key", name="pk_episode_time"),
     )
     op.create_index("ix_episode_time_ipt", "episode_time", ["ipt_no"])
     op.create_index("ix_episode_time_work", "episode_time", ["alignment", "presence", "t_ward"])
@@ -80,9 +80,9 @@ def _create_episodes() -> None:
 def _create_work_list() -> None:
     op.create_table(
         "alignment_work",
-        sa.Column("mdtrt_id", sa.Unicode(64), nullable=False),
-        sa.Column("ipt_no", sa.Unicode(64)),
-        sa.Column("psn_no", sa.Unicode(64)),
+        sa.Column("mdtrt_id", sa.Unicode(400), nullable=False),
+        sa.Column("ipt_no", sa.Unicode(400)),
+        sa.Column("psn_no", sa.Unicode(400)),
         sa.Column("t_ins", sa.Unicode(64)),
         sa.Column("t_ward", sa.Unicode(64)),
         sa.Column("code", sa.Unicode(16)),

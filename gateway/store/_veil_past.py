@@ -1,0 +1,95 @@
+"""What was kept about stays before there were keys, and with older ones."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table, bindparam, select, update
+
+from gateway.protect import Sealing
+from gateway.protect.guard import version_of
+from gateway.store._veil import NAMES, PLACE, SEALED
+from gateway.store.stay_tables import (
+    adoption,
+    alignment_work,
+    episode_time,
+    fee_approval,
+    fee_extraction,
+    hospital_record,
+    stay_change,
+    stay_fact,
+    stay_version,
+    ward_event,
+)
+
+_ALL: Final = (
+    stay_fact, ward_event, hospital_record, adoption, fee_approval, fee_extraction, stay_version, stay_change,
+    episode_time, alignment_work,
+)  # fmt: skip
+
+
+def veil_everything(connection: Connection, sealing: Sealing) -> int:
+    """Bring every row under its first keys, in the transaction that puts these to use: a name in two forms is two stays.
+
+    Returns:
+        how many rows there were.
+    """
+    return sum(_veil_table(connection, sealing, table) for table in _ALL)
+
+
+def _veil_table(connection: Connection, sealing: Sealing, table: Table) -> int:
+    columns = [column for column in table.columns if column.name in NAMES or column.name in (SEALED, "content")]
+    changing = _update(table, [column.name for column in columns])
+    rows = connection.execute(select(table)).mappings().all()
+    veiled = [
+        _values(table, row, {one.name: _veiled(sealing, one.name, row[one.name]) for one in columns}) for row in rows
+    ]
+    if veiled:
+        connection.execute(changing, veiled)
+    return len(veiled)
+
+
+def reseal_stays(connection: Connection, sealing: Sealing, ids: list[int], after: int, last: int | None) -> int:
+    """Bring sealed rows to the data key in use: facts of the exchanges ``ids``, records numbered from ``after`` to ``last``.
+
+    Returns:
+        how many rows were changed.
+    """
+    changed = _reseal(connection, sealing, stay_fact, stay_fact.c.exchange_id.in_(ids))
+    for table in (hospital_record, adoption):
+        within = table.c.id > after if last is None else table.c.id.between(after + 1, last)
+        changed += _reseal(connection, sealing, table, within)
+    return changed
+
+
+def _reseal(connection: Connection, sealing: Sealing, table: Table, which: Any) -> int:
+    changing = _update(table, [SEALED])
+    primary = list(table.primary_key)
+    older = [
+        _values(table, row, {SEALED: sealing.seal(PLACE, sealing.open(PLACE, row[SEALED], version_of(row[SEALED])))})
+        for row in connection.execute(select(*primary, table.c.packed).where(which)).mappings().all()
+        if version_of(row[SEALED]) != sealing.data_version
+    ]
+    if older:
+        connection.execute(changing, older)
+    return len(older)
+
+
+def _update(table: Table, names: list[str]) -> Any:
+    changing = update(table).values({name: bindparam(f"new_{name}") for name in names})
+    for column in table.primary_key:
+        changing = changing.where(column == bindparam(f"of_{column.name}"))
+    return changing
+
+
+def _values(table: Table, row: Any, new: dict[str, Any]) -> dict[str, Any]:
+    of = {f"of_{column.name}": row[column.name] for column in table.primary_key}
+    return of | {f"new_{name}": value for name, value in new.items()}
+
+
+def _veiled(sealing: Sealing, name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if name == SEALED:
+        return sealing.seal(PLACE, value)
+    return sealing.fence(value) if name == "content" else sealing.token(value)

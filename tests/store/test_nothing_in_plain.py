@@ -1,0 +1,177 @@
+"""Whoever carries off the files of a protected store reads no name and no number in them."""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from gateway.exchange.content import business_keys
+from gateway.exchange.ports import JournalUnavailable, Proof, ProofKind, Query, State
+from gateway.protect import Cipher, Guard, InUse, Keyring
+from gateway.stays.history import Adopted, Approved, Record, WardEvent
+from gateway.stays.ports import StayFact, StayRef
+from gateway.store import Store, open_store
+from tests.protect.keys import MemoryKeys
+from tests.store.samples import NOW, intent, outcome, refusal
+
+PERSONAL = {
+    "psn_name": "欧阳建国",
+    "certno": "440102198001010013",
+    "psn_no": "44000000001234567890",
+    "mdtrt_cert_no": "A98765432",
+    "card_sn": "SN-55667788",
+    "mdtrt_id": "MDTRT-4711-0815",
+    "ipt_no": "ZY-2026-000777",
+    "setl_id": "SETL-31415926",
+    "tel": "13812345678",
+}
+
+
+def _fill(store: Store) -> int:
+    journal = store.journal
+    keys = business_keys(PERSONAL)
+    body = repr(PERSONAL)
+    fact = StayFact(
+        PERSONAL["mdtrt_id"], PERSONAL["ipt_no"], PERSONAL["psn_no"], PERSONAL["setl_id"], {"who": PERSONAL["psn_name"]}
+    )
+    row = journal.intend(
+        intent(
+            keys=keys,
+            caller_request=body.encode("gb18030"),
+            platform_request=body.encode(),
+            business_key=f"mdtrt_id:{PERSONAL['mdtrt_id']}",
+            content_hash="0123456789abcdef" * 4,
+            stay=[fact],
+            evidence=[Proof(ProofKind.RULES, NOW, PERSONAL["psn_name"])],
+        )
+    )
+    told = {"err_msg": f"{PERSONAL['psn_name']}已停保", "warn_msg": PERSONAL["tel"], "platform_answer": body.encode()}
+    journal.finish(row.id, outcome(State.IN_DOUBT, **told))
+    query = Proof(ProofKind.QUERY, NOW, PERSONAL["psn_name"], "5201", "m", body.encode(), body.encode())
+    journal.add_proof(row.id, query)
+    journal.resolve(row.id, outcome(**told, keys=keys, stay=[fact], proof_answer=body.encode()), [query])
+    journal.record(intent(msgid=None, platform_request=None, keys=keys, caller_request=body.encode()), refusal(**told))
+    journal.intend(intent(keys=keys, business_key=f"new:{PERSONAL['psn_no']}:{PERSONAL['ipt_no']}"))
+    event = WardEvent("E1", "ward_in", NOW, event_time="2026-03-01 10:05:40", reason=PERSONAL["psn_name"])
+    journal.stays.tell(PERSONAL["ipt_no"], PERSONAL["mdtrt_id"], event, "his")
+    journal.stays.keep(PERSONAL["ipt_no"], Record("diagnoses", 1, NOW, rows=(dict(PERSONAL),)), "his")
+    ref = StayRef(PERSONAL["ipt_no"], PERSONAL["mdtrt_id"])
+    journal.stays.adopt(ref, PERSONAL["psn_no"], Adopted("query", NOW, "5201", {"who": PERSONAL["psn_name"]}))
+    journal.stays.approve(PERSONAL["ipt_no"], Approved("2026-03-01", NOW, "医保办"))
+    store.operator_log.append("张工", "journal.search", f"certno={PERSONAL['certno']}", f"tel={PERSONAL['tel']}")
+    return row.id
+
+
+def _shown(store: Store) -> list[object]:
+    journal = store.journal
+    rows = journal.search(Query())
+    found: list[object] = [*rows, *(journal.bodies(row.id) for row in rows), *(journal.proofs(row.id) for row in rows)]
+    known = journal.stays.known(StayRef(PERSONAL["ipt_no"]))
+    return [*found, dataclasses.asdict(known.history), known.versions]
+
+
+def _readable(folder: Path) -> set[str]:
+    """What of the person stands in any file, in any charset, also inside what is only packed."""
+    raw = b"".join(path.read_bytes() for path in sorted(folder.iterdir()) if "lock" not in path.name)
+    return {
+        value
+        for value in [*PERSONAL.values(), "0123456789abcdef" * 2]
+        for charset in ("utf-8", "gb18030", "utf-16-le")
+        if value.encode(charset) in raw
+    }
+
+
+@pytest.mark.parametrize("suite", list(Cipher))
+def test_the_files_hold_nothing_in_plain(tmp_path: Path, suite: Cipher) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/j.db", node="n", keys=MemoryKeys(suite))
+    store.upgrade()
+    _fill(store)
+    assert (tmp_path / "j.db-wal").stat().st_size > 0
+    assert _readable(tmp_path) == set()
+    for kind, value in business_keys(PERSONAL):
+        assert len(store.journal.search(Query(keys=[(kind, value)]))) == 3, kind
+    store.close()
+    assert _readable(tmp_path) == set()
+
+
+def test_without_keys_they_would(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/j.db", node="n")
+    store.upgrade()
+    _fill(store)
+    store.close()
+    assert _readable(tmp_path) >= {PERSONAL[name] for name in ("psn_name", "certno", "mdtrt_id", "ipt_no", "card_sn")}
+
+
+@pytest.mark.parametrize("name", ["sqlite", "postgresql"])
+def test_what_is_known_of_stays_comes_under_keys_with_the_rest(
+    tmp_path: Path, name: str, request: pytest.FixtureRequest
+) -> None:
+    url = f"sqlite:///{tmp_path}/j.db" if name == "sqlite" else request.getfixturevalue("pg_url")
+    plain = open_store(url, node="n")
+    plain.upgrade()
+    _fill(plain)
+    before = _shown(plain)
+    plain.close()
+    keys = MemoryKeys()
+    store = open_store(url, node="n", keys=keys)
+    store.upgrade()
+    assert _shown(store) == before
+    store.resealing.nobody_else_writes()
+    while store.resealing.step() is not None:
+        pass
+    assert _shown(store) == before
+    keys.grow()
+    store.resealing.rotate(data=True, hashes=True)
+    while store.resealing.step() is not None:
+        pass
+    assert _shown(store) == before
+    tables = ("stay_fact", "hospital_record", "adoption", "ward_event", "stay_version", "busy", "exchange_key", "proof")
+    raw = store._backend.read(
+        lambda connection: repr([connection.execute(text(f"SELECT * FROM {table}")).all() for table in tables])
+    )
+    assert [value for value in PERSONAL.values() if value in raw] == []
+    versions = store._backend.read(
+        lambda connection: [
+            bytes(row[0])[:3]
+            for table in ("stay_fact", "hospital_record", "adoption")
+            for row in connection.execute(text(f"SELECT packed FROM {table}"))
+        ]
+    )
+    assert set(versions) == {b"\x01\x00\x02"}
+    store.close()
+
+
+def test_bodies_cannot_be_swapped(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/j.db", node="n", keys=MemoryKeys())
+    store.upgrade()
+    first, second = (store.journal.intend(intent(caller_request=b"x" * 20)).id for _ in range(2))
+    store.close()
+    with sqlite3.connect(tmp_path / "j.db") as raw:
+        swap = "UPDATE exchange_body SET packed = (SELECT packed FROM exchange_body WHERE exchange_id = ? AND kind = ?)"
+        raw.execute(f"{swap} WHERE exchange_id = ? AND kind = ?", (first, "caller_request", second, "caller_request"))
+    raw.close()
+    again = open_store(f"sqlite:///{tmp_path}/j.db", node="n", keys=store._keys.source)
+    assert again.journal.bodies(first) is not None
+    with pytest.raises(JournalUnavailable, match="被调换"):
+        again.journal.bodies(second)
+    again.close()
+
+
+RINGS = {suite: Guard(Keyring.new(suite), InUse(1, 1, (1,))) for suite in Cipher}
+
+
+@given(st.sampled_from(list(Cipher)), st.text(max_size=64))
+def test_a_token_is_the_same_for_the_same_text_and_opens(suite: Cipher, plain: str) -> None:
+    guard = RINGS[suite]
+    token = guard.token(plain)
+    assert token == guard.token(plain)
+    assert guard.untoken(token) == plain
+    assert len(plain) < 4 or plain not in token
+    assert guard.untoken(plain) == plain
+    assert len(guard.token("x" * 64)) <= 400
