@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from adapters.settlement.build import build_platform
 from gateway import clock, console_token_file, mappings, wsdl_files
 from gateway.admin import Admin
+from gateway.alignment_desk import AlignmentDesk
 from gateway.console_desk import ConsoleDesk, SignInPolicy
 from gateway.contract import hospital
 from gateway.contract.envelope import Sender
@@ -26,7 +27,10 @@ from gateway.contract.interface import Interface
 from gateway.contract.model import Contract
 from gateway.contract.published import NAMESPACE, operations
 from gateway.dialects import DialectLibrary
+from gateway.dip.api import DipApi
+from gateway.dip.feed import DipFeed
 from gateway.doubts_desk import DoubtsDesk
+from gateway.episodes import EpisodeLoop, Episodes
 from gateway.exchange.breaker import Breaker, BreakerPolicy
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.gate import CallsInHand, PlatformGate, WatchedPlatform
@@ -42,6 +46,7 @@ from gateway.exchange.resolver_loop import ResolverLoop, WorkList
 from gateway.exchange.sign_in import SignIns
 from gateway.hours import read_closing
 from gateway.identity import Clients
+from gateway.jobs.alignment import Alignment
 from gateway.json_api import JsonApi
 from gateway.listeners import Apps
 from gateway.metrics import Metrics
@@ -121,15 +126,19 @@ class Gateway:
     resolver: Resolver
     loop: ResolverLoop
     resealing: ResealingLoop
+    lists: EpisodeLoop
     heartbeat: Heartbeat
     mappings: Mappings
     metrics: Metrics
     router: Router
     admin: Admin
+    episodes: Episodes
+    alignment: Alignment
 
     def close(self) -> None:
         """After the last call: the resolver, the line, the registration, then the store, which finishes its writes."""
         self.resealing.close()
+        self.lists.close()
         self.loop.close()
         self.platform.close()
         self.heartbeat.close()
@@ -229,6 +238,9 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     files.reloaded.append(services.forget)
     resealing = ResealingLoop(store.resealing)
     doubts = DoubtsDesk(resolver, store.operator_log)
+    episodes = Episodes(store.stay_feed, store.journal.stays, desk.policy)
+    station = {name: value for name, value in settings.alignment.workstation.model_dump().items() if value}
+    alignment = Alignment(episodes, desk, exchange, store.stay_feed, station, clock.now)
     admin = Admin(
         metrics,
         checks={
@@ -248,10 +260,12 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         doubts=doubts,
         store=StoreDesk(store, resealing.wake),
         console=(ConsoleDesk(store, clock.now, sign_in_policy(settings), doubts), console_token),
+        alignment=AlignmentDesk(alignment, store.stay_feed, store.operator_log),
     )
     router = Router(
         services,
         JsonApi(reception, at_the_hospital),
+        DipApi(reception, DipFeed(store.stay_feed, store.journal.stays, desk.policy)),
         _published_file(root),
         settings.listen,
         _titles(files),
@@ -263,8 +277,24 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     loop = ResolverLoop(exchange, resolver, work_list, prober.turn)
     loop.start()
     resealing.start()
+    lists = EpisodeLoop(episodes)
+    lists.start()
     return Gateway(
-        settings, store, platform, exchange, resolver, loop, resealing, heartbeat, files, metrics, router, admin
+        settings=settings,
+        store=store,
+        platform=platform,
+        exchange=exchange,
+        resolver=resolver,
+        loop=loop,
+        resealing=resealing,
+        lists=lists,
+        heartbeat=heartbeat,
+        mappings=files,
+        metrics=metrics,
+        router=router,
+        admin=admin,
+        episodes=episodes,
+        alignment=alignment,
     )
 
 

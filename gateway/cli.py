@@ -17,6 +17,7 @@ from gateway.commands import (
     console,
     db,
     demo,
+    dip,
     doubts,
     faults,
     journal,
@@ -26,6 +27,7 @@ from gateway.commands import (
     probe,
     serve,
     simulate,
+    stays,
     transactions,
     users,
     wsdl,
@@ -72,6 +74,8 @@ app.add_typer(db.app, name="db")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(config.app, name="config")
+app.add_typer(stays.app, name="stays")
+app.add_typer(dip.app, name="dip")
 app.add_typer(users.app, name="users")
 app.command("faults")(faults.faults)
 app.command("transactions")(transactions.transactions)

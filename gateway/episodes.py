@@ -44,7 +44,7 @@ class Episodes:
         self._mark = hashlib.sha256(repr(sorted(policy.not_wards)).encode()).hexdigest()
         self._lock = threading.Lock()
 
-    def list(self, query: EpisodeQuery | None = None) -> list[Episode]:
+    def stays(self, query: EpisodeQuery | None = None) -> list[Episode]:
         """Stays as they are now, in a number of statements that does not grow with the list."""
         self.catch_up()
         return self._feed.episodes(query or EpisodeQuery())

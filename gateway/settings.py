@@ -369,6 +369,15 @@ class Rules(_Part):
     go_live: AwareDatetime | None = Field(None, description="网关启用时间；此前已出院的，凭证按结算快照打印，不作核对")
 
 
+class Alignment(_Part):
+    """In whose name the gateway itself sends 2403 after a ward-in."""
+
+    workstation: Workstation = Field(
+        Workstation(opter="alignment", opter_name="医保接口网关", opter_type="2"),
+        description="自动办理入院信息变更（2403）时报文头中的经办人等",
+    )
+
+
 class Log(_Part):
     """Structured logs; personal data is always masked."""
 
@@ -398,6 +407,7 @@ class Settings(BaseSettings):
     console: ConsoleSettings = ConsoleSettings()
     wards: Wards = Wards()
     rules: Rules = Rules()
+    alignment: Alignment = Alignment()
     log: Log = Log()
     test_die_at: str = Field(
         "",

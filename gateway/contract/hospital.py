@@ -76,7 +76,7 @@ _EMERGENCY_VISIT: Final = Node(
         _text("ipt_otp_no", "急诊门诊号", 30, required=True),
         _MDTRT_ID,
         _text("begntime", "急诊开始时间", 40, required=True),
-        _text("observation_begntime", "留观开始时间", 40),
+        _text("observation_time", "留观开始时间", 40),
         _text("setl_id", "已按门诊结算的结算ID", 30),
     ),
 )

@@ -13,7 +13,7 @@ from typing import Final, Literal
 from gateway.contract.charset import decode
 from gateway.faults import GatewayFault
 from gateway.rules.times import minute_of, shown
-from gateway.store.stay_feed import Episode
+from gateway.store.stay_feed import Episode, EpisodeQuery, StayFeed
 
 Kind = Literal["缺失", "不一致", "多余"]
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -58,6 +58,11 @@ class Difference:
     text: str
     line: int = 0
     """Of the file; 0 for what it lacks."""
+
+
+def settled_stays(feed: StayFeed) -> list[Episode]:
+    """Every stay with a settlement in force that ends it."""
+    return feed.episodes(EpisodeQuery(settlement=("settled", "listed"), order="t_set", limit=ROWS_MAX))
 
 
 def read_rows(raw: bytes) -> list[DipRow]:

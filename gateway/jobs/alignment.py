@@ -76,7 +76,7 @@ class Alignment:
     def run(self, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Done:
         """Align every stay that can be aligned. Two runs at once do nothing twice: the second waits for the first."""
         with self._running:
-            found = [one for one in self._episodes.list(_OPEN) if one.mdtrt_id]
+            found = [one for one in self._episodes.stays(_OPEN) if one.mdtrt_id]
             still = {one.mdtrt_id for one in found}
             self._feed.end_work([one.mdtrt_id for one in self._feed.work() if one.mdtrt_id not in still])
             aligned, left = [], []
@@ -166,4 +166,4 @@ def _row(row: Mapping[str, Any], names: set[str], stay: Stay) -> dict[str, Any]:
 
 def waiting(feed: StayFeed, episodes: Episodes) -> tuple[list[Episode], list[WorkEntry]]:
     """What the console shows: stays that differ, and the work list."""
-    return episodes.list(_OPEN), feed.work()
+    return episodes.stays(_OPEN), feed.work()

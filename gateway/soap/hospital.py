@@ -45,7 +45,7 @@ _EVENTS: Final[Mapping[str, WardEventKind]] = {
     "WardOut": "ward_out",
 }
 _RECORDS: Final[Mapping[str, RecordKind]] = {"Diagnoses": "diagnoses", "Operations": "operations"}
-_TIMES: Final = ("event_time", "recorded_time", "begntime", "observation_begntime", "cut_time")
+_TIMES: Final = ("event_time", "recorded_time", "begntime", "observation_time", "cut_time")
 """Arguments that are times: kept as they came, so they are read leniently and checked apart from the table (C4)."""
 
 

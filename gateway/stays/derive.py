@@ -503,7 +503,7 @@ def _visit(record: Record) -> EmergencyVisit:
         setl_id=told.get("setl_id", ""),
         rows=record.rows,
         version=record.version,
-        observation=moment(told.get("observation_begntime", ""), "emergency_visit"),
+        observation=moment(told.get("observation_time", ""), "emergency_visit"),
     )
 
 

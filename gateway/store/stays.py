@@ -75,6 +75,7 @@ class SqlStays:
         return self._backend.write(job)
 
     def adopt(self, ref: StayRef, psn_no: str, adopted: Adopted) -> None:
+        at = entries.to_ms(adopted.at)
         row = {
             "ipt_no": entries.identity_or_none(ref.ipt_no, "ipt_no"),
             "mdtrt_id": entries.identity_or_none(ref.mdtrt_id, "mdtrt_id"),
@@ -82,14 +83,14 @@ class SqlStays:
             "source": adopted.source,
             "infno": adopted.infno or None,
             "packed": packed(adopted.facts),
-            "received_at": entries.to_ms(adopted.at),
+            "received_at": at,
         }
 
         def job(connection: Connection) -> None:
             veiled = Veiled(connection)
             veiled.execute(sql.INSERT_ADOPTION, row)
             raise_versions(veiled, names_of(ref))
-            note_change(veiled, [ref], "adopted", row["received_at"], row["received_at"])
+            note_change(veiled, [ref], "adopted", at, at)
 
         self._backend.write(job)
 
