@@ -148,11 +148,14 @@ class Gateway:
 def build_line(settings: Settings) -> SettlementPlatform:
     """The way to the province."""
     platform = settings.platform
+    account, secret = platform.account_and_secret
     return build_platform(
         platform.url,
         platform.signing,
-        account=platform.tif_paasid,
-        secret=platform.tif_secret.get_secret_value(),
+        account=account,
+        secret=secret.get_secret_value(),
+        version=platform.api_version,
+        header=platform.apikey_header,
         url_per_infno=platform.one_url_per_infno,
         paths=platform.paths,
         connect_timeout_s=platform.connect_timeout_s,

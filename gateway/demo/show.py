@@ -72,9 +72,9 @@ class _Demo:
         place, platform = self._place, self._place.settings.platform
         host, _, port = place.simulator_url.removeprefix("http://").rpartition(":")
         arguments = ["--host", host.strip("[]"), "--port", port, "--mappings", str(place.mappings)]
-        if platform.signing == "tif":
-            secret = platform.tif_secret.get_secret_value()
-            arguments += ["--signing", "tif", "--tif-paasid", platform.tif_paasid, "--tif-secret", secret]
+        if platform.signing != "plain":
+            account, secret = platform.account_and_secret
+            arguments += ["--signing", platform.signing, "--account", account, "--secret", secret.get_secret_value()]
         simulator = self._processes.start(SIMULATOR, ["gateway.simulator", *arguments])
         environment = {"YIBAO_CONFIG": str(place.config), **place.environment}
         gateway = self._processes.start(GATEWAY, ["gateway.cli", "serve"], environment)

@@ -17,7 +17,7 @@ from gateway.simulator.envelope import answer, envelope_problems
 from gateway.simulator.faults import Fault, FaultBoard
 from gateway.simulator.ledger import Declined, Executed, Ledger, printed
 from gateway.simulator.registry import HANDLERS, Turn
-from gateway.simulator.signature import TifSigning
+from gateway.simulator.signature import Signing
 from gateway.simulator.tables import Tables, problems
 from gateway.simulator.wire import Response, Unreadable, encode, read_object
 
@@ -60,7 +60,7 @@ class Simulator:
     Args:
         mappings_dir: folder with ``envelope.yaml`` and ``transactions/``.
         institutions: code -> name of those that may call; empty lets every institution call.
-        signing: accounts of the x-tif headers; None is the plain front machine, which checks no signature.
+        signing: who may call and how they prove it; None is the plain front machine, which checks no signature.
         seed: fixes what it invents, identifiers included; None takes identifiers that no earlier run has given.
         clock: aware time in Asia/Shanghai.
         admdvs: the platform's area (六位医保区划).
@@ -73,7 +73,7 @@ class Simulator:
         mappings_dir: Path,
         *,
         institutions: Mapping[str, str] | None = None,
-        signing: TifSigning | None = None,
+        signing: Signing | None = None,
         seed: int | None = None,
         clock: Clock = shanghai_now,
         admdvs: str = "440800",

@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -147,6 +149,19 @@ class Running:
         """Ask it to end; its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(END_S_MAX)
+
+
+@contextmanager
+def talking(errors: Path, *arguments: object) -> Iterator[None]:
+    """:func:`running` for a command that goes on printing: a full pipe would stop it after some hundred lines."""
+    with running(errors, *arguments) as started:
+        listening = threading.Thread(target=lambda: deque(started.out, maxlen=0))
+        listening.start()
+        try:
+            yield
+        finally:
+            started.stop()
+            listening.join(END_S_MAX)
 
 
 @contextmanager
