@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -31,6 +32,7 @@ from gateway.dip.api import DipApi
 from gateway.dip.feed import DipFeed
 from gateway.doubts_desk import DoubtsDesk
 from gateway.episodes import EpisodeLoop, Episodes
+from gateway.exchange.backfill import fill_facts
 from gateway.exchange.breaker import Breaker, BreakerPolicy
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.gate import CallsInHand, PlatformGate, WatchedPlatform
@@ -44,6 +46,7 @@ from gateway.exchange.prober import Prober
 from gateway.exchange.resolver import Policy, Resolver
 from gateway.exchange.resolver_loop import ResolverLoop, WorkList
 from gateway.exchange.sign_in import SignIns
+from gateway.exchange.stay_rules import StayRules
 from gateway.hours import read_closing
 from gateway.identity import Clients
 from gateway.jobs.alignment import Alignment
@@ -134,12 +137,15 @@ class Gateway:
     admin: Admin
     episodes: Episodes
     alignment: Alignment
+    background: ThreadPoolExecutor
+    """Asks what nobody waits for."""
 
     def close(self) -> None:
         """After the last call: the resolver, the line, the registration, then the store, which finishes its writes."""
         self.resealing.close()
         self.lists.close()
         self.loop.close()
+        self.background.shutdown(cancel_futures=True)
         self.platform.close()
         self.heartbeat.close()
         self.store.close()
@@ -194,6 +200,9 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     platform = WatchedPlatform(build_line(settings), gate, lambda infno: files.interface.wire_safety.get(infno, "read"))
     sender = _sender(settings, files.interface)
     reached = _ending_at(settings.test_die_at, settings.test_stop_at)
+    desk = StayDesk(store.journal.stays, rules_policy(settings), clock.now, OutpatientSettlements(store.journal).of)
+    background = ThreadPoolExecutor(1, "read_back")
+    _fill_facts(store, files.interface)
     exchange = Exchange(
         interface=lambda: files.interface,
         journal=store.journal,
@@ -211,6 +220,13 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         times=_times(settings),
         still_mine=membership.still_mine,
         reached=reached,
+        rules=StayRules(
+            desk,
+            store.journal,
+            clock.now,
+            verify_unanswered=settings.rules.verify_unanswered,
+            later=background.submit,
+        ),
     )
     resolver = Resolver(
         interface=lambda: files.interface,
@@ -235,7 +251,6 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         settings.listen,
         metrics,
     )
-    desk = StayDesk(store.journal.stays, rules_policy(settings), clock.now, OutpatientSettlements(store.journal).of)
     at_the_hospital = Hospital(reception, desk)
     services = _services(reception, at_the_hospital, files, root)
     files.reloaded.append(services.forget)
@@ -298,6 +313,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         admin=admin,
         episodes=episodes,
         alignment=alignment,
+        background=background,
     )
 
 
@@ -372,6 +388,11 @@ def _policy(settings: Settings) -> Policy:
     return Policy(
         resolve.tries_max, resolve.pause_s, resolve.factor, resolve.pause_s_max, settings.platform.settle_time_s
     )
+
+
+def _fill_facts(store: Store, interface: Interface) -> None:
+    transactions = interface.contract.transactions
+    fill_facts(store.journal, store.journal.stays, transactions, interface.success_infcodes)
 
 
 def rules_policy(settings: Settings) -> rules.Policy:

@@ -7,7 +7,7 @@ import socket
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -201,7 +201,9 @@ def _put_aside(folder: Path, notes: list[str]) -> None:
         shutil.rmtree(aside)
     aside.mkdir()
     for path in old:
-        path.rename(aside / path.name)
+        # the files beside a database may go away by themselves when its last reader does
+        with suppress(FileNotFoundError):
+            path.rename(aside / path.name)
     notes.append(f"上次演示的数据已移到 {FOLDER / PREVIOUS}" + ("，更早的一份已删除" if replaced else ""))
 
 

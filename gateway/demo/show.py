@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Final
 
 from gateway import clock
 from gateway.demo.books import child
 from gateway.demo.compare import Check, Received, compare
-from gateway.demo.evidence import fetch, read_journal, read_ledger
+from gateway.demo.evidence import fetch, read_journal, read_ledger, read_own
 from gateway.demo.place import DemoError, Place, find_place
 from gateway.demo.processes import LOOK_EVERY_S, Ended, Interrupts, Processes, Said
 from gateway.demo.screen import DIFFERS, EQUAL, Screen
@@ -21,6 +21,7 @@ from gateway.store import StoreError
 
 START_S_MAX: Final = 60
 STORY_S_MAX: Final = 120
+QUIET_S_MAX: Final = 10
 LOOK_FOR_READY_EVERY_S: Final = 0.05
 INTERRUPTED: Final = 130
 """Exit code of a program that Ctrl-C ended, by custom."""
@@ -157,9 +158,21 @@ class _Demo:
 
     def _compare(self, told: list[dict[str, Any]]) -> list[Check]:
         place = self._place
-        received = [Received.read(line) for line in told]
+        received = [Received.read(line) for line in told if line["request_id"]]
+        ledger, own = self._all_is_quiet({one.msgid for one in received})
         recorded = read_journal(place.store_url, place.settings.node, place.keys, (one.request_id for one in received))
-        return compare(received, recorded, read_ledger(place.simulator_url))
+        return compare(received, recorded, ledger, own)
+
+    def _all_is_quiet(self, told: Collection[str]) -> tuple[dict[str, Any], set[str]]:
+        """The ledger, and which of its requests the gateway sent on its own (5201, 5202), once all of them are recorded."""
+        place = self._place
+        deadline = time.monotonic() + QUIET_S_MAX
+        while True:
+            ledger = read_ledger(place.simulator_url)
+            own = read_own(place.store_url, place.settings.node, place.keys)
+            if ledger["requests"].keys() <= {*told, *own} or time.monotonic() > deadline:
+                return ledger, own
+            self._processes.wait(LOOK_EVERY_S)
 
     # -------------------------------------------------------------- serve
 

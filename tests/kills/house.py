@@ -87,11 +87,19 @@ class Gateway:
 
     def call(self, infno: str, message: Mapping[str, Any], request_id: str) -> dict[str, Any]:
         """One request as JSON. Raises Gone when there is no answer."""
-        body = json.dumps({"head": {"request_id": request_id}, "input": message}).encode()
+        body = {"head": {"request_id": request_id}, "input": message}
+        return self._post(f"/api/v1/transactions/{infno}", body)
+
+    def tell(self, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Something the hospital tells the gateway itself. Raises Gone when there is no answer."""
+        return self._post(f"/api/v1/hospital/{operation}", arguments)
+
+    def _post(self, path: str, content: Mapping[str, Any]) -> dict[str, Any]:
+        body = json.dumps(content).encode()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=CALL_S_MAX)
         try:
             headers = {"Content-Type": "application/json"}
-            connection.request("POST", f"/api/v1/transactions/{infno}", body, headers)
+            connection.request("POST", path, body, headers)
             answer = json.loads(connection.getresponse().read())
         except (OSError, http.client.HTTPException) as error:
             raise Gone(str(error)) from error

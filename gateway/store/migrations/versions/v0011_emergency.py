@@ -3,10 +3,10 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 
-compatible_from = "0010"
+compatible_from = "0011"
 
 
 def _row_id() -> sa.types.TypeEngine[int]:
