@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
 
-from gateway.contract.charset import decode
-from gateway.faults import GatewayFault
 from gateway.rules.times import minute_of, shown
 from gateway.store.stay_feed import Episode, EpisodeQuery, StayFeed
 
@@ -71,10 +69,7 @@ def read_rows(raw: bytes) -> list[DipRow]:
     Raises:
         FileWrong: a column is missing or named twice, a line has another number of columns, a row names no case.
     """
-    try:
-        text, _ = decode(raw.removeprefix(b"\xef\xbb\xbf"))
-    except GatewayFault as error:
-        raise FileWrong(f"文件的字符集无法识别：{error}") from None
+    text = _text(raw)
     head = text.partition("\n")[0]
     separator = max(",;\t", key=head.count)
     try:
@@ -85,6 +80,15 @@ def read_rows(raw: bytes) -> list[DipRow]:
         raise FileWrong("文件是空的，第一行应为列名")
     places = _places([name.strip() for name in lines[0]])
     return list(_rows(lines, places))
+
+
+def _text(raw: bytes) -> str:
+    for charset in ("utf-8-sig", "gb18030"):
+        try:
+            return raw.decode(charset)
+        except UnicodeDecodeError:
+            continue
+    raise FileWrong("文件既不是 UTF-8 也不是 GBK")
 
 
 def _places(names: Sequence[str]) -> dict[str, int]:
