@@ -15,7 +15,9 @@ from gateway.demo.evidence import fetch, read_journal, read_ledger, read_own
 from gateway.demo.place import DemoError, Place, find_place
 from gateway.demo.processes import LOOK_EVERY_S, Ended, Interrupts, Processes, Said
 from gateway.demo.screen import DIFFERS, EQUAL, Screen
+from gateway.demo.staff import hire
 from gateway.exchange.ports import JournalUnavailable
+from gateway.protect.keyring import KeyringError
 from gateway.settings import SettingsError
 from gateway.store import StoreError
 
@@ -53,6 +55,7 @@ class _Demo:
         self._place = place
         self._processes = processes
         self._begun = time.monotonic()
+        self._password = ""
 
     def run(self, *, keep: bool) -> int:
         self._screen.say("医保接口网关演示：模拟平台、网关、客户端各为一个进程，经 SOAP 走完住院与门诊。", "bold")
@@ -62,7 +65,7 @@ class _Demo:
         told = self._tell_story()
         passed = self._prove(told)
         mdtrt_id = next(filter(None, map(_admitted, told)), "")
-        self._screen.where_to_look(self._place, mdtrt_id, keep=keep)
+        self._screen.where_to_look(self._place, mdtrt_id, self._password, keep=keep)
         if keep:
             return self._serve(0 if passed else 1)
         return 0 if passed else 1
@@ -73,6 +76,8 @@ class _Demo:
         place, platform = self._place, self._place.settings.platform
         host, _, port = place.simulator_url.removeprefix("http://").rpartition(":")
         arguments = ["--host", host.strip("[]"), "--port", port, "--mappings", str(place.mappings)]
+        if place.console_url:
+            self._password = self._hired()
         if platform.signing != "plain":
             account, secret = platform.account_and_secret
             arguments += ["--signing", platform.signing, "--account", account, "--secret", secret.get_secret_value()]
@@ -82,11 +87,19 @@ class _Demo:
         # the simulator first: the gateway remembers for some seconds that its platform was not there
         self._wait_for(SIMULATOR, lambda: bool(read_ledger(place.simulator_url)))
         self._wait_for(GATEWAY, lambda: json.loads(fetch(f"{place.admin_url}/readyz"))["ready"] is True)
+        if place.console_url:
+            self._wait_for(GATEWAY, lambda: json.loads(fetch(f"{place.console_url}/healthz"))["alive"] is True)
         self._screen.say(
             f"模拟平台 {place.simulator_url}（进程 {simulator}）、网关 {place.gateway_url}（进程 {gateway}）就绪，"
             f"用时 {time.monotonic() - self._begun:.1f} 秒。",
             "dim",
         )
+
+    def _hired(self) -> str:
+        try:
+            return hire(self._place)
+        except (StoreError, KeyringError) as error:
+            raise DemoError(f"演示没有开始：{error}") from None
 
     def _wait_for(self, name: str, ready: Callable[[], bool]) -> None:
         """Until ``ready`` says so; raises DemoError when a process ends first or it takes too long."""

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[2]
 END_S_MAX = 40
+WITHOUT = {"YIBAO_CONSOLE__ENABLED": "false"}
+"""A console beside each gateway would cost more than what these tests look at; one that wants it clears this."""
 
 CONFIG = """\
 production = false
@@ -105,8 +107,7 @@ def yibao_process(*arguments: object, stdin: bytes = b"") -> Ran:
 def environment() -> dict[str, str]:
     """Ours without settings of the gateway, and with UTF-8 on the pipes."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("YIBAO_")}
-    # a console beside each gateway would cost more than what these tests look at; those that want one say so
-    return kept | {"PYTHONIOENCODING": "utf-8", "PYTHONWARNINGS": "default", "YIBAO_CONSOLE__ENABLED": "false"}
+    return kept | {"PYTHONIOENCODING": "utf-8", "PYTHONWARNINGS": "default"} | WITHOUT
 
 
 def write_config(
