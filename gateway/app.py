@@ -12,11 +12,12 @@ from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import structlog
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
-from adapters.settlement.build import build_platform
+from adapters.settlement.build import OAuth, SmKeys, build_platform
 from gateway import clock, console_token_file, mappings, wsdl_files
 from gateway.admin import Admin
 from gateway.alignment_desk import AlignmentDesk
@@ -162,6 +163,8 @@ def build_line(settings: Settings) -> SettlementPlatform:
         secret=secret.get_secret_value(),
         version=platform.api_version,
         header=platform.apikey_header,
+        oauth=OAuth(**_revealed(platform.oauth)),
+        sm=SmKeys(**_revealed(platform.sm)),
         url_per_infno=platform.one_url_per_infno,
         paths=platform.paths,
         connect_timeout_s=platform.connect_timeout_s,
@@ -173,6 +176,12 @@ def build_line(settings: Settings) -> SettlementPlatform:
         client_cert=platform.client_certificate,
         client_key=platform.client_key,
     )
+
+
+def _revealed(part: BaseModel) -> dict[str, Any]:
+    """A part of the settings with its secrets readable, for whoever signs with them."""
+    given = part.model_dump()
+    return {name: value.get_secret_value() if isinstance(value, SecretStr) else value for name, value in given.items()}
 
 
 def build(settings: Settings, console_token: str = "") -> Gateway:
