@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from gateway.alignment_desk import AlignmentDesk
 from gateway.console_desk import TOKEN_HEADER, ConsoleDesk, answer_posted
 from gateway.contract.jsontext import dumps
 from gateway.doubts_desk import DoubtsDesk
@@ -20,6 +21,7 @@ _JSON: Final = "application/json; charset=utf-8"
 RELOAD: Final = "/-/reload"
 DOUBTS: Final = "/-/doubts/"
 STORE: Final = "/-/store/"
+ALIGNMENT: Final = "/-/alignment/"
 CONSOLE: Final = "/-/console/"
 _TOKEN: Final = "HTTP_" + TOKEN_HEADER.upper().replace("-", "_")
 BODY_BYTES_MAX: Final = 1024 * 1024
@@ -36,6 +38,7 @@ class Admin:
         measure: sets the gauges; may fail when the journal cannot be read.
         doubts: settles a doubt on a person's word.
         store: what only the process that owns the store can do for the operator's command.
+        alignment: sends 2403 where a stay differs from its ward-in.
         console: what the console asks for, and the token it must bring; without a token nobody is let in.
         reload: takes up changed mapping files; returns what is wrong with them, empty when they are in force.
     """
@@ -50,6 +53,7 @@ class Admin:
         doubts: DoubtsDesk,
         store: StoreDesk,
         console: tuple[ConsoleDesk, str],
+        alignment: AlignmentDesk,
     ) -> None:
         self._metrics = metrics
         self._checks = checks
@@ -58,6 +62,7 @@ class Admin:
         self._measure = measure
         self._doubts = doubts
         self._store = store
+        self._alignment = alignment
         self._console, self._token = console
         self._checked_at = float("-inf")
         self._found: dict[str, bool] = {}
@@ -84,6 +89,9 @@ class Admin:
         if str(path).startswith(STORE) and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
             told = self._store.do(str(path)[len(STORE) :], _body(environ))
             return respond(start_response, 200, _JSON, dumps(told))
+        if str(path).startswith(ALIGNMENT) and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
+            aligned = self._alignment.do(str(path)[len(ALIGNMENT) :], _body(environ))
+            return respond(start_response, 200, _JSON, dumps(aligned))
         return respond(start_response, 404, _JSON, dumps({"code": ADDRESS_UNKNOWN.code}))
 
     def _metrics_page(self, start_response: StartResponse) -> list[bytes]:

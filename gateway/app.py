@@ -20,6 +20,7 @@ from pydantic import BaseModel, SecretStr
 from adapters.settlement.build import OAuth, SmKeys, build_platform
 from gateway import clock, console_token_file, mappings, wsdl_files
 from gateway.admin import Admin
+from gateway.alignment_desk import AlignmentDesk
 from gateway.console_desk import ConsoleDesk, SignInPolicy
 from gateway.contract import hospital
 from gateway.contract.envelope import Sender
@@ -28,7 +29,10 @@ from gateway.contract.interface import Interface
 from gateway.contract.model import Contract
 from gateway.contract.published import NAMESPACE, operations
 from gateway.dialects import DialectLibrary
+from gateway.dip.api import DipApi
+from gateway.dip.feed import DipFeed
 from gateway.doubts_desk import DoubtsDesk
+from gateway.episodes import EpisodeLoop, Episodes
 from gateway.exchange.backfill import fill_facts
 from gateway.exchange.breaker import Breaker, BreakerPolicy
 from gateway.exchange.exchange import Exchange
@@ -36,6 +40,7 @@ from gateway.exchange.gate import CallsInHand, PlatformGate, WatchedPlatform
 from gateway.exchange.limits import FairQueue, Shares
 from gateway.exchange.msgid import MsgidSequence
 from gateway.exchange.nodes import Heartbeat, Membership, facts_of_this_process
+from gateway.exchange.outpatient import OutpatientSettlements
 from gateway.exchange.patience import Times
 from gateway.exchange.ports import Query, SettlementPlatform, State
 from gateway.exchange.prober import Prober
@@ -45,6 +50,7 @@ from gateway.exchange.sign_in import SignIns
 from gateway.exchange.stay_rules import StayRules
 from gateway.hours import read_closing
 from gateway.identity import Clients
+from gateway.jobs.alignment import Alignment
 from gateway.json_api import JsonApi
 from gateway.listeners import Apps
 from gateway.metrics import Metrics
@@ -127,17 +133,21 @@ class Gateway:
     resolver: Resolver
     loop: ResolverLoop
     resealing: ResealingLoop
+    lists: EpisodeLoop
     heartbeat: Heartbeat
     mappings: Mappings
     metrics: Metrics
     router: Router
     admin: Admin
+    episodes: Episodes
+    alignment: Alignment
     background: ThreadPoolExecutor
     """Asks what nobody waits for."""
 
     def close(self) -> None:
         """After the last call: the resolver, the line, the registration, then the store, which finishes its writes."""
         self.resealing.close()
+        self.lists.close()
         self.loop.close()
         self.background.shutdown(cancel_futures=True)
         self.platform.close()
@@ -202,7 +212,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     platform = WatchedPlatform(build_line(settings), gate, lambda infno: files.interface.wire_safety.get(infno, "read"))
     sender = _sender(settings, files.interface)
     reached = _ending_at(settings.test_die_at, settings.test_stop_at)
-    desk = StayDesk(store.journal.stays, rules_policy(settings), clock.now)
+    desk = StayDesk(store.journal.stays, rules_policy(settings), clock.now, OutpatientSettlements(store.journal).of)
     background = ThreadPoolExecutor(1, "read_back")
     _fill_facts(store, files.interface)
     exchange = Exchange(
@@ -259,6 +269,9 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     files.reloaded.append(services.forget)
     resealing = ResealingLoop(store.resealing)
     doubts = DoubtsDesk(resolver, store.operator_log)
+    episodes = Episodes(store.stay_feed, store.journal.stays, desk.policy)
+    station = {name: value for name, value in settings.alignment.workstation.model_dump().items() if value}
+    alignment = Alignment(episodes, desk, exchange, store.stay_feed, station, clock.now)
     admin = Admin(
         metrics,
         checks={
@@ -278,11 +291,13 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         doubts=doubts,
         store=StoreDesk(store, resealing.wake),
         console=(ConsoleDesk(store, clock.now, sign_in_policy(settings), doubts), console_token),
+        alignment=AlignmentDesk(alignment, store.stay_feed, store.operator_log),
     )
     router = Router(
         services,
         JsonApi(reception, at_the_hospital),
         Papers(reception, vouchers),
+        DipApi(reception, DipFeed(store.stay_feed, store.journal.stays, desk.policy)),
         _published_file(root),
         settings.listen,
         _titles(files),
@@ -294,20 +309,25 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     loop = ResolverLoop(exchange, resolver, work_list, prober.turn)
     loop.start()
     resealing.start()
+    lists = EpisodeLoop(episodes)
+    lists.start()
     return Gateway(
-        settings,
-        store,
-        platform,
-        exchange,
-        resolver,
-        loop,
-        resealing,
-        heartbeat,
-        files,
-        metrics,
-        router,
-        admin,
-        background,
+        settings=settings,
+        store=store,
+        platform=platform,
+        exchange=exchange,
+        resolver=resolver,
+        loop=loop,
+        resealing=resealing,
+        lists=lists,
+        heartbeat=heartbeat,
+        mappings=files,
+        metrics=metrics,
+        router=router,
+        admin=admin,
+        episodes=episodes,
+        alignment=alignment,
+        background=background,
     )
 
 

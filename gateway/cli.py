@@ -17,6 +17,7 @@ from gateway.commands import (
     console,
     db,
     demo,
+    dip,
     doubts,
     faults,
     his,
@@ -27,6 +28,7 @@ from gateway.commands import (
     probe,
     serve,
     simulate,
+    stays,
     transactions,
     users,
     wsdl,
@@ -74,6 +76,8 @@ app.add_typer(his.app, name="his")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(config.app, name="config")
+app.add_typer(stays.app, name="stays")
+app.add_typer(dip.app, name="dip")
 app.add_typer(users.app, name="users")
 app.command("faults")(faults.faults)
 app.command("transactions")(transactions.transactions)

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import parse_qs
 
 from gateway.contract.jsontext import dumps
+from gateway.dip.api import PREFIX as DIP
 from gateway.exchange.call import Reply
 from gateway.faults import ADDRESS_UNKNOWN
 from gateway.identity import public_url
@@ -57,6 +58,7 @@ class Router:
     Args:
         papers: vouchers to print.
         services: lanes by the part of the address after ``/soap/``.
+        dip: the feed for the DIP system.
         schema: bytes of a published file (``xsd/2401.xsd``, ``openapi.json``), or None.
         told: hears whether a reply that tells of confirmed money went out (``Exchange.told``).
     """
@@ -66,6 +68,7 @@ class Router:
         services: Lazily,
         json_api: WsgiApp,
         papers: WsgiApp,
+        dip: WsgiApp,
         schema: Callable[[str], bytes | None],
         listen: Listen,
         titles: Mapping[str, str],
@@ -74,6 +77,7 @@ class Router:
         self._services = services
         self._json_api = json_api
         self._papers = papers
+        self._dip = dip
         self._schema = schema
         self._listen = listen
         self._titles = titles
@@ -95,6 +99,8 @@ class Router:
             return self._json_api(environ, start_response)
         if path.startswith(PAPERS):
             return self._papers(environ, start_response)
+        if path.startswith(DIP):
+            return self._dip(environ, start_response)
         if path == OPENAPI:
             return self._file("openapi.json", "application/json; charset=utf-8", start_response)
         if path == "/" and environ["REQUEST_METHOD"] in ("GET", "HEAD"):

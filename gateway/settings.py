@@ -461,6 +461,15 @@ class His(_Part):
         return value
 
 
+class Alignment(_Part):
+    """In whose name the gateway itself sends 2403 after a ward-in."""
+
+    workstation: Workstation = Field(
+        Workstation(opter="alignment", opter_name="医保接口网关", opter_type="2"),
+        description="自动办理入院信息变更（2403）时报文头中的经办人等",
+    )
+
+
 class Log(_Part):
     """Structured logs; personal data is always masked."""
 
@@ -491,6 +500,7 @@ class Settings(BaseSettings):
     wards: Wards = Wards()
     rules: Rules = Rules()
     his: His = His()
+    alignment: Alignment = Alignment()
     log: Log = Log()
     test_die_at: str = Field(
         "",

@@ -95,6 +95,60 @@ STAY: Final = (STATE, leaf("ward_in_time", "入科时间"))
 _FAILURE: Final = tuple(element for element in STATUS if element.name not in ("inf_refmsgid", "msgid"))
 TOLD: Final = (*_FAILURE, *STAY, PROBLEM)
 ALLOWED: Final = (leaf("allowed", "true 允许，false 不允许"), *TOLD)
+EXTRACTION: Final = (
+    *_FAILURE,
+    *STAY,
+    leaf("cut_time", "截止时间：入科时间，此刻及以后为住院费用"),
+    leaf("start_time", "起始时间：急诊开始，或所设追溯的上限"),
+    leaf("ipt_otp_no", "急诊门诊号"),
+    leaf("rows_in", "计入笔数"),
+    leaf("rows_out", "不计入笔数"),
+    leaf("total_in", "计入金额"),
+    leaf("total_out", "不计入金额"),
+    Element(
+        "approval",
+        "最近一次审核",
+        children=(
+            leaf("cut_time", "审核时的截止时间"),
+            leaf("operator", "审核人"),
+            leaf("at", "审核时间"),
+            leaf("stands", "true 与现在的提取结果一致，false 须重新审核"),
+        ),
+    ),
+    Element(
+        "caller",
+        "其他调用方最近一次得到的结果",
+        repeat=True,
+        children=(
+            leaf("client", "调用方"),
+            leaf("at", "时间"),
+            leaf("cut_time", "截止时间"),
+            leaf("rows_in", "计入笔数"),
+            leaf("total_in", "计入金额"),
+            leaf("difference", "本次计入金额减其计入金额，应为 0"),
+            leaf("same", "true 截止时间与费用完全相同"),
+        ),
+    ),
+    Element(
+        "fee",
+        "费用",
+        repeat=True,
+        children=(
+            leaf("feedetl_sn", "费用明细流水号"),
+            leaf("init_feedetl_sn", "原费用流水号（退费）"),
+            leaf("fee_ocur_time", "费用发生时间"),
+            leaf("med_list_codg", "医疗目录编码"),
+            leaf("medins_list_codg", "医药机构目录编码"),
+            leaf("medins_list_name", "医药机构目录名称"),
+            leaf("cnt", "数量"),
+            leaf("pric", "单价"),
+            leaf("det_item_fee_sumamt", "明细项目费用总额"),
+            leaf("within", "true 计入，false 不计入"),
+            leaf("uploaded", "true 已由 2301 上传"),
+        ),
+    ),
+    PROBLEM,
+)
 STATUS_ANSWER: Final = (
     *_FAILURE,
     leaf("ipt_no", "住院号"),
@@ -194,6 +248,18 @@ EMERGENCY_FEES: Final = HospitalOperation(
     rows_of=("2301",),
     rows_node="feedetail",
 )
+EMERGENCY_EXTRACT: Final = HospitalOperation(
+    "EmergencyFeesExtract",
+    "提取转入本次住院的急诊费用：急诊开始至入科时间之前，医生工作站与医保管理系统同用；只询问，不改变任何记录",
+    Side((_IPT_NO, _OPERATOR)),
+    EXTRACTION,
+)
+EMERGENCY_APPROVE: Final = HospitalOperation(
+    "EmergencyFeesApprove",
+    "审核急诊费用：cut_time 为所见提取结果的截止时间，入科时间变更后须重新提取审核",
+    Side((_IPT_NO, _text("cut_time", "所审核的截止时间（入科时间）", 40, required=True), _OPERATOR)),
+    EXTRACTION,
+)
 STAY_STATUS: Final = HospitalOperation(
     "StayStatus",
     "一次住院的状态、各时间与来源、出院还缺什么；给出 ipt_no 或 mdtrt_id",
@@ -260,6 +326,8 @@ OPERATIONS: Final = (
     DIAGNOSES,
     OPERATIONS_TOLD,
     EMERGENCY_FEES,
+    EMERGENCY_EXTRACT,
+    EMERGENCY_APPROVE,
     STAY_STATUS,
     VOUCHER,
 )

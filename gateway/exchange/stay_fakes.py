@@ -10,7 +10,7 @@ from gateway.exchange.ports import Exchange, State
 from gateway.exchange.states import OPEN
 from gateway.stays import assemble
 from gateway.stays.assemble import STAY_INFNOS, FactRow, Rows
-from gateway.stays.history import Acknowledged, Adopted, Approved, EarlierEnd, Record, WardEvent
+from gateway.stays.history import Acknowledged, Adopted, Approved, EarlierEnd, Extracted, Record, WardEvent
 from gateway.stays.ports import Known, StayChanged, StayFact, StayRef, Told, names_of, names_of_facts
 
 
@@ -32,6 +32,7 @@ class MemoryStays:
         self._records: list[tuple[str, Record]] = []
         self._adoptions: list[tuple[StayRef, str, Adopted]] = []
         self._approvals: list[tuple[str, Approved]] = []
+        self._extracted: dict[tuple[str, str], Extracted] = {}
         self._versions: dict[str, int] = {}
 
     def known(self, ref: StayRef) -> Known:
@@ -93,6 +94,14 @@ class MemoryStays:
         with self._guarded():
             self._approvals.append((ipt_no, approved))
             self.raise_versions(names_of(StayRef(ipt_no)))
+
+    def extracted(self, ipt_no: str, extracted: Extracted) -> None:
+        with self._guarded():
+            self._extracted[ipt_no, extracted.client] = extracted
+
+    def extractions(self, ipt_no: str) -> list[Extracted]:
+        with self._guarded():
+            return [one for (of, _), one in sorted(self._extracted.items()) if of == ipt_no]
 
     # ------------------------------------------- in the commits of the journal
 

@@ -165,6 +165,8 @@ class Approval:
     cut: datetime
     at: datetime
     operator: str
+    content: str = ""
+    """Digest of the rows that were approved."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ from gateway.rules.times import TimeUnreadable, read_instant
 from gateway.soap.lane import SoapRequest
 from gateway.soap.services import SMALL_NUMBER, json_reply
 from gateway.stays.desk import Answered, StayDesk, is_known, ward_in_time
+from gateway.stays.emergency import EmergencyDesk, EmergencyTold
+from gateway.stays.emergency import view as fees_told
 from gateway.stays.history import RecordKind, WardEventKind
 from gateway.stays.ports import StayRef
 from gateway.stays.view import state, status
@@ -45,7 +47,7 @@ _EVENTS: Final[Mapping[str, WardEventKind]] = {
     "WardOut": "ward_out",
 }
 _RECORDS: Final[Mapping[str, RecordKind]] = {"Diagnoses": "diagnoses", "Operations": "operations"}
-_TIMES: Final = ("event_time", "recorded_time", "begntime", "observation_time")
+_TIMES: Final = ("event_time", "recorded_time", "begntime", "observation_time", "cut_time")
 """Arguments that are times: kept as they came, so they are read leniently and checked apart from the table (C4)."""
 
 
@@ -74,6 +76,7 @@ class Hospital:
         self._reception = reception
         self._desk = desk
         self._vouchers = vouchers
+        self._emergency = EmergencyDesk(desk)
         self._codecs: dict[tuple[str, str], Codec] = {}
         asked: dict[str, Callable[[HospitalCall, Answer], Answer]] = {
             OUTCOME.name: self._outcome,
@@ -81,6 +84,8 @@ class Hospital:
             "RecallAllowed": lambda _, told: _allowed(self._desk.recall_allowed(StayRef(told["ipt_no"]))),
             "FeeChangeAllowed": lambda _, told: _allowed(self._desk.fee_change_allowed(StayRef(told["ipt_no"]))),
             "EmergencyFees": self._emergency_fees,
+            "EmergencyFeesExtract": self._extract,
+            "EmergencyFeesApprove": self._approve,
             "StayStatus": self._status,
             "Voucher": self._voucher,
         }
@@ -178,6 +183,13 @@ class Hospital:
         visit = {name: as_text(value) for name, value in told.get("emergency_visit", {}).items() if value}
         return _told(self._desk.keep("emergency_fees", told, call.client.name, visit=visit))
 
+    def _extract(self, call: HospitalCall, told: Answer) -> Answer:
+        return _extracted(self._emergency.extract(told["ipt_no"], call.client.name, told["operator"]))
+
+    def _approve(self, call: HospitalCall, told: Answer) -> Answer:
+        del call
+        return _extracted(self._emergency.approve(told["ipt_no"], told["cut_time"], told["operator"]))
+
     def _status(self, call: HospitalCall, told: Answer) -> Answer:
         del call
         ref = StayRef(told.get("ipt_no", ""), told.get("mdtrt_id", ""))
@@ -260,6 +272,14 @@ def _told(answered: Answered) -> Answer:
         "state": state(answered.stay),
         "ward_in_time": ward_in_time(answered.stay),
     }
+
+
+def _extracted(told: EmergencyTold) -> Answer:
+    answer = {**_told(Answered(told.stay, told.warnings)), **fees_told(told)}
+    if told.refusal is None:
+        return answer
+    status = ("infcode", "warn_msg")
+    return {name: value for name, value in answer.items() if name not in status} | {_REFUSAL: told.refusal}
 
 
 def _allowed(answered: Answered) -> Answer:

@@ -508,14 +508,14 @@ def _visit(record: Record) -> EmergencyVisit:
         setl_id=told.get("setl_id", ""),
         rows=record.rows,
         version=record.version,
-        observation=moment(told.get("observation_begntime", ""), "emergency_visit"),
+        observation=moment(told.get("observation_time", ""), "emergency_visit"),
     )
 
 
 def _approval(approvals: Iterable[Approved]) -> Approval | None:
     newest = max(approvals, key=lambda approved: approved.at, default=None)
     cut = minute_of(newest.cut) if newest else None
-    return Approval(cut, newest.at, newest.operator) if newest and cut else None
+    return Approval(cut, newest.at, newest.operator, newest.content) if newest and cut else None
 
 
 def _earlier(other: EarlierEnd) -> EarlierStay:

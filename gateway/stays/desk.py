@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from gateway.faults import Refused
 from gateway.rules.after_discharge import fee_change_allowed, recall_allowed
 from gateway.rules.policy import Policy
-from gateway.rules.stay import Stay
+from gateway.rules.stay import EmergencyVisit, Stay
 from gateway.rules.times import ahead_s, moment
 from gateway.stays.derive import derive
 from gateway.stays.history import History, Record, RecordKind, WardEvent, WardEventKind
@@ -43,17 +43,28 @@ class StayDesk:
         records: where everything told is kept.
         policy: the switches of the rules.
         clock: the gateway's clock, aware.
+        settled: the ``setl_id`` by which an emergency visit is settled as outpatient; by default as the hospital told it.
     """
 
-    def __init__(self, records: StayRecords, policy: Policy, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        records: StayRecords,
+        policy: Policy,
+        clock: Callable[[], datetime],
+        settled: Callable[[EmergencyVisit], str] = lambda visit: visit.setl_id,
+    ) -> None:
         self.records = records
+        self._settled = settled
         self.policy = policy
         self.clock = clock
 
     def judged(self, ref: StayRef) -> Judged:
         """The stay as everything kept of it says."""
         known = self.records.known(ref)
-        return Judged(derive(known.history, self.policy), known.history, known.versions)
+        stay = derive(known.history, self.policy)
+        if stay.emergency:
+            stay = replace(stay, emergency=tuple(replace(one, setl_id=self._settled(one)) for one in stay.emergency))
+        return Judged(stay, known.history, known.versions)
 
     def tell(self, kind: WardEventKind, told: Mapping[str, Any], client: str) -> Answered:
         """Keep an event of the ward.

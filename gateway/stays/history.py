@@ -99,6 +99,23 @@ class Approved:
     cut: str
     at: datetime
     operator: str
+    content: str = ""
+    """Digest of the rows that were approved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """What one caller was told of the emergency fees of a stay, so that two callers can be compared (ET-10)."""
+
+    client: str
+    operator: str
+    cut: str
+    """As the platform writes it."""
+    rows_in: int
+    total_in: str
+    content: str
+    """Digest of the rows inside."""
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from gateway.stays.history import Adopted, Approved, Facts, History, Record, WardEvent
+from gateway.stays.history import Adopted, Approved, Extracted, Facts, History, Record, WardEvent
 
 Told = Literal["new", "corrected", "same"]
 """What became of something told: kept, kept as a correction, or known already."""
@@ -80,6 +80,14 @@ class StayRecords(Protocol):
 
     def approve(self, ipt_no: str, approved: Approved) -> None:
         """Keep that an extraction of emergency fees was approved (ET-10)."""
+        ...
+
+    def extracted(self, ipt_no: str, extracted: Extracted) -> None:
+        """Keep what a caller was told of the emergency fees; it changes nothing of the stay."""
+        ...
+
+    def extractions(self, ipt_no: str) -> list[Extracted]:
+        """Of each caller what it was told last, by name."""
         ...
 
 

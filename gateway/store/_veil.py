@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Insert
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 
 from gateway.protect.guard import version_of
@@ -17,7 +17,7 @@ from gateway.store._keys import sealing_of
 
 NAMES: Final = frozenset({"ipt_no", "mdtrt_id", "psn_no", "setl_id", "stay_key", "name", "reason"})
 """Columns and parameters that hold one."""
-LISTS: Final = frozenset({"ipt_nos", "names"})
+LISTS: Final = frozenset({"ipt_nos", "names", "setl_ids"})
 """Parameters that hold several."""
 FENCED: Final = "content"
 """Digest of the rows: compared, never read."""
@@ -36,7 +36,7 @@ class Veiled:
         """As ``Connection.execute``."""
         given = [self.veiled(row) for row in values] if isinstance(values, list) else self.veiled(values or {})
         result = self._connection.execute(statement, given)
-        if not result.returns_rows:
+        if not result.returns_rows or isinstance(statement, Insert):
             return result
         names = list(result.keys())
         rows = [tuple(map(self._plain, names, row)) for row in result.all()]

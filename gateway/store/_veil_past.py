@@ -9,10 +9,24 @@ from sqlalchemy import Connection, Table, bindparam, select, update
 from gateway.protect import Sealing
 from gateway.protect.guard import version_of
 from gateway.store._veil import NAMES, PLACE, SEALED
-from gateway.store.stay_tables import adoption, fee_approval, hospital_record, stay_fact, stay_version, ward_event
+from gateway.store.stay_tables import (
+    adoption,
+    alignment_work,
+    episode_time,
+    fee_approval,
+    fee_extraction,
+    hospital_record,
+    stay_change,
+    stay_fact,
+    stay_version,
+    ward_event,
+)
 from gateway.store.voucher_tables import voucher
 
-_ALL: Final = (stay_fact, ward_event, hospital_record, adoption, fee_approval, stay_version, voucher)
+_ALL: Final = (
+    stay_fact, ward_event, hospital_record, adoption, fee_approval, fee_extraction, stay_version, stay_change,
+    episode_time, alignment_work, voucher,
+)  # fmt: skip
 
 
 def veil_everything(connection: Connection, sealing: Sealing) -> int:

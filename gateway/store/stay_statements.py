@@ -10,8 +10,10 @@ from gateway.exchange.states import OPEN
 from gateway.store.stay_tables import (
     adoption,
     fee_approval,
+    fee_extraction,
     hospital_record,
     stay_backfill,
+    stay_change,
     stay_fact,
     stay_version,
     ward_event,
@@ -24,10 +26,18 @@ INSERT_EVENT = insert(ward_event)
 INSERT_RECORD = insert(hospital_record)
 INSERT_ADOPTION = insert(adoption)
 INSERT_APPROVAL = insert(fee_approval)
+INSERT_EXTRACTION = insert(fee_extraction)
 INSERT_VERSION = insert(stay_version)
 
-FACT_NAMES = select(stay_fact.c.ipt_no, stay_fact.c.mdtrt_id).where(
+INSERT_CHANGE = insert(stay_change)
+
+FACT_NAMES = select(stay_fact.c.ipt_no, stay_fact.c.mdtrt_id, stay_fact.c.setl_id).where(
     stay_fact.c.exchange_id.in_(bindparam("ids", expanding=True))
+)
+SETTLED_STAYS = (
+    select(stay_fact.c.mdtrt_id)
+    .where(stay_fact.c.setl_id.in_(bindparam("setl_ids", expanding=True)), stay_fact.c.mdtrt_id.is_not(None))
+    .distinct()
 )
 
 VERSIONS = select(stay_version.c.stay_key, stay_version.c.version).where(
@@ -113,6 +123,8 @@ APPROVALS = (
     .where(fee_approval.c.ipt_no.in_(bindparam("ipt_nos", expanding=True)))
     .order_by(fee_approval.c.id)
 )
+
+EXTRACTIONS = select(fee_extraction).where(fee_extraction.c.ipt_no == bindparam("ipt_no")).order_by(fee_extraction.c.id)
 
 LAST_EVENT = (
     select(ward_event)

@@ -105,7 +105,23 @@ fee_approval = Table(
     Column("cut", text_column("event_time").type, nullable=False),
     text_column("operator"),
     Column("received_at", BigInteger, nullable=False),
+    Column("digest", text_column("content").type),
     Index("ix_fee_approval_ipt", "ipt_no", "id"),
+)
+
+fee_extraction = Table(
+    "fee_extraction",
+    metadata,
+    Column("id", RowId, Identity(), primary_key=True),
+    token_column("ipt_no", nullable=False),
+    text_column("client", nullable=False),
+    text_column("operator"),
+    Column("cut", text_column("event_time").type, nullable=False),
+    Column("rows_in", Integer, nullable=False),
+    Column("total_in", text_column("event_time").type, nullable=False),
+    Column("digest", text_column("content").type, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Index("ix_fee_extraction_ipt", "ipt_no", "id"),
 )
 
 stay_version = Table(
@@ -121,4 +137,66 @@ stay_backfill = Table(
     metadata,
     Column("below", RowId, nullable=False, autoincrement=False),
     PrimaryKeyConstraint("below", name="pk_stay_backfill"),
+)
+
+stay_change = Table(
+    "stay_change",
+    metadata,
+    Column("id", RowId, Identity(), primary_key=True),
+    Column("seq_no", BigInteger, nullable=False),
+    token_column("ipt_no"),
+    token_column("mdtrt_id"),
+    text_column("kind", nullable=False),
+    Column("serial", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Index("ix_stay_change_seq", "seq_no", "id"),
+    Index("ix_stay_change_ipt", "ipt_no", "id"),
+    Index("ix_stay_change_mdtrt", "mdtrt_id", "id"),
+)
+
+stay_reader = Table(
+    "stay_reader",
+    metadata,
+    Column("reader", Unicode(40), nullable=False),
+    Column("seq_no", BigInteger, nullable=False),
+    Column("mark", Unicode(64)),
+    PrimaryKeyConstraint("reader", name="pk_stay_reader"),
+)
+
+_time = text_column("event_time").type
+
+episode_time = Table(
+    "episode_time",
+    metadata,
+    token_column("stay_key", nullable=False),
+    token_column("ipt_no"),
+    token_column("mdtrt_id"),
+    token_column("psn_no"),
+    Column("presence", Unicode(16), nullable=False),
+    Column("alignment", Unicode(16), nullable=False),
+    Column("settlement", Unicode(16), nullable=False),
+    token_column("setl_id"),
+    text_column("ward_code"),
+    text_column("ward_name"),
+    *(Column(name, _time) for name in ("t_reg", "t_ward", "t_wout", "t_dsc", "t_ins", "t_set")),
+    PrimaryKeyConstraint("stay_key", name="pk_episode_time"),
+    Index("ix_episode_time_ipt", "ipt_no"),
+    Index("ix_episode_time_work", "alignment", "presence", "t_ward"),
+    Index("ix_episode_time_set", "settlement", "t_set"),
+)
+
+alignment_work = Table(
+    "alignment_work",
+    metadata,
+    token_column("mdtrt_id", nullable=False),
+    token_column("ipt_no"),
+    token_column("psn_no"),
+    Column("t_ins", _time),
+    Column("t_ward", _time),
+    text_column("code"),
+    Column("reason", UnicodeText),
+    text_column("msgid"),
+    Column("tries", Integer, nullable=False),
+    Column("tried_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("mdtrt_id", name="pk_alignment_work"),
 )

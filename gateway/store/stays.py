@@ -15,7 +15,7 @@ from gateway.exchange.ports import Exchange, JournalUnavailable, State
 from gateway.faults import Unreadable
 from gateway.stays import assemble
 from gateway.stays.assemble import STAY_INFNOS, FactRow, Link, Names, Rows
-from gateway.stays.history import Acknowledged, Adopted, Approved, EarlierEnd, Facts, Record, WardEvent
+from gateway.stays.history import Acknowledged, Adopted, Approved, EarlierEnd, Extracted, Facts, Record, WardEvent
 from gateway.stays.ports import Known, StayChanged, StayFact, StayRef, Told, names_of, names_of_facts
 from gateway.store import stay_statements as sql
 from gateway.store._backend import Backend
@@ -50,8 +50,9 @@ class SqlStays:
             last = veiled.execute(sql.LAST_EVENT, same).mappings().first()
             if last is not None and all(last[name] == row[name] for name in compared):
                 return "same"
-            veiled.execute(sql.INSERT_EVENT, row)
+            serial = veiled.execute(sql.INSERT_EVENT, row).inserted_primary_key[0]
             raise_versions(veiled, names)
+            note_change(veiled, [StayRef(ipt_no, mdtrt_id)], "ward", serial, row["received_at"])
             return "corrected" if last is not None else "new"
 
         return self._backend.write(job)
@@ -74,6 +75,7 @@ class SqlStays:
         return self._backend.write(job)
 
     def adopt(self, ref: StayRef, psn_no: str, adopted: Adopted) -> None:
+        at = entries.to_ms(adopted.at)
         row = {
             "ipt_no": entries.identity_or_none(ref.ipt_no, "ipt_no"),
             "mdtrt_id": entries.identity_or_none(ref.mdtrt_id, "mdtrt_id"),
@@ -81,7 +83,7 @@ class SqlStays:
             "source": adopted.source,
             "infno": adopted.infno or None,
             "packed": packed(adopted.facts),
-            "received_at": entries.to_ms(adopted.at),
+            "received_at": at,
             "after_exchange": adopted.after or None,
         }
 
@@ -89,6 +91,7 @@ class SqlStays:
             veiled = Veiled(connection)
             veiled.execute(sql.INSERT_ADOPTION, row)
             raise_versions(veiled, names_of(ref))
+            note_change(veiled, [ref], "adopted", at, at)
 
         self._backend.write(job)
 
@@ -98,6 +101,7 @@ class SqlStays:
             "cut": entries.short(approved.cut, "event_time"),
             "operator": entries.short(approved.operator, "operator") or None,
             "received_at": entries.to_ms(approved.at),
+            "digest": approved.content or None,
         }
 
         def job(connection: Connection) -> None:
@@ -106,6 +110,25 @@ class SqlStays:
             raise_versions(veiled, names_of(StayRef(ipt_no)))
 
         self._backend.write(job)
+
+    def extracted(self, ipt_no: str, extracted: Extracted) -> None:
+        row = {
+            "ipt_no": entries.identity(ipt_no, "ipt_no"),
+            "client": entries.identity(extracted.client, "client"),
+            "operator": entries.short(extracted.operator, "operator") or None,
+            "cut": extracted.cut,
+            "rows_in": extracted.rows_in,
+            "total_in": extracted.total_in,
+            "digest": extracted.content,
+            "received_at": entries.to_ms(extracted.at),
+        }
+        self._backend.write(lambda connection: Veiled(connection).execute(sql.INSERT_EXTRACTION, row).rowcount)
+
+    def extractions(self, ipt_no: str) -> list[Extracted]:
+        wanted = {"ipt_no": entries.identity(ipt_no, "ipt_no")}
+        found = self._backend.read(lambda connection: Veiled(connection).execute(sql.EXTRACTIONS, wanted).all())
+        last = {row.client: _extracted(row) for row in found}
+        return [last[client] for client in sorted(last)]
 
     # ------------------------------------------------------- facts of the past
 
@@ -179,7 +202,7 @@ def _rows(connection: Veiled, names: Names) -> Rows:
         records=[(row.ipt_no, _record(row)) for row in connection.execute(sql.RECORDS, of_number)],
         adoptions=[(_ref(row), row.psn_no or "", _adopted(row)) for row in connection.execute(sql.ADOPTIONS, wanted)],
         approvals=[
-            Approved(row.cut, entries.from_ms(row.received_at), row.operator or "")
+            Approved(row.cut, entries.from_ms(row.received_at), row.operator or "", row.digest or "")
             for row in connection.execute(sql.APPROVALS, of_number)
         ],
     )
@@ -243,6 +266,18 @@ def _adopted(row: Any) -> Adopted:
         row.infno or "",
         unpacked(row.packed),
         after=row.after_exchange or 0,
+    )
+
+
+def _extracted(row: Any) -> Extracted:
+    return Extracted(
+        client=row.client,
+        operator=row.operator or "",
+        cut=row.cut,
+        rows_in=row.rows_in,
+        total_in=row.total_in,
+        content=row.digest,
+        at=entries.from_ms(row.received_at),
     )
 
 
@@ -319,7 +354,32 @@ def confirm_facts(
     concerned = veiled.execute(sql.FACT_NAMES, {"ids": [row.id, *ended]}).all()
     if concerned:
         facts = [StayFact(one.mdtrt_id or "", one.ipt_no or "") for one in concerned]
+        # 4102 names nothing but settlements
+        if setl_ids := [one.setl_id for one in concerned if not (one.mdtrt_id or one.ipt_no) and one.setl_id]:
+            facts += [StayFact(found) for found in veiled.execute(sql.SETTLED_STAYS, {"setl_ids": setl_ids}).scalars()]
         raise_versions(veiled, names_of_facts(facts))
+        stays = dict.fromkeys(StayRef(one.ipt_no, one.mdtrt_id) for one in facts)
+        note_change(veiled, list(stays), "exchange", row.id, entries.to_ms(row.finished_at or row.received_at))
+
+
+def note_change(connection: Veiled, stays: Sequence[StayRef], kind: str, serial: int, at: int) -> None:
+    """Keep that something about stays has changed, in the commit that changed it; after their versions are held, so
+    that of one stay the numbers are in the order of the commits. Read by ``store/stay_feed.py``.
+    """
+    rows = [
+        {
+            "seq_no": 0,
+            "ipt_no": entries.identity_or_none(ref.ipt_no, "ipt_no"),
+            "mdtrt_id": entries.identity_or_none(ref.mdtrt_id, "mdtrt_id"),
+            "kind": kind,
+            "serial": serial,
+            "received_at": at,
+        }
+        for ref in stays
+        if ref.ipt_no or ref.mdtrt_id
+    ]
+    if rows:
+        connection.execute(sql.INSERT_CHANGE, rows)
 
 
 def raise_versions(connection: Veiled, names: Iterable[str]) -> None:

@@ -23,6 +23,7 @@ from gateway.metrics import Metrics
 from gateway.store_desk import StoreDesk
 
 if TYPE_CHECKING:
+    from gateway.alignment_desk import AlignmentDesk
     from gateway.console_desk import ConsoleDesk
     from gateway.exchange.resolver import Resolver
     from gateway.store import Store
@@ -67,6 +68,7 @@ def administration(store: Store, wake: Callable[[], None] = lambda: None) -> Adm
         measure=lambda: None,
         doubts=DoubtsDesk(cast("Resolver", None), store.operator_log),
         store=StoreDesk(store, wake),
+        alignment=cast("AlignmentDesk", None),
         console=(cast("ConsoleDesk", None), ""),
     )
 

@@ -544,7 +544,7 @@ def test_look_back_and_observation_are_settings() -> None:
     rows = [fee("a", "07:40"), fee("b", "09:00"), fee("c", "09:30")]
     assert taken(emergency(*rows)) == ["a", "b", "c"]
     assert taken(emergency(*rows, policy=Policy(emergency_look_back_h=2))) == ["b", "c"]
-    told = {"observation_begntime": f"{DAY} 09:00"}
+    told = {"observation_time": f"{DAY} 09:00"}
     assert taken(emergency(*rows, **told)) == ["a", "b", "c"]
     assert taken(emergency(*rows, policy=Policy(emergency_observation=False), **told)) == ["a"]
 

@@ -1,0 +1,362 @@
+"""Changes of stays in the order they became visible, and what is kept up to date from them: one row per stay.
+
+A number is given when a change is first read, not when it is written: with several writers a row of a smaller number
+could become visible after a larger one was read, and be lost to whoever reads with a cursor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from sqlalchemy import Connection, Select, bindparam, case, delete, func, insert, or_, select, union, update
+
+from gateway.exchange import entries
+from gateway.stays.ports import StayRef
+from gateway.store._backend import Backend
+from gateway.store._veil import Veiled
+from gateway.store.stay_tables import (
+    adoption,
+    alignment_work,
+    episode_time,
+    stay_change,
+    stay_fact,
+    stay_reader,
+    ward_event,
+)
+
+NUMBERED: Final = "numbered"
+"""The reader that stands for the last number given."""
+NUMBERED_AT_ONCE_MAX: Final = 5000
+WORK_MAX: Final = 10_000
+
+ChangeKind = Literal["exchange", "ward", "adopted"]
+
+READER = select(stay_reader.c.seq_no, stay_reader.c.mark).where(stay_reader.c.reader == bindparam("reader"))
+LOCK_READER = select(stay_reader.c.seq_no).where(stay_reader.c.reader == bindparam("reader")).with_for_update()
+INSERT_READER = insert(stay_reader)
+MOVE_READER = (
+    update(stay_reader)
+    .where(stay_reader.c.reader == bindparam("of_reader"), stay_reader.c.seq_no == bindparam("old_seq_no"))
+    .values(seq_no=bindparam("new_seq_no"))
+)
+DELETE_READER = delete(stay_reader).where(stay_reader.c.reader == bindparam("reader"))
+UNNUMBERED = (
+    select(stay_change.c.id).where(stay_change.c.seq_no == 0).order_by(stay_change.c.id).limit(bindparam("count"))
+)
+GIVE_NUMBER = (
+    update(stay_change).where(stay_change.c.id == bindparam("change_id")).values(seq_no=bindparam("new_seq_no"))
+)
+CHANGES = (
+    select(stay_change)
+    .where(stay_change.c.seq_no > bindparam("after"))
+    .order_by(stay_change.c.seq_no)
+    .limit(bindparam("count"))
+)
+CHANGES_OF = (
+    select(stay_change)
+    .where(
+        or_(
+            stay_change.c.ipt_no.in_(bindparam("ipt_nos", expanding=True)),
+            stay_change.c.mdtrt_id == bindparam("mdtrt_id"),
+        ),
+        stay_change.c.seq_no > 0,
+    )
+    .order_by(stay_change.c.seq_no)
+)
+LAST_NUMBER = select(func.max(stay_change.c.seq_no))
+EVERY_STAY = union(
+    select(stay_fact.c.ipt_no, stay_fact.c.mdtrt_id).where(
+        or_(stay_fact.c.ipt_no.is_not(None), stay_fact.c.mdtrt_id.is_not(None))
+    ),
+    select(ward_event.c.ipt_no, ward_event.c.mdtrt_id),
+    select(adoption.c.ipt_no, adoption.c.mdtrt_id).where(
+        or_(adoption.c.ipt_no.is_not(None), adoption.c.mdtrt_id.is_not(None))
+    ),
+)
+
+SAME_NUMBER = select(episode_time.c.mdtrt_id).where(
+    episode_time.c.ipt_no == bindparam("ipt_no"), episode_time.c.mdtrt_id.is_not(None)
+)
+DELETE_EPISODE = delete(episode_time).where(episode_time.c.stay_key == bindparam("stay_key"))
+DELETE_EPISODES = delete(episode_time)
+INSERT_EPISODE = insert(episode_time)
+
+WORK = select(alignment_work).order_by(alignment_work.c.tried_at.desc(), alignment_work.c.mdtrt_id).limit(WORK_MAX)
+WORK_OF = select(alignment_work.c.tries).where(alignment_work.c.mdtrt_id == bindparam("mdtrt_id"))
+DELETE_WORK = delete(alignment_work).where(alignment_work.c.mdtrt_id == bindparam("mdtrt_id"))
+INSERT_WORK = insert(alignment_work)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """That something about a stay has changed.
+
+    ``serial`` is the number of the exchange or of the ward event; of an adoption its time in milliseconds.
+    """
+
+    seq_no: int
+    ref: StayRef
+    kind: ChangeKind
+    serial: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One stay in a list: the three facts and the times of ``EpisodeTime``, to the minute, as the platform writes them."""
+
+    ipt_no: str
+    mdtrt_id: str
+    psn_no: str
+    presence: str
+    alignment: str
+    settlement: str
+    setl_id: str = ""
+    """Of the last settlement in force."""
+    ward_code: str = ""
+    ward_name: str = ""
+    t_reg: str = ""
+    t_ward: str = ""
+    t_wout: str = ""
+    t_dsc: str = ""
+    t_ins: str = ""
+    t_set: str = ""
+
+    @property
+    def key(self) -> str:
+        """What it is kept under: its ``mdtrt_id``, before there is one its 住院号."""
+        return f"mdtrt:{self.mdtrt_id}" if self.mdtrt_id else f"ipt:{self.ipt_no}"
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeQuery:
+    """Which stays, in which order. Every condition given must hold.
+
+    ``order``: a column of :class:`Episode`; those without a value come last.
+    """
+
+    presence: Sequence[str] = ()
+    alignment: Sequence[str] = ()
+    settlement: Sequence[str] = ()
+    ipt_no: str = ""
+    mdtrt_id: str = ""
+    psn_no: str = ""
+    ward_code: str = ""
+    ward_from: str = ""
+    """Of ``t_ward``, as the platform writes times."""
+    ward_before: str = ""
+    set_from: str = ""
+    set_before: str = ""
+    order: str = "t_ward"
+    descending: bool = True
+    limit: int = 5000
+    skip: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkEntry:
+    """A stay that could not be aligned by itself, and why."""
+
+    mdtrt_id: str
+    ipt_no: str
+    psn_no: str
+    t_ins: str
+    t_ward: str
+    code: str
+    reason: str
+    msgid: str
+    tries: int
+    tried_at: datetime
+
+
+class StayFeed:
+    """The changes and what is kept from them."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    # ------------------------------------------------------------- changes
+
+    def changes(self, after: int, limit: int) -> list[Change]:
+        """Changes with a number above ``after``, in their order. A number once given stays."""
+        self._number()
+        wanted = {"after": after, "count": limit}
+        return self._backend.read(lambda connection: [*map(_change, Veiled(connection).execute(CHANGES, wanted))])
+
+    def changes_of(self, ipt_nos: Sequence[str], mdtrt_id: str) -> list[Change]:
+        """Every numbered change of one stay, in their order."""
+        wanted = {
+            "ipt_nos": [entries.identity(ipt_no, "ipt_no") for ipt_no in ipt_nos] or ["-"],
+            "mdtrt_id": entries.identity(mdtrt_id or "-", "mdtrt_id"),
+        }
+        return self._backend.read(lambda connection: [*map(_change, Veiled(connection).execute(CHANGES_OF, wanted))])
+
+    def _number(self) -> None:
+        one = {"count": 1}
+        while self._backend.read(lambda connection: Veiled(connection).execute(UNNUMBERED, one).first()) is not None:
+            self._backend.write(_give_numbers)
+
+    # ------------------------------------------------------------ episodes
+
+    def reader(self, name: str) -> tuple[int, str] | None:
+        """How far a reader has come, and its mark; None when it never began."""
+        row = self._backend.read(lambda connection: Veiled(connection).execute(READER, {"reader": name}).first())
+        return None if row is None else (row.seq_no, row.mark or "")
+
+    def every_stay(self) -> list[StayRef]:
+        """By every name that was ever told."""
+        found = self._backend.read(lambda connection: Veiled(connection).execute(EVERY_STAY).all())
+        return [StayRef(row.ipt_no or "", row.mdtrt_id or "") for row in found]
+
+    def last_number(self) -> int:
+        """The number of the newest change, all of them numbered."""
+        self._number()
+        return self._backend.read(lambda connection: Veiled(connection).execute(LAST_NUMBER).scalar()) or 0
+
+    def of_same_number(self, ipt_no: str) -> list[str]:
+        """``mdtrt_id`` of the rows under a 住院号: one that was registered anew has several."""
+        wanted = {"ipt_no": entries.identity(ipt_no, "ipt_no")}
+        return list(
+            self._backend.read(lambda connection: Veiled(connection).execute(SAME_NUMBER, wanted).scalars().all())
+        )
+
+    def begin(self, name: str, seq_no: int, mark: str, episodes: Sequence[Episode]) -> None:
+        """Replace every row, and let the reader go on after ``seq_no``."""
+        rows = {one.key: _episode_row(one) for one in episodes}
+
+        def job(connection: Connection) -> None:
+            veiled = Veiled(connection)
+            connection.execute(DELETE_READER, {"reader": name})
+            connection.execute(DELETE_EPISODES)
+            if rows:
+                veiled.execute(INSERT_EPISODE, list(rows.values()))
+            connection.execute(INSERT_READER, {"reader": name, "seq_no": seq_no, "mark": mark})
+
+        self._backend.write(job)
+
+    def refresh(self, name: str, old: int, new: int, episodes: Sequence[Episode]) -> bool:
+        """Put rows in place of those of the same stays and move the reader, unless another has moved it meanwhile."""
+        rows = {one.key: _episode_row(one) for one in episodes}
+        gone = sorted({*rows, *(f"ipt:{one.ipt_no}" for one in episodes if one.mdtrt_id and one.ipt_no)})
+        moved = {"of_reader": name, "old_seq_no": old, "new_seq_no": new}
+
+        def job(connection: Connection) -> bool:
+            veiled = Veiled(connection)
+            if connection.execute(MOVE_READER, moved).rowcount == 0:
+                return False
+            if gone:
+                veiled.execute(DELETE_EPISODE, [{"stay_key": key} for key in gone])
+            if rows:
+                veiled.execute(INSERT_EPISODE, list(rows.values()))
+            return True
+
+        return self._backend.write(job)
+
+    def episodes(self, query: EpisodeQuery) -> list[Episode]:
+        """The list: one statement, whatever its length."""
+        statement = _selected(query)
+        return self._backend.read(lambda connection: [*map(_episode, Veiled(connection).execute(*statement))])
+
+    # ------------------------------------------------------------ work list
+
+    def work(self) -> list[WorkEntry]:
+        """What could not be aligned, newest first."""
+        return self._backend.read(lambda connection: [*map(_work_entry, Veiled(connection).execute(WORK))])
+
+    def set_work(self, entry: WorkEntry) -> None:
+        """Put a stay on the work list or renew its reason; ``tries`` goes on from what is kept."""
+        row = _work_row(entry)
+
+        def job(connection: Connection) -> None:
+            veiled = Veiled(connection)
+            of = {"mdtrt_id": row["mdtrt_id"]}
+            tries = veiled.execute(WORK_OF, of).scalar() or 0
+            veiled.execute(DELETE_WORK, of)
+            veiled.execute(INSERT_WORK, row | {"tries": tries + entry.tries})
+
+        self._backend.write(job)
+
+    def end_work(self, mdtrt_ids: Sequence[str]) -> None:
+        """Take stays off the work list."""
+        gone = [{"mdtrt_id": entries.identity(mdtrt_id, "mdtrt_id")} for mdtrt_id in mdtrt_ids]
+        if gone:
+            self._backend.write(lambda connection: Veiled(connection).execute(DELETE_WORK, gone).rowcount)
+
+
+def _give_numbers(connection: Connection) -> None:
+    """Under the lock of the reader that stands for the last number: two never number at the same time."""
+    last = connection.execute(LOCK_READER, {"reader": NUMBERED}).scalar()
+    if last is None:
+        connection.execute(INSERT_READER, {"reader": NUMBERED, "seq_no": 0, "mark": None})
+        last = 0
+    found = connection.execute(UNNUMBERED, {"count": NUMBERED_AT_ONCE_MAX}).scalars().all()
+    if found:
+        numbers = [{"change_id": one, "new_seq_no": last + n} for n, one in enumerate(found, 1)]
+        connection.execute(GIVE_NUMBER, numbers)
+        moved = {"of_reader": NUMBERED, "old_seq_no": last, "new_seq_no": last + len(found)}
+        connection.execute(MOVE_READER, moved)
+
+
+def _change(row: Any) -> Change:
+    return Change(
+        row.seq_no,
+        StayRef(row.ipt_no or "", row.mdtrt_id or ""),
+        row.kind,
+        row.serial,
+        entries.from_ms(row.received_at),
+    )
+
+
+_TEXTS: Final = tuple(Episode.__dataclass_fields__)
+
+
+def _episode(row: Any) -> Episode:
+    return Episode(**{name: getattr(row, name) or "" for name in _TEXTS})
+
+
+def _episode_row(one: Episode) -> dict[str, Any]:
+    widths = ("ipt_no", "mdtrt_id", "psn_no", "setl_id")
+    row: dict[str, Any] = {name: getattr(one, name) or None for name in _TEXTS}
+    row |= {name: entries.identity_or_none(getattr(one, name), name) for name in widths}
+    row["ward_name"] = entries.short(one.ward_name, "ward_name") or None
+    return {"stay_key": entries.identity(one.key, "stay_key"), **row}
+
+
+def _selected(query: EpisodeQuery) -> tuple[Select[Any], dict[str, Any]]:
+    """The statement and the names it asks for; these stand in the tables veiled, so they are parameters."""
+    column = episode_time.c
+    named = {name: value for name in ("ipt_no", "mdtrt_id", "psn_no") if (value := getattr(query, name))}
+    wheres = [column[name] == bindparam(name) for name in named]
+    wheres += [column.ward_code == query.ward_code] if query.ward_code else []
+    for name in ("presence", "alignment", "settlement"):
+        wheres += [column[name].in_(list(given))] if (given := getattr(query, name)) else []
+    times = (("t_ward", query.ward_from, query.ward_before), ("t_set", query.set_from, query.set_before))
+    for name, start, end in times:
+        wheres += [column[name] >= start] if start else []
+        wheres += [column[name] < end] if end else []
+    by = column[query.order]
+    # NULLS LAST is not said the same everywhere
+    order = (case((by.is_(None), 1), else_=0), by.desc() if query.descending else by.asc(), column.stay_key)
+    return select(episode_time).where(*wheres).order_by(*order).limit(query.limit).offset(query.skip), named
+
+
+def _work_entry(row: Any) -> WorkEntry:
+    texts = {
+        name: getattr(row, name) or "" for name in ("ipt_no", "psn_no", "t_ins", "t_ward", "code", "reason", "msgid")
+    }
+    return WorkEntry(mdtrt_id=row.mdtrt_id, tries=row.tries, tried_at=entries.from_ms(row.tried_at), **texts)
+
+
+def _work_row(entry: WorkEntry) -> dict[str, Any]:
+    texts: Mapping[str, str] = {name: getattr(entry, name) for name in ("ipt_no", "psn_no", "t_ins", "t_ward")}
+    return {
+        "mdtrt_id": entries.identity(entry.mdtrt_id, "mdtrt_id"),
+        **{name: value or None for name, value in texts.items()},
+        "code": entries.short(entry.code, "code") or None,
+        "reason": entries.plain(entry.reason) or None,
+        "msgid": entries.short(entry.msgid, "msgid") or None,
+        "tried_at": entries.to_ms(entry.tried_at),
+    }
