@@ -66,6 +66,8 @@ from gateway.soap.services import LegacyService, StringService, TypedService
 from gateway.stays.desk import StayDesk
 from gateway.store import Store, open_configured
 from gateway.store_desk import StoreDesk
+from gateway.vouchers.desk import VoucherDesk
+from gateway.vouchers.values import Institution
 
 log = structlog.get_logger(__name__)
 
@@ -251,7 +253,8 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         settings.listen,
         metrics,
     )
-    at_the_hospital = Hospital(reception, desk)
+    vouchers = voucher_desk(settings, desk, store, lambda: files.interface)
+    at_the_hospital = Hospital(reception, desk, vouchers)
     services = _services(reception, at_the_hospital, files, root)
     files.reloaded.append(services.forget)
     resealing = ResealingLoop(store.resealing)
@@ -392,6 +395,12 @@ def rules_policy(settings: Settings) -> rules.Policy:
     given = settings.rules.model_dump(exclude={"verify_unanswered"})
     given["category_changes"] = frozenset((before, after) for before, after in settings.rules.category_changes)
     return rules.Policy(**{**given, "not_wards": frozenset(settings.wards.not_wards)})
+
+
+def voucher_desk(settings: Settings, stays: StayDesk, store: Store, interface: Callable[[], Interface]) -> VoucherDesk:
+    """Where vouchers are printed."""
+    institution = Institution(settings.institution.code, settings.institution.name)
+    return VoucherDesk(stays, store.journal, store.vouchers, interface, institution)
 
 
 def _ending_at(die_at: str, stop_at: str) -> Callable[[str, str], None]:
