@@ -21,6 +21,7 @@ from adapters.settlement.build import OAuth, SmKeys, build_platform
 from gateway import clock, console_token_file, mappings, wsdl_files
 from gateway.admin import Admin
 from gateway.alignment_desk import AlignmentDesk
+from gateway.certificates import CertificateWatch
 from gateway.console_desk import ConsoleDesk, SignInPolicy
 from gateway.contract import hospital
 from gateway.contract.envelope import Sender
@@ -272,6 +273,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     episodes = Episodes(store.stay_feed, store.journal.stays, desk.policy)
     station = {name: value for name, value in settings.alignment.workstation.model_dump().items() if value}
     alignment = Alignment(episodes, desk, exchange, store.stay_feed, station, clock.now)
+    certificates = CertificateWatch(settings.certificates, clock.now)
     admin = Admin(
         metrics,
         checks={
@@ -285,9 +287,10 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
             "registered_as": lambda: membership.current().name,
             "msgid_ahead_s": lambda: msgids.ahead_s,
             "breaker": lambda: gate.status().conditions,
+            "certificate_days": certificates.days_left,
         },
         reload=files.reload,
-        measure=partial(_measure, metrics, store, msgids, work_list, gate),
+        measure=partial(_measure, metrics, store, msgids, work_list, gate, certificates),
         doubts=doubts,
         store=StoreDesk(store, resealing.wake),
         console=(ConsoleDesk(store, clock.now, sign_in_policy(settings), doubts), console_token),
@@ -451,7 +454,14 @@ def make_wsgi(settings: Settings, console_token: str = "") -> Apps:
 IN_DOUBT_COUNTED_MAX = 1000
 
 
-def _measure(metrics: Metrics, store: Store, msgids: MsgidSequence, work_list: WorkList, gate: PlatformGate) -> None:
+def _measure(
+    metrics: Metrics,
+    store: Store,
+    msgids: MsgidSequence,
+    work_list: WorkList,
+    gate: PlatformGate,
+    certificates: CertificateWatch,
+) -> None:
     """Gauges that are read from where the truth is, when somebody asks."""
     in_doubt = store.journal.search(Query(states=(State.IN_DOUBT,), limit=IN_DOUBT_COUNTED_MAX))
     metrics.set_in_doubt(len(in_doubt))
@@ -460,6 +470,7 @@ def _measure(metrics: Metrics, store: Store, msgids: MsgidSequence, work_list: W
     metrics.set_gate(gate.status())
     metrics.set_untold(len(work_list.entries()))
     metrics.set_msgid_ahead(msgids.ahead_s)
+    metrics.set_certificates(certificates.days_left())
 
 
 def _sender(settings: Settings, interface: Interface) -> Sender:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -56,6 +56,9 @@ class Metrics:
         self._breaker = Gauge(
             "yibao_breaker", "0 closed, 1 half open, 2 open, by safety class", ["safety"], registry=registry
         )
+        self._certificate_days = Gauge(
+            "yibao_certificate_days", "Days until a certificate ends", ["certificate"], registry=registry
+        )
         self._waiting = Gauge("yibao_waiting", "Calls waiting for a turn to the platform", registry=registry)
         self._sending = Gauge("yibao_sending", "Turns to the platform that are held", registry=registry)
         self._inflight = Gauge("yibao_inflight", "Exchanges running now", registry=registry)
@@ -84,6 +87,11 @@ class Metrics:
             self._breaker.labels(safety).set(_BREAKER[condition])
         self._waiting.set(status.waiting)
         self._sending.set(status.sending)
+
+    def set_certificates(self, days_left: Mapping[str, int]) -> None:
+        """Days until each certificate ends; below 30 somebody should act."""
+        for name, days in days_left.items():
+            self._certificate_days.labels(name).set(days)
 
     def set_in_doubt(self, count: int) -> None:
         """How many exchanges are in doubt now, as the journal says."""

@@ -552,6 +552,19 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def certificates(self) -> dict[str, Path]:
+        """The certificate files in use, by what they are for."""
+        files = {"platform_ca": self.platform.ca_file, "platform_client": self.platform.client_certificate}
+        listeners = {"exchange": self.listen.exchange, "admin": self.listen.admin, "console": self.console.listen}
+        listeners |= {f"more_{number}": listener for number, listener in enumerate(self.listen.more, 1)}
+        served = {
+            f"listen_{name}": listener.tls.certificate
+            for name, listener in listeners.items()
+            if listener and listener.tls
+        }
+        return {name: file for name, file in {**files, **served}.items() if file is not None}
+
+    @property
     def call_s_max(self) -> float:
         """Seconds a call may take in all."""
         waits = self.limits.twin_wait_s + self.limits.turn_wait_s

@@ -10,6 +10,8 @@ import typer
 from gateway.commands.terminal import ConfigOption, Failed, JsonOption, console, print_json, settings
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from gateway.commands.line import Step
     from gateway.settings import Settings
 
@@ -42,6 +44,7 @@ def _steps(given: Settings) -> Iterator[Step]:
     from gateway.commands.line import Step, probe_line
 
     yield from probe_line(given.platform, clock.now)
+    yield from certificate_steps(given, clock.now())
     told = _journal_says(given)
     if told is None:
         yield Step("签到", None, "日志还不能读取，不知道是否已签到")
@@ -49,6 +52,22 @@ def _steps(given: Settings) -> Iterator[Step]:
     yield sign_in_step(told["number"])
     if told["last"]:
         yield Step("最近一次答复", None, told["last"])
+
+
+def certificate_steps(given: Settings, now: datetime) -> Iterator[Step]:
+    """When our own certificate files end; below 30 days a step fails."""
+    from gateway.certificates import ending
+    from gateway.commands.line import CERTIFICATE_DAYS_MIN, Step
+
+    for name, file in given.certificates.items():
+        try:
+            one = ending(name, file, now)
+        except (OSError, ValueError):
+            yield Step("证书", False, f"{name}：{file} 无法读取")
+            continue
+        text = f"{name}：{one.ends:%Y-%m-%d} 到期（还有 {one.days_left} 天）"
+        facts = {"certificate": name, "days_left": one.days_left}
+        yield Step("证书", one.days_left >= CERTIFICATE_DAYS_MIN, text, facts)
 
 
 def sign_in_step(number: str) -> Step:
