@@ -48,6 +48,7 @@ from gateway.identity import Clients
 from gateway.json_api import JsonApi
 from gateway.listeners import Apps
 from gateway.metrics import Metrics
+from gateway.papers import Papers
 from gateway.reception import Reception
 from gateway.resealing_loop import ResealingLoop
 from gateway.router import Lazily, Router, WsgiApp
@@ -281,6 +282,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     router = Router(
         services,
         JsonApi(reception, at_the_hospital),
+        Papers(reception, vouchers),
         _published_file(root),
         settings.listen,
         _titles(files),

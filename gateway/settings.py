@@ -6,8 +6,10 @@ A secret is written as ``file:/path``, ``env:NAME`` or, outside production, as p
 
 from __future__ import annotations
 
+import codecs
 import ipaddress
 import os
+import re
 import socket
 import tomllib
 from pathlib import Path
@@ -430,6 +432,35 @@ class Rules(_Part):
     go_live: AwareDatetime | None = Field(None, description="网关启用时间；此前已出院的，凭证按结算快照打印，不作核对")
 
 
+class His(_Part):
+    """The hospital's own records, read from the HIS's database."""
+
+    url: str = Field("", description="HIS 数据库的 SQLAlchemy 地址，不含密码；空为不读 HIS")
+    password: Secret | None = Field(None, description="数据库用户的密码；该用户应只有查询权限")
+    statements: Path | None = Field(None, description="查询语句的目录；空则用随程序的 conf/his（只适用于示例 HIS）")
+    pool_size: int = Field(2, ge=1, le=8, description="同时连到 HIS 的连接数")
+    wait_s_max: float = Field(5, gt=0, le=60, description="等候一个空闲连接的秒数")
+    statement_s_max: float = Field(20, gt=0, le=600, description="一条语句最多执行多少秒")
+    oracle_client: Path | None = Field(None, description="Oracle 客户端目录：thick 方式，Oracle 11g 必须；空为 thin")
+    bytes_charset: str = Field("gb18030", description="以字节给出的文本的字符集（US7ASCII 库的 CAST_TO_RAW）")
+
+    @field_validator("url")
+    @classmethod
+    def _without_password(cls, value: str) -> str:
+        if re.search(r"://[^/@]*:[^/]*@", value):
+            raise ValueError("地址中不能写密码，请写在 his.password（file:/路径 或 env:变量名）")
+        return value
+
+    @field_validator("bytes_charset")
+    @classmethod
+    def _known_charset(cls, value: str) -> str:
+        try:
+            codecs.lookup(value)
+        except LookupError:
+            raise ValueError(f"没有名为 {value} 的字符集") from None
+        return value
+
+
 class Log(_Part):
     """Structured logs; personal data is always masked."""
 
@@ -459,6 +490,7 @@ class Settings(BaseSettings):
     console: ConsoleSettings = ConsoleSettings()
     wards: Wards = Wards()
     rules: Rules = Rules()
+    his: His = His()
     log: Log = Log()
     test_die_at: str = Field(
         "",

@@ -86,12 +86,13 @@ def test_its_examples_are_a_production_configuration(tmp_path: Path, monkeypatch
         "tif.secret",
         "api.secret",
         "apikey.secret",
+        "his.password",
+        "his-database.password",
         "oauth.secret",
         "oauth.password",
         "sm2.key",
         "sm4.key",
         "app.secret",
-        "his.password",
     ):
         (tmp_path / name).write_text("secret\n", encoding="utf-8")
     monkeypatch.setenv("YIBAO_LIS_KEY", "key")
