@@ -6,7 +6,7 @@ from alembic import op
 revision = "0012"
 down_revision = "0011"
 
-compatible_from = "0011"
+compatible_from = "0012"
 
 
 def _row_id() -> sa.types.TypeEngine[int]:
