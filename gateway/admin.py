@@ -14,12 +14,14 @@ from gateway.exchange.ports import JournalUnavailable
 from gateway.faults import ADDRESS_UNKNOWN
 from gateway.metrics import Metrics
 from gateway.reception import Environ, StartResponse, respond
+from gateway.stays_desk import StaysDesk
 from gateway.store_desk import StoreDesk
 
 _JSON: Final = "application/json; charset=utf-8"
 RELOAD: Final = "/-/reload"
 DOUBTS: Final = "/-/doubts/"
 STORE: Final = "/-/store/"
+STAYS: Final = "/-/stays/adopt"
 CONSOLE: Final = "/-/console/"
 _TOKEN: Final = "HTTP_" + TOKEN_HEADER.upper().replace("-", "_")
 BODY_BYTES_MAX: Final = 1024 * 1024
@@ -35,6 +37,7 @@ class Admin:
         told: what is only told (``sign_in`` where the province does not ask for it, ``breaker`` by safety class).
         measure: sets the gauges; may fail when the journal cannot be read.
         doubts: settles a doubt on a person's word.
+        stays: takes over a stay that the gateway did not register.
         store: what only the process that owns the store can do for the operator's command.
         console: what the console asks for, and the token it must bring; without a token nobody is let in.
         reload: takes up changed mapping files; returns what is wrong with them, empty when they are in force.
@@ -48,6 +51,7 @@ class Admin:
         reload: Callable[[], list[str]],
         measure: Callable[[], None],
         doubts: DoubtsDesk,
+        stays: StaysDesk,
         store: StoreDesk,
         console: tuple[ConsoleDesk, str],
     ) -> None:
@@ -57,6 +61,7 @@ class Admin:
         self._reload = reload
         self._measure = measure
         self._doubts = doubts
+        self._stays = stays
         self._store = store
         self._console, self._token = console
         self._checked_at = float("-inf")
@@ -76,6 +81,8 @@ class Admin:
         if str(path).startswith(DOUBTS) and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
             answer = self._doubts.resolve(str(path)[len(DOUBTS) :], _body(environ))
             return respond(start_response, 200, _JSON, dumps(answer))
+        if path == STAYS and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
+            return respond(start_response, 200, _JSON, dumps(self._stays.adopt(_body(environ))))
         if str(path).startswith(CONSOLE) and environ["REQUEST_METHOD"] == "POST":
             given = str(environ.get(_TOKEN, ""))
             done = answer_posted(self._console, self._token, given, str(path)[len(CONSOLE) :], _body(environ))

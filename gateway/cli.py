@@ -26,6 +26,7 @@ from gateway.commands import (
     probe,
     serve,
     simulate,
+    stays,
     transactions,
     users,
     wsdl,
@@ -64,6 +65,7 @@ app.command("simulate")(simulate.simulate)
 app.command("call")(call.call)
 app.add_typer(journal.app, name="journal")
 app.add_typer(doubts.app, name="doubts")
+app.add_typer(stays.app, name="stays")
 app.add_typer(wsdl.app, name="wsdl")
 app.add_typer(mapping.app, name="mapping")
 app.command("probe")(probe.probe)

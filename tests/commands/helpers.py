@@ -25,6 +25,7 @@ from gateway.store_desk import StoreDesk
 if TYPE_CHECKING:
     from gateway.console_desk import ConsoleDesk
     from gateway.exchange.resolver import Resolver
+    from gateway.stays_desk import StaysDesk
     from gateway.store import Store
 
 REPOSITORY = Path(__file__).parents[2]
@@ -66,6 +67,7 @@ def administration(store: Store, wake: Callable[[], None] = lambda: None) -> Adm
         reload=list,
         measure=lambda: None,
         doubts=DoubtsDesk(cast("Resolver", None), store.operator_log),
+        stays=cast("StaysDesk", None),
         store=StoreDesk(store, wake),
         console=(cast("ConsoleDesk", None), ""),
     )
