@@ -15,6 +15,7 @@ from gateway.exchange.ports import JournalUnavailable
 from gateway.faults import ADDRESS_UNKNOWN
 from gateway.metrics import Metrics
 from gateway.reception import Environ, StartResponse, respond
+from gateway.stays_desk import StaysDesk
 from gateway.store_desk import StoreDesk
 
 _JSON: Final = "application/json; charset=utf-8"
@@ -22,6 +23,7 @@ RELOAD: Final = "/-/reload"
 DOUBTS: Final = "/-/doubts/"
 STORE: Final = "/-/store/"
 ALIGNMENT: Final = "/-/alignment/"
+STAYS: Final = "/-/stays/adopt"
 CONSOLE: Final = "/-/console/"
 _TOKEN: Final = "HTTP_" + TOKEN_HEADER.upper().replace("-", "_")
 BODY_BYTES_MAX: Final = 1024 * 1024
@@ -37,6 +39,7 @@ class Admin:
         told: what is only told (``sign_in`` where the province does not ask for it, ``breaker`` by safety class).
         measure: sets the gauges; may fail when the journal cannot be read.
         doubts: settles a doubt on a person's word.
+        stays: takes over a stay that the gateway did not register.
         store: what only the process that owns the store can do for the operator's command.
         alignment: sends 2403 where a stay differs from its ward-in.
         console: what the console asks for, and the token it must bring; without a token nobody is let in.
@@ -51,6 +54,7 @@ class Admin:
         reload: Callable[[], list[str]],
         measure: Callable[[], None],
         doubts: DoubtsDesk,
+        stays: StaysDesk,
         store: StoreDesk,
         console: tuple[ConsoleDesk, str],
         alignment: AlignmentDesk,
@@ -61,6 +65,7 @@ class Admin:
         self._reload = reload
         self._measure = measure
         self._doubts = doubts
+        self._stays = stays
         self._store = store
         self._alignment = alignment
         self._console, self._token = console
@@ -81,6 +86,8 @@ class Admin:
         if str(path).startswith(DOUBTS) and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
             answer = self._doubts.resolve(str(path)[len(DOUBTS) :], _body(environ))
             return respond(start_response, 200, _JSON, dumps(answer))
+        if path == STAYS and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
+            return respond(start_response, 200, _JSON, dumps(self._stays.adopt(_body(environ))))
         if str(path).startswith(CONSOLE) and environ["REQUEST_METHOD"] == "POST":
             given = str(environ.get(_TOKEN, ""))
             done = answer_posted(self._console, self._token, given, str(path)[len(CONSOLE) :], _body(environ))

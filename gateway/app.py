@@ -71,6 +71,7 @@ from gateway.soap.operations import (
 )
 from gateway.soap.services import LegacyService, StringService, TypedService
 from gateway.stays.desk import StayDesk
+from gateway.stays_desk import StaysDesk
 from gateway.store import Store, open_configured
 from gateway.store_desk import StoreDesk
 from gateway.vouchers.desk import VoucherDesk
@@ -215,6 +216,13 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     reached = _ending_at(settings.test_die_at, settings.test_stop_at)
     desk = StayDesk(store.journal.stays, rules_policy(settings), clock.now, OutpatientSettlements(store.journal).of)
     background = ThreadPoolExecutor(1, "read_back")
+    stay_rules = StayRules(
+        desk,
+        store.journal,
+        clock.now,
+        verify_unanswered=settings.rules.verify_unanswered,
+        later=background.submit,
+    )
     _fill_facts(store, files.interface)
     exchange = Exchange(
         interface=lambda: files.interface,
@@ -233,13 +241,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         times=_times(settings),
         still_mine=membership.still_mine,
         reached=reached,
-        rules=StayRules(
-            desk,
-            store.journal,
-            clock.now,
-            verify_unanswered=settings.rules.verify_unanswered,
-            later=background.submit,
-        ),
+        rules=stay_rules,
     )
     resolver = Resolver(
         interface=lambda: files.interface,
@@ -292,6 +294,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         reload=files.reload,
         measure=partial(_measure, metrics, store, msgids, work_list, gate, certificates),
         doubts=doubts,
+        stays=StaysDesk(desk, stay_rules, exchange, clock.now, head=_own_workstation(settings), log=store.operator_log),
         store=StoreDesk(store, resealing.wake),
         console=(ConsoleDesk(store, clock.now, sign_in_policy(settings), doubts), console_token),
         alignment=AlignmentDesk(alignment, store.stay_feed, store.operator_log),
@@ -405,6 +408,12 @@ def _policy(settings: Settings) -> Policy:
     return Policy(
         resolve.tries_max, resolve.pause_s, resolve.factor, resolve.pause_s_max, settings.platform.settle_time_s
     )
+
+
+def _own_workstation(settings: Settings) -> dict[str, str]:
+    """Who stands in the head of what the gateway asks for an operator: the first workstation that is configured."""
+    stations = [client.workstation.model_dump() for client in settings.clients]
+    return next((found for found in stations if found["opter"] and found["mac"]), stations[0])
 
 
 def _fill_facts(store: Store, interface: Interface) -> None:

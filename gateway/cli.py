@@ -28,6 +28,7 @@ from gateway.commands import (
     probe,
     serve,
     simulate,
+    stay_times,
     stays,
     transactions,
     users,
@@ -67,6 +68,9 @@ app.command("simulate")(simulate.simulate)
 app.command("call")(call.call)
 app.add_typer(journal.app, name="journal")
 app.add_typer(doubts.app, name="doubts")
+stays.app.command("list")(stay_times.list_stays)
+stays.app.command("align")(stay_times.align)
+app.add_typer(stays.app, name="stays")
 app.add_typer(wsdl.app, name="wsdl")
 app.add_typer(mapping.app, name="mapping")
 app.command("probe")(probe.probe)
@@ -76,7 +80,6 @@ app.add_typer(his.app, name="his")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(config.app, name="config")
-app.add_typer(stays.app, name="stays")
 app.add_typer(dip.app, name="dip")
 app.add_typer(users.app, name="users")
 app.command("faults")(faults.faults)

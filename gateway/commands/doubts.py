@@ -36,6 +36,7 @@ _KINDS: Final = {
     "repeat": "再发",
     "late_answer": "迟到的答复",
     "operator": "人工",
+    "rules": "规则",
     "decision": "结论",
     "unsent": "没有发出",
 }

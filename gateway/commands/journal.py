@@ -127,6 +127,8 @@ def show(
 ) -> None:
     """显示一笔交易的全部记录；看报文或原文记入操作日志。"""
     from gateway.commands.journal_rows import shown, shown_bodies
+    from gateway.exchange.ports import ProofKind
+    from gateway.masking import mask_text
 
     given = settings(context, config)
     if bodies or unmasked:
@@ -137,12 +139,16 @@ def show(
         if row is None:
             raise Failed(f"日志中没有编号为 {exchange_id} 的交易")
         kept = store.journal.bodies(exchange_id) if bodies else None
+        proofs = store.journal.proofs(exchange_id)
     told = shown(row, unmasked=unmasked)
+    ruled = [one.detail if unmasked else mask_text(one.detail) for one in proofs if one.kind is ProofKind.RULES]
     texts = shown_bodies(kept, unmasked=unmasked) if kept is not None else {}
     if as_json:
-        print_json(told | ({"bodies": texts} if bodies else {}))
+        print_json(told | ({"bodies": texts} if bodies else {}) | ({"rules": ruled} if ruled else {}))
         return
     print_pairs({name: _cell(name, value) for name, value in told.items() if value not in ("", None)})
+    for text in ruled:
+        say(f"── 规则所比较与修改\n{text}\n")
     for title, text in texts.items():
         say(f"── {title}\n{text}\n")
     if not unmasked:

@@ -41,6 +41,7 @@ PROOFS: Final[Mapping[str, str]] = {
     "reverse": "冲正",
     "repeat": "再发",
     "late_answer": "迟到的答复",
+    "rules": "规则",
     "operator": "人工",
     "decision": "结论",
 }

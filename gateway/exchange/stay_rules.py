@@ -197,6 +197,14 @@ class StayRules:
 
     # ------------------------------------------------------- asking the platform
 
+    def adopt(self, ref: StayRef, psn_no: str, ask: Ask) -> None:
+        """Take a stay over from the platform, whatever is known of it. Raises ``Refused`` GW-4002 without an answer."""
+        self._adopted(self._desk.judged(ref), ref, psn_no, "", ask)
+
+    def newest(self, ref: StayRef) -> int:
+        """The newest exchange about a stay that is known to be done."""
+        return _newest(self._desk.judged(ref).history)
+
     def _adopted(self, judged: Judged, ref: StayRef, psn_no: str, infno: str, ask: Ask) -> Judged:
         """A stay the gateway did not register is taken over from 5201 and 5202; being unknown is no reason to refuse."""
         if base(infno) == "2401" or not ref.mdtrt_id or not psn_no:

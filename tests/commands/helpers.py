@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gateway.alignment_desk import AlignmentDesk
     from gateway.console_desk import ConsoleDesk
     from gateway.exchange.resolver import Resolver
+    from gateway.stays_desk import StaysDesk
     from gateway.store import Store
 
 REPOSITORY = Path(__file__).parents[2]
@@ -67,6 +68,7 @@ def administration(store: Store, wake: Callable[[], None] = lambda: None) -> Adm
         reload=list,
         measure=lambda: None,
         doubts=DoubtsDesk(cast("Resolver", None), store.operator_log),
+        stays=cast("StaysDesk", None),
         store=StoreDesk(store, wake),
         alignment=cast("AlignmentDesk", None),
         console=(cast("ConsoleDesk", None), ""),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -197,6 +199,23 @@ def test_a_refusal_says_what_was_compared_and_sends_nothing(one_way: Stay) -> No
     (evidence,) = one_way.house.gateway.store.journal.proofs(one_way.newest("2402").id)
     assert evidence.kind is ProofKind.RULES
     assert b'"t_ward":"2026-02-20 10:05:00"' in (evidence.request or b"")
+
+
+def test_vector_34_a_row_lost_without_a_word_is_found(one_way: Stay) -> None:
+    one_way.ward_in()
+    change = one_way.change(WARD_IN)
+    row = change["diseinfo"][0]
+    rows = [row, row | {"diag_srt_no": "2", "diag_code": "E11.900", "diag_name": "2型糖尿病", "maindiag_flag": "0"}]
+    change["diseinfo"] = rows
+    assert one_way.ask("Diagnoses", version=1, rows=rows)["infcode"] == 0
+    assert one_way.house.simulator is not None
+    one_way.house.simulator.add_fault({"infno": "2403", "kind": "drop-row", "times": 1})
+    one_way.done("2403", change)
+    deadline = time.monotonic() + 20
+    while not (upload := one_way.ask("StayStatus")["upload"])["shown"] and time.monotonic() < deadline:
+        threading.Event().wait(0.05)  # the reading back waits for nobody, so somebody has to wait for it
+    assert (upload["result"], upload["told"], upload["sent"], upload["shown"]) == ("不完整", "2", "2", "1")
+    assert any("E11.900" in problem for problem in upload["problem"])
 
 
 def test_outpatients_and_people_who_pay_alone_are_left_alone(gateway: House) -> None:

@@ -1,0 +1,108 @@
+"""What the operator's command asks of the running gateway about stays: take over one that it did not register."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from gateway.contract.jsontext import dumps, loads_strict
+from gateway.exchange.call import Call
+from gateway.exchange.exchange import OURSELVES, Exchange
+from gateway.exchange.ports import JournalUnavailable
+from gateway.exchange.stay_rules import StayRules
+from gateway.faults import Refused, Unreadable
+from gateway.rules.times import TimeUnreadable, read_instant
+from gateway.stays.desk import StayDesk
+from gateway.stays.history import Adopted
+from gateway.stays.ports import StayRef
+from gateway.stays.view import status
+from gateway.store.operator_log import OperatorLog
+
+NAMED: Final = ("ipt_no", "mdtrt_id", "psn_no")
+FACTS: Final = (*NAMED, "begntime", "endtime", "med_type", "in_hospital")
+WARD: Final = ("ward_in_time", "ward_code", "ward_name", "reason")
+_TIMES: Final = ("begntime", "endtime", "ward_in_time")
+_WIDTH: Final = 64
+EVENT_ID: Final = "import"
+"""``event_id`` of a ward-in that an import file tells; told again by the hospital it is another event."""
+
+
+class StaysDesk:
+    """Answers ``POST /-/stays/adopt``; every answer is an object, with ``error`` when nothing was done.
+
+    Args:
+        head: who stands in the head of what is asked in an operator's name.
+        log: keeps who took over what.
+    """
+
+    def __init__(
+        self,
+        desk: StayDesk,
+        rules: StayRules,
+        exchange: Exchange,
+        clock: Callable[[], datetime],
+        *,
+        head: Mapping[str, str],
+        log: OperatorLog,
+    ) -> None:
+        self._desk = desk
+        self._rules = rules
+        self._exchange = exchange
+        self._clock = clock
+        self._head = head
+        self._log = log
+
+    def adopt(self, body: bytes) -> dict[str, Any]:
+        """Take over the stay in ``body``: ``{"stay": {...}, "operator", "query"}``; what it looks like afterwards."""
+        try:
+            wish = loads_strict(body.decode("utf-8"))
+            stay = {name: str(value).strip() for name, value in wish["stay"].items() if str(value or "").strip()}
+            operator, query = str(wish["operator"]).strip(), bool(wish.get("query"))
+            _check(stay, query=query)
+            self._log.append(operator, "stays.adopt", stay["mdtrt_id"], "query" if query else "import")
+            self._take_over(stay, operator, query=query)
+            judged = self._desk.judged(StayRef(mdtrt_id=stay["mdtrt_id"]))
+        except (KeyError, TypeError, AttributeError, Unreadable, UnicodeDecodeError):
+            return {"error": f"须为 stay（{'、'.join(FACTS + WARD)}）与 operator"}
+        except (ValueError, Refused) as error:
+            return {"error": str(error)}
+        except JournalUnavailable:
+            return {"error": "网关存储不可用，没有改动"}
+        table = self._exchange.interface.contract.rules
+        return {"adopted": True, **status(judged.stay, table, self._desk.policy, self._clock())}
+
+    def _take_over(self, stay: Mapping[str, str], operator: str, *, query: bool) -> None:
+        ref = StayRef(stay.get("ipt_no", ""), stay["mdtrt_id"])
+        if query:
+            self._rules.adopt(ref, stay["psn_no"], lambda infno, message: self._ask(infno, message, operator))
+        else:
+            facts = {name: stay[name] for name in FACTS if name in stay}
+            self._desk.records.adopt(
+                ref, stay["psn_no"], Adopted("import", self._clock(), facts=facts, after=self._rules.newest(ref))
+            )
+        if "ward_in_time" in stay:
+            told = {name: stay[name] for name in ("ipt_no", "mdtrt_id", *WARD) if name in stay}
+            told |= {"event_id": EVENT_ID, "event_time": stay["ward_in_time"], "operator": operator}
+            self._desk.tell("ward_in", told, OURSELVES.name)
+
+    def _ask(self, infno: str, message: Mapping[str, Any], operator: str) -> Any:
+        head = {**self._head, "opter_name": operator[:50]}
+        reply = self._exchange.handle(Call(OURSELVES, infno, message, dumps(message), OURSELVES.name, head))
+        return (reply.output or {}) if not reply.code else None
+
+
+def _check(stay: Mapping[str, str], *, query: bool) -> None:
+    """Raises ValueError with everything that is wrong, in words for staff."""
+    needed = ["mdtrt_id", "psn_no", *(() if query else ("begntime",))]
+    needed += ["ipt_no", "ward_code"] if "ward_in_time" in stay else []
+    wrong = [f"缺少 {name}" for name in needed if name not in stay]
+    wrong += [f"没有名为 {name} 的列" for name in stay if name not in FACTS + WARD]
+    wrong += [f"{name} 超过 {_WIDTH} 个字符" for name in NAMED if len(stay.get(name, "")) > _WIDTH]
+    for name in _TIMES:
+        try:
+            read_instant(stay.get(name, "2000-01-01 00:00"))
+        except TimeUnreadable as error:
+            wrong.append(f"{name}：{error}")
+    if wrong:
+        raise ValueError("；".join(wrong))
