@@ -12,11 +12,12 @@ from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import structlog
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
-from adapters.settlement.build import build_platform
+from adapters.settlement.build import OAuth, SmKeys, build_platform
 from gateway import clock, console_token_file, mappings, wsdl_files
 from gateway.admin import Admin
 from gateway.console_desk import ConsoleDesk, SignInPolicy
@@ -47,6 +48,7 @@ from gateway.identity import Clients
 from gateway.json_api import JsonApi
 from gateway.listeners import Apps
 from gateway.metrics import Metrics
+from gateway.papers import Papers
 from gateway.reception import Reception
 from gateway.resealing_loop import ResealingLoop
 from gateway.router import Lazily, Router, WsgiApp
@@ -65,6 +67,8 @@ from gateway.stays.desk import StayDesk
 from gateway.stays_desk import StaysDesk
 from gateway.store import Store, open_configured
 from gateway.store_desk import StoreDesk
+from gateway.vouchers.desk import VoucherDesk
+from gateway.vouchers.values import Institution
 
 log = structlog.get_logger(__name__)
 
@@ -153,6 +157,8 @@ def build_line(settings: Settings) -> SettlementPlatform:
         secret=secret.get_secret_value(),
         version=platform.api_version,
         header=platform.apikey_header,
+        oauth=OAuth(**_revealed(platform.oauth)),
+        sm=SmKeys(**_revealed(platform.sm)),
         url_per_infno=platform.one_url_per_infno,
         paths=platform.paths,
         connect_timeout_s=platform.connect_timeout_s,
@@ -164,6 +170,12 @@ def build_line(settings: Settings) -> SettlementPlatform:
         client_cert=platform.client_certificate,
         client_key=platform.client_key,
     )
+
+
+def _revealed(part: BaseModel) -> dict[str, Any]:
+    """A part of the settings with its secrets readable, for whoever signs with them."""
+    given = part.model_dump()
+    return {name: value.get_secret_value() if isinstance(value, SecretStr) else value for name, value in given.items()}
 
 
 def build(settings: Settings, console_token: str = "") -> Gateway:
@@ -243,7 +255,8 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         settings.listen,
         metrics,
     )
-    at_the_hospital = Hospital(reception, desk)
+    vouchers = voucher_desk(settings, desk, store, lambda: files.interface)
+    at_the_hospital = Hospital(reception, desk, vouchers)
     services = _services(reception, at_the_hospital, files, root)
     files.reloaded.append(services.forget)
     resealing = ResealingLoop(store.resealing)
@@ -272,6 +285,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     router = Router(
         services,
         JsonApi(reception, at_the_hospital),
+        Papers(reception, vouchers),
         _published_file(root),
         settings.listen,
         _titles(files),
@@ -389,6 +403,12 @@ def rules_policy(settings: Settings) -> rules.Policy:
     given = settings.rules.model_dump(exclude={"verify_unanswered"})
     given["category_changes"] = frozenset((before, after) for before, after in settings.rules.category_changes)
     return rules.Policy(**{**given, "not_wards": frozenset(settings.wards.not_wards)})
+
+
+def voucher_desk(settings: Settings, stays: StayDesk, store: Store, interface: Callable[[], Interface]) -> VoucherDesk:
+    """Where vouchers are printed."""
+    institution = Institution(settings.institution.code, settings.institution.name)
+    return VoucherDesk(stays, store.journal, store.vouchers, interface, institution)
 
 
 def _ending_at(die_at: str, stop_at: str) -> Callable[[str, str], None]:

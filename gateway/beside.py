@@ -48,14 +48,19 @@ class Beside:
         """Begin."""
         self._thread.start()
 
-    def close(self) -> None:
-        """Ask it to end, wait, and kill it if it does not."""
+    def begin_stop(self) -> None:
+        """Ask it to end."""
         with self._lock:
             self._stop.set()
-            process = self._process
+            if self._process is not None:
+                self._process.terminate()
+
+    def close(self) -> None:
+        """Ask it to end, wait, and kill it if it does not."""
+        self.begin_stop()
+        process = self._process
         if process is None:
             return
-        process.terminate()
         try:
             process.wait(STOP_S_MAX)
         except subprocess.TimeoutExpired:

@@ -19,6 +19,7 @@ from gateway.commands import (
     demo,
     doubts,
     faults,
+    his,
     journal,
     keys,
     mapping,
@@ -71,6 +72,7 @@ app.add_typer(mapping.app, name="mapping")
 app.command("probe")(probe.probe)
 app.command("nodes")(nodes.nodes)
 app.add_typer(db.app, name="db")
+app.add_typer(his.app, name="his")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(config.app, name="config")

@@ -80,7 +80,7 @@ class ConsoleDesk:
         until = self._store.accounts.attempt(name, self._clock(), policy.attempts_max, policy.refused_for)
         if until is None:
             return {"ok": True}
-        self._log(name, "console.sign_in_refused", name, f"连续输错密码，{until:%H:%M} 之前不能登录")
+        self._log(self._who(name), "console.sign_in_refused", name, f"连续输错密码，{until:%H:%M} 之前不能登录")
         return refused(f"连续输错密码，请在 {until:%H:%M} 之后再试，或请信息科解锁")
 
     def _sign_in(self, name: str, token_hash: str, address: str) -> Answer:
@@ -90,12 +90,12 @@ class ConsoleDesk:
             self._store.accounts.open_session(token_hash, name, now)
         except KeyError:
             return refused("没有这个用户")
-        self._log(name, "console.sign_in", name, f"来自 {address}")
+        self._log(self._who(name), "console.sign_in", name, f"来自 {address}")
         return {"ok": True}
 
     def _sign_out(self, name: str, token_hash: str) -> Answer:
         self._store.accounts.close_session(token_hash)
-        self._log(name, "console.sign_out", name)
+        self._log(self._who(name), "console.sign_out", name)
         return {"ok": True}
 
     def _seen(self, token_hash: str) -> Answer:
@@ -148,6 +148,11 @@ class ConsoleDesk:
             return refused(f"没有用户 {name}")
         self._log(operator, act, name, detail)
         return {"ok": True}
+
+    def _who(self, name: str) -> str:
+        """As the person's other acts are signed: ``李主任（li）``."""
+        user = self._store.accounts.user(name)
+        return f"{user.full_name}（{name}）" if user is not None else name
 
     def _log(self, operator: str, act: str, subject: str, detail: str = "") -> None:
         self._store.operator_log.append(operator, act, subject, detail)

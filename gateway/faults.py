@@ -480,6 +480,20 @@ VOUCHER_NOT_SETTLED = _fault(
     "先办理结算（2304）。",
     "no",
 )
+VOUCHER_WITHOUT_CONTENT = _fault(
+    "ET08-03",
+    "结算内容不在网关日志中，不能打印",
+    "结算不是经网关办理的，或其报文已不在日志中。",
+    "用办理该笔结算的系统打印。",
+    "no",
+)
+VOUCHER_UNKNOWN = _fault(
+    "ET08-04",
+    "没有该凭证",
+    "没有打印过该编号的凭证。",
+    "核对凭证号。",
+    "no",
+)
 LIST_TIME_DIFFERS = _fault(
     "ET09-01",
     "结算清单入院时间与医保结算入院时间不一致",

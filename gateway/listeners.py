@@ -271,6 +271,12 @@ class _Granian(Granian):  # type: ignore[misc]  # granian is not analysed
         for process in self.beside:
             process.start()
 
+    def shutdown(self, exit_code: int = 0) -> None:
+        """What only reads the store leaves it first: the last to leave a SQLite file tidies it up, and must be a writer."""
+        for process in self.beside:
+            process.begin_stop()
+        super().shutdown(exit_code)
+
     def _init_shared_socket(self) -> None:
         family = socket.getaddrinfo(self.bind_addr, self.bind_port, type=socket.SOCK_STREAM)[0][0]
         self._sso = socket.create_server((self.bind_addr, self.bind_port), family=family, backlog=self.backlog)
@@ -403,6 +409,8 @@ def _serve_here(plan: _Plan, make_wsgi: MakeWsgi, beside: Sequence[Beside]) -> N
             process.start()
         while not stop.wait(1):  # Windows delivers no signal to a thread that waits without end
             pass
+        for process in beside:
+            process.begin_stop()
 
 
 @contextlib.contextmanager

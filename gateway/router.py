@@ -14,6 +14,7 @@ from gateway.identity import public_url
 from gateway.index_page import index_page
 from gateway.json_api import HOSPITAL
 from gateway.json_api import PREFIX as JSON_PREFIX
+from gateway.papers import PREFIX as PAPERS
 from gateway.reception import LAST_REPLY, Environ, Receipt, StartResponse, respond
 from gateway.settings import Listen
 
@@ -54,6 +55,7 @@ class Router:
     """The WSGI application of the HIS side.
 
     Args:
+        papers: vouchers to print.
         services: lanes by the part of the address after ``/soap/``.
         schema: bytes of a published file (``xsd/2401.xsd``, ``openapi.json``), or None.
         told: hears whether a reply that tells of confirmed money went out (``Exchange.told``).
@@ -63,6 +65,7 @@ class Router:
         self,
         services: Lazily,
         json_api: WsgiApp,
+        papers: WsgiApp,
         schema: Callable[[str], bytes | None],
         listen: Listen,
         titles: Mapping[str, str],
@@ -70,6 +73,7 @@ class Router:
     ) -> None:
         self._services = services
         self._json_api = json_api
+        self._papers = papers
         self._schema = schema
         self._listen = listen
         self._titles = titles
@@ -89,6 +93,8 @@ class Router:
             return self._soap(path.removeprefix(SOAP).rstrip("/"), environ, start_response)
         if path.startswith((JSON_PREFIX, HOSPITAL)):
             return self._json_api(environ, start_response)
+        if path.startswith(PAPERS):
+            return self._papers(environ, start_response)
         if path == OPENAPI:
             return self._file("openapi.json", "application/json; charset=utf-8", start_response)
         if path == "/" and environ["REQUEST_METHOD"] in ("GET", "HEAD"):

@@ -6,8 +6,10 @@ A secret is written as ``file:/path``, ``env:NAME`` or, outside production, as p
 
 from __future__ import annotations
 
+import codecs
 import ipaddress
 import os
+import re
 import socket
 import tomllib
 from pathlib import Path
@@ -142,8 +144,32 @@ _NEEDED_BY = {
     "tif": ("tif_paasid", "tif_secret"),
     "api-headers": ("api_access_key", "api_secret_key"),
     "api-key": ("apikey",),
+    "oauth-sm": ("oauth.token_url", "oauth.client_id", "oauth.client_secret", "oauth.username", "oauth.password"),
+    "gm": ("sm.private_key", "sm.app_id", "sm.app_secret"),
 }
 """What a way to a province cannot do without."""
+
+
+class OAuth(_Part):
+    """Where the token of ``oauth-sm`` comes from."""
+
+    token_url: str = Field("", description="令牌服务的完整地址")
+    client_id: str = ""
+    client_secret: Secret = SecretStr("")
+    username: str = ""
+    password: Secret = SecretStr("")
+    scope: str = ""
+
+
+class Sm(_Part):
+    """Keys of sealed messages: ``oauth-sm`` and ``gm``."""
+
+    private_key: Secret = Field(SecretStr(""), description="本机构的 SM2 私钥，十六进制或 Base64；空则 oauth-sm 不加密")
+    platform_public_key: str = Field("", description="平台的 SM2 公钥，用来验签；空则不验签")
+    sm4_key: Secret = Field(SecretStr(""), description="oauth-sm 的 SM4 密钥，16 个字符；空则用 client_id")
+    sealed_answers: bool = Field(True, description="oauth-sm 的答复是否加密")
+    app_id: str = Field("", description="gm 的 appId")
+    app_secret: Secret = Field(SecretStr(""), description="gm 的 appSecret")
 
 
 class Platform(_Part):
@@ -151,8 +177,10 @@ class Platform(_Part):
 
     province: str = Field("national", description="mappings/provinces/ 下的目录名")
     url: str = Field("http://127.0.0.1:8090", description="平台地址")
-    signing: Literal["plain", "tif", "api-headers", "api-key"] = Field(
-        "plain", description="plain 前置机；tif 广东、河北；api-headers 湖南、江西、江苏；api-key 内蒙古"
+    signing: Literal["plain", "tif", "api-headers", "api-key", "oauth-sm", "gm"] = Field(
+        "plain",
+        description="plain 前置机；tif 广东、河北；api-headers 湖南、江西、江苏；api-key 内蒙古；"
+        "oauth-sm 吉林；gm 电子处方的国密报文",
     )
     tif_paasid: str = ""
     tif_secret: Secret = SecretStr("")
@@ -161,6 +189,8 @@ class Platform(_Part):
     api_version: str = Field("1.0.0", description="api-headers 的 _api_version")
     apikey: Secret = Field(SecretStr(""), description="api-key 的密钥，放在请求头里")
     apikey_header: str = Field("apikey", description="api-key 的请求头名称")
+    oauth: OAuth = OAuth()
+    sm: Sm = Sm()
     infno_in_url: bool | None = Field(
         None,
         description="真：地址后加 /<infno>；假：全部发往 url；不设：tif、api-headers（地址不以 callService 结尾时），"
@@ -227,7 +257,9 @@ class Platform(_Part):
     @model_validator(mode="after")
     def _signing_has_keys(self) -> Self:
         for name in _NEEDED_BY.get(self.signing, ()):
-            value = getattr(self, name)
+            value: Any = self
+            for part in name.split("."):
+                value = getattr(value, part)
             if not (value.get_secret_value() if isinstance(value, SecretStr) else value):
                 raise ValueError(f"signing = {self.signing} 需要 {' 与 '.join(_NEEDED_BY[self.signing])}")
         return self
@@ -400,6 +432,35 @@ class Rules(_Part):
     go_live: AwareDatetime | None = Field(None, description="网关启用时间；此前已出院的，凭证按结算快照打印，不作核对")
 
 
+class His(_Part):
+    """The hospital's own records, read from the HIS's database."""
+
+    url: str = Field("", description="HIS 数据库的 SQLAlchemy 地址，不含密码；空为不读 HIS")
+    password: Secret | None = Field(None, description="数据库用户的密码；该用户应只有查询权限")
+    statements: Path | None = Field(None, description="查询语句的目录；空则用随程序的 conf/his（只适用于示例 HIS）")
+    pool_size: int = Field(2, ge=1, le=8, description="同时连到 HIS 的连接数")
+    wait_s_max: float = Field(5, gt=0, le=60, description="等候一个空闲连接的秒数")
+    statement_s_max: float = Field(20, gt=0, le=600, description="一条语句最多执行多少秒")
+    oracle_client: Path | None = Field(None, description="Oracle 客户端目录：thick 方式，Oracle 11g 必须；空为 thin")
+    bytes_charset: str = Field("gb18030", description="以字节给出的文本的字符集（US7ASCII 库的 CAST_TO_RAW）")
+
+    @field_validator("url")
+    @classmethod
+    def _without_password(cls, value: str) -> str:
+        if re.search(r"://[^/@]*:[^/]*@", value):
+            raise ValueError("地址中不能写密码，请写在 his.password（file:/路径 或 env:变量名）")
+        return value
+
+    @field_validator("bytes_charset")
+    @classmethod
+    def _known_charset(cls, value: str) -> str:
+        try:
+            codecs.lookup(value)
+        except LookupError:
+            raise ValueError(f"没有名为 {value} 的字符集") from None
+        return value
+
+
 class Log(_Part):
     """Structured logs; personal data is always masked."""
 
@@ -429,6 +490,7 @@ class Settings(BaseSettings):
     console: ConsoleSettings = ConsoleSettings()
     wards: Wards = Wards()
     rules: Rules = Rules()
+    his: His = His()
     log: Log = Log()
     test_die_at: str = Field(
         "",
@@ -498,7 +560,17 @@ class Settings(BaseSettings):
         return env_settings, TomlConfigSettingsSource(settings_cls)
 
 
-SECRET_FIELDS = ("tif_secret", "api_secret_key", "apikey", "password", "api_key")
+SECRET_FIELDS = (
+    "tif_secret",
+    "api_secret_key",
+    "apikey",
+    "client_secret",
+    "private_key",
+    "sm4_key",
+    "app_secret",
+    "password",
+    "api_key",
+)
 
 
 def _plain_secrets(document: Any, path: str = "") -> list[str]:

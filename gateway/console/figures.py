@@ -64,6 +64,7 @@ class Tally:
     count: int = 0
     failed: int = 0
     total_ms: int = 0
+    longest_ms: int = 0
     durations: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_MS) + 1))
     states: dict[State, int] = field(default_factory=lambda: defaultdict(int))
 
@@ -74,6 +75,7 @@ class Tally:
         self.states[figure.state] += 1
         spent = max((figure.finished_ms or figure.received_ms) - figure.received_ms, 0)
         self.total_ms += spent
+        self.longest_ms = max(self.longest_ms, spent)
         self.durations[bisect_left(BOUNDS_MS, spent)] += 1
 
     def merge(self, other: Tally) -> None:
@@ -81,6 +83,7 @@ class Tally:
         self.count += other.count
         self.failed += other.failed
         self.total_ms += other.total_ms
+        self.longest_ms = max(self.longest_ms, other.longest_ms)
         self.durations = [mine + theirs for mine, theirs in zip(self.durations, other.durations, strict=True)]
         for state, number in other.states.items():
             self.states[state] += number
@@ -96,10 +99,10 @@ class Tally:
     def quantile_ms(self, share: float) -> int | None:
         """The upper bound of the class in which this share of the exchanges lies (0.95: of 95 in 100)."""
         wanted, seen = share * self.count, 0
-        for bound, number in zip((*BOUNDS_MS, BOUNDS_MS[-1]), self.durations, strict=True):
+        for bound, number in zip((*BOUNDS_MS, self.longest_ms), self.durations, strict=True):
             seen += number
             if number and seen >= wanted:
-                return bound
+                return min(bound, self.longest_ms)
         return None
 
 

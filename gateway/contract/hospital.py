@@ -201,6 +201,53 @@ STAY_STATUS: Final = HospitalOperation(
     STATUS_ANSWER,
 )
 
+_NAMED: Final = (leaf("name", "字段名"), leaf("label", "名称"), leaf("value", "值"))
+VOUCHER: Final = HospitalOperation(
+    "Voucher",
+    "凭证上须印的各项值，供院内自有格式使用；每次调用即一次打印，再次调用为重打；"
+    "给出 kind 与 ipt_no、mdtrt_id 或 setl_id，或给出 voucher_no 重打旧凭证",
+    Side(
+        (
+            _text(
+                "kind",
+                "receipt 收据、fee_list 明细、discharge_slip 凭条、eligibility 资格确认单、list_head 清单首部",
+                40,
+            ),
+            replace(_IPT_NO, required=False),
+            _MDTRT_ID,
+            _text("setl_id", "结算ID；不给则为有效的末次结算", 30),
+            Field("voucher_no", "凭证号，重打旧凭证时给出", "integer", length=15),
+            replace(_OPERATOR, required=False),
+        )
+    ),
+    (
+        *_FAILURE,
+        leaf("voucher_no", "凭证号，重打时不变"),
+        leaf("kind", "种类"),
+        leaf("title", "凭证名称"),
+        leaf("hospital", "医疗机构"),
+        leaf("admitted", "入院时间，各种凭证一致"),
+        leaf("prints", "第几次打印"),
+        leaf("printed_at", "打印时间"),
+        leaf("first_printed_at", "首次打印时间"),
+        Element("mark", "须醒目印出的标记：重打、作废、结算已撤销", repeat=True),
+        Element("remark", "标记的说明", repeat=True),
+        Element("item", "各项值", repeat=True, children=(*_NAMED, leaf("group", "分组"))),
+        Element(
+            "table",
+            "表格",
+            repeat=True,
+            children=(
+                leaf("name", "字段名"),
+                leaf("label", "名称"),
+                Element("row", "行", repeat=True, children=(Element("cell", "格", repeat=True, children=_NAMED),)),
+            ),
+        ),
+        Element("note", "附注", repeat=True),
+        PROBLEM,
+    ),
+)
+
 OPERATIONS: Final = (
     WARD_IN,
     WARD_IN_VOID,
@@ -214,6 +261,7 @@ OPERATIONS: Final = (
     OPERATIONS_TOLD,
     EMERGENCY_FEES,
     STAY_STATUS,
+    VOUCHER,
 )
 BY_NAME: Final[Mapping[str, HospitalOperation]] = {operation.name: operation for operation in OPERATIONS}
 

@@ -193,8 +193,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _put_aside(folder: Path, notes: list[str]) -> None:
     """Move what a run before has left to ``previous``; raises StoreError when its store is still in use."""
-    old = [path for path in folder.iterdir() if path.name != PREVIOUS and not path.name.startswith(_LOCK)]
-    if not old:
+    if not _left(folder):
         return
     if (folder / "yibao.db").exists():
         # whoever opens it for writing is the only one: a gateway started by hand keeps its store
@@ -205,11 +204,15 @@ def _put_aside(folder: Path, notes: list[str]) -> None:
     if replaced:
         shutil.rmtree(aside)
     aside.mkdir()
-    for path in old:
-        # the files beside a database may go away by themselves when its last reader does
+    for path in _left(folder):  # looked for anew: opening the store tidies up its side files
+        # and they may go away by themselves when the last reader does
         with suppress(FileNotFoundError):
             path.rename(aside / path.name)
     notes.append(f"上次演示的数据已移到 {FOLDER / PREVIOUS}" + ("，更早的一份已删除" if replaced else ""))
+
+
+def _left(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.name != PREVIOUS and not path.name.startswith(_LOCK)]
 
 
 # ------------------------------------------------------------------ ports

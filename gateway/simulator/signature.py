@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
 
 _NAMES = ("paasid", "timestamp", "nonce", "signature")
 _API_NAMES = ("access_key", "name", "timestamp", "version", "signature")
 _SWEEP_AT = 10_000
+TOKEN_PATH = "/auth/oauth/token"  # noqa: S105 - an address
 KINDS = ("plain", "tif", "api-headers", "api-key")
 
 
@@ -153,6 +156,46 @@ class KeySigning:
         # every key is compared, so that the time taken tells nothing
         same = [hmac.compare_digest(given.encode(), key.encode()) for key in self.keys]
         return None if any(same) else f"非法用户（{self.header} 未登记）"
+
+
+@dataclass(slots=True)
+class TokenSigning:
+    """OAuth (section 5): a token issued for account and password, good for a while.
+
+    Args:
+        client_id, client_secret: of the client, in the Basic header.
+        username, password: in the form.
+        seconds: how long a token is good.
+    """
+
+    client_id: str
+    client_secret: str
+    username: str
+    password: str
+    seconds: int = 600
+    _tokens: dict[str, int] = field(default_factory=dict)
+
+    def issue(self, headers: Mapping[str, str], form: bytes, now_s: int) -> dict[str, Any] | None:
+        """A new token as the service answers it; None when these are not the right credentials."""
+        basic = base64.b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()
+        given = dict(parse_qsl(form.decode("latin-1")))
+        named = (given.get("username"), given.get("password")) == (self.username, self.password)
+        if headers.get("authorization") != f"Basic {basic}" or not named or given.get("grant_type") != "password":
+            return None
+        token = secrets.token_hex(16)
+        self._tokens[token] = now_s + self.seconds
+        return {"access_token": token, "token_type": "bearer", "expires_in": self.seconds}
+
+    def refusal(self, headers: Mapping[str, str], now_s: int) -> str | None:
+        """Why the token is not accepted (Chinese), or None."""
+        kind, _, token = headers.get("authorization", "").partition(" ")
+        if kind != "Bearer" or token not in self._tokens:
+            return "令牌无效"
+        return None if now_s < self._tokens[token] else "令牌已过期"
+
+    def expire(self) -> None:
+        """No token issued so far is good any more."""
+        self._tokens.clear()
 
 
 def signing_of(kind: str, account: str, secret: str) -> Signing | None:

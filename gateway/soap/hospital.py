@@ -32,6 +32,8 @@ from gateway.stays.desk import Answered, StayDesk, is_known, ward_in_time
 from gateway.stays.history import RecordKind, WardEventKind
 from gateway.stays.ports import StayRef
 from gateway.stays.view import state, status
+from gateway.vouchers.desk import Asked, VoucherDesk
+from gateway.vouchers.sheet import ADMITTED, Print, Table
 
 Answer = dict[str, Any]
 """What an operation answers, by the names of its published elements."""
@@ -68,9 +70,10 @@ class HospitalCall:
 class Hospital:
     """The operations themselves, the same for SOAP and JSON."""
 
-    def __init__(self, reception: Reception, desk: StayDesk) -> None:
+    def __init__(self, reception: Reception, desk: StayDesk, vouchers: VoucherDesk) -> None:
         self._reception = reception
         self._desk = desk
+        self._vouchers = vouchers
         self._codecs: dict[tuple[str, str], Codec] = {}
         asked: dict[str, Callable[[HospitalCall, Answer], Answer]] = {
             OUTCOME.name: self._outcome,
@@ -79,6 +82,7 @@ class Hospital:
             "FeeChangeAllowed": lambda _, told: _allowed(self._desk.fee_change_allowed(StayRef(told["ipt_no"]))),
             "EmergencyFees": self._emergency_fees,
             "StayStatus": self._status,
+            "Voucher": self._voucher,
         }
         self._operations = {
             **asked,
@@ -162,7 +166,10 @@ class Hospital:
     # ----------------------------------------------------------- operations
 
     def _event(self, call: HospitalCall, told: Answer) -> Answer:
-        return _told(self._desk.tell(_EVENTS[call.operation.name], told, call.client.name))
+        answered = self._desk.tell(_EVENTS[call.operation.name], told, call.client.name)
+        void = self._vouchers.mark_void(answered.stay)
+        warnings = (f"资格确认单（凭证号 {number}）已作废，须重新打印" for number in void)
+        return _told(replace(answered, warnings=(*answered.warnings, *warnings)))
 
     def _record(self, call: HospitalCall, told: Answer) -> Answer:
         return _told(self._desk.keep(_RECORDS[call.operation.name], told, call.client.name))
@@ -182,6 +189,13 @@ class Hospital:
         table = self._reception.exchange.interface.contract.rules
         return {"infcode": "0", **status(judged.stay, table, self._desk.policy, self._desk.clock())}
 
+    def _voucher(self, call: HospitalCall, told: Answer) -> Answer:
+        asked = Asked(told.get("operator", ""), call.client.name, OWN_FORM)
+        if number := told.get("voucher_no"):
+            return _values(self._vouchers.reprint(number, asked))
+        ref = StayRef(told.get("ipt_no", ""), told.get("mdtrt_id", ""), told.get("setl_id", ""))
+        return _values(self._vouchers.print(told.get("kind", ""), ref, asked))
+
     def _outcome(self, call: HospitalCall, told: Answer) -> Answer:
         request_id, mdtrt_id, infno = (told.get(name, "") for name in ("request_id", "mdtrt_id", "infno"))
         if not request_id and not (mdtrt_id and infno):
@@ -192,8 +206,43 @@ class Hospital:
         return {"state": reply.state, "infno": reply.infno, **_parts(reply)}
 
 
+OWN_FORM: Final = "hospital"
+"""Channel of a voucher that the hospital prints itself."""
 _REFUSAL: Final = "refusal"
 """Where an operation leaves the refusal that goes into its answer."""
+
+
+def _values(shown: Print) -> Answer:
+    """A print as values, by the names of its published elements."""
+    sheet = shown.sheet
+    return {
+        "infcode": "0",
+        "voucher_no": str(shown.number),
+        "kind": sheet.kind,
+        "title": sheet.title,
+        "hospital": sheet.hospital,
+        "admitted": sheet.value(ADMITTED),
+        "prints": str(shown.count),
+        "printed_at": shown.printed_at,
+        "first_printed_at": shown.first_printed_at,
+        "mark": list(shown.marks),
+        "remark": list(shown.remarks),
+        "item": [
+            {"name": item.name, "label": item.label, "value": item.value, "group": group.label}
+            for group in sheet.groups
+            for item in group.items
+        ],
+        "table": [
+            {"name": table.name, "label": table.label, "row": [{"cell": _cells(table, row)} for row in table.rows]}
+            for table in sheet.tables
+        ],
+        "note": list(sheet.notes),
+    }
+
+
+def _cells(table: Table, row: tuple[str, ...]) -> list[Answer]:
+    columns = zip(table.columns, row, strict=True)
+    return [{"name": column.name, "label": column.label, "value": value} for column, value in columns]
 
 
 def _parts(reply: Reply) -> Answer:

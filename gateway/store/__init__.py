@@ -37,6 +37,7 @@ from gateway.store.nodes import SqlNodes
 from gateway.store.operator_log import OperatorLog, begin_keyed
 from gateway.store.resealing import Resealing
 from gateway.store.restore import Gap, Restored, escalate_lost, read_gap, restore
+from gateway.store.vouchers import SqlVouchers
 
 __all__ = ["Gap", "Manifest", "Restored", "Store", "StoreError", "open_configured", "open_store"]
 
@@ -55,6 +56,7 @@ class Store:
         self.accounts = Accounts(backend)
         self.figures = Figures(backend)
         self.operator_log = OperatorLog(guarded, clock.now)
+        self.vouchers = SqlVouchers(guarded)
         self.after_restore = AfterRestore(backend, self.journal)
         self.resealing = Resealing(guarded, self._keys)
         self._keys.admit()

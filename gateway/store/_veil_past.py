@@ -10,8 +10,9 @@ from gateway.protect import Sealing
 from gateway.protect.guard import version_of
 from gateway.store._veil import NAMES, PLACE, SEALED
 from gateway.store.stay_tables import adoption, fee_approval, hospital_record, stay_fact, stay_version, ward_event
+from gateway.store.voucher_tables import voucher
 
-_ALL: Final = (stay_fact, ward_event, hospital_record, adoption, fee_approval, stay_version)
+_ALL: Final = (stay_fact, ward_event, hospital_record, adoption, fee_approval, stay_version, voucher)
 
 
 def veil_everything(connection: Connection, sealing: Sealing) -> int:
@@ -36,13 +37,13 @@ def _veil_table(connection: Connection, sealing: Sealing, table: Table) -> int:
 
 
 def reseal_stays(connection: Connection, sealing: Sealing, ids: list[int], after: int, last: int | None) -> int:
-    """Bring sealed rows to the data key in use: facts of the exchanges ``ids``, records numbered from ``after`` to ``last``.
+    """Bring sealed rows to the data key in use: facts of the exchanges ``ids``, records and vouchers numbered from ``after`` to ``last``.
 
     Returns:
         how many rows were changed.
     """
     changed = _reseal(connection, sealing, stay_fact, stay_fact.c.exchange_id.in_(ids))
-    for table in (hospital_record, adoption):
+    for table in (hospital_record, adoption, voucher):
         within = table.c.id > after if last is None else table.c.id.between(after + 1, last)
         changed += _reseal(connection, sealing, table, within)
     return changed

@@ -204,7 +204,7 @@ def test_chromium_information_department_runs_the_house(person: Person, console:
     page.select_option("[name='data.0.mdtrt_cert_type']", "02")
     page.fill("[name='data.0.mdtrt_cert_no']", "440899198507241019")
     page.click("text=发送")
-    page.wait_for_selector("#wire pre >> nth=1")
+    page.wait_for_selector("#wire h2:nth-of-type(2) ~ pre")
     person.shot("debug-sent")
     person.open("/users")
     page.fill("[name=full_name]", "新来的")

@@ -40,7 +40,7 @@ def sign_in(visit: Visit) -> Response:
     if user is None or not right:
         if user is not None:
             note = {
-                "operator": name,
+                "operator": f"{user.full_name}（{name}）",
                 "act": "console.sign_in_failed",
                 "subject": name,
                 "detail": f"来自 {visit.address}",
