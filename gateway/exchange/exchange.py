@@ -332,6 +332,10 @@ class Exchange:
                 self._await_end(other.exchange_id, patience)
             except Busy as busy:
                 self._await_turn(busy.holder, patience)
+            except Refused:
+                # a discharge is refused after a discharge: unless it was this very one, by a twin that was faster
+                if anew or not _stands(self._holder(case)):
+                    raise
         raise Refused(VISIT_BUSY, "该次就诊的情况变化频繁")
 
     def _ask_ruled(self, case: _Case, interface: Interface) -> Reply:
@@ -784,6 +788,11 @@ _TOLD: Mapping[State, Fault] = {
     State.REVERSED: NOT_DONE,
 }
 """What a caller is told of a state that has no answer of the platform."""
+
+
+def _stands(holder: Entry | None) -> bool:
+    """Whether there is an answer, or will be, that a repeat gets instead of being carried out."""
+    return holder is not None and holder.state not in FREE and holder.undone_by is None
 
 
 def _receipt(entry: Entry) -> int | None:
