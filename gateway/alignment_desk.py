@@ -9,10 +9,10 @@ from typing import Any
 from gateway.contract.jsontext import loads_strict
 from gateway.exchange.ports import JournalUnavailable
 from gateway.faults import Unreadable
-from gateway.jobs.alignment import Alignment
 from gateway.stays.ports import StayRef
 from gateway.store.operator_log import OperatorLog
 from gateway.store.stay_feed import StayFeed, WorkEntry
+from jobs.alignment import Alignment
 
 
 class AlignmentDesk:

@@ -51,7 +51,6 @@ from gateway.exchange.sign_in import SignIns
 from gateway.exchange.stay_rules import StayRules
 from gateway.hours import read_closing
 from gateway.identity import Clients
-from gateway.jobs.alignment import Alignment
 from gateway.json_api import JsonApi
 from gateway.listeners import Apps
 from gateway.metrics import Metrics
@@ -76,6 +75,7 @@ from gateway.store import Store, open_configured
 from gateway.store_desk import StoreDesk
 from gateway.vouchers.desk import VoucherDesk
 from gateway.vouchers.values import Institution
+from jobs.alignment import Alignment
 
 log = structlog.get_logger(__name__)
 
