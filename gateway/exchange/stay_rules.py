@@ -161,9 +161,12 @@ class StayRules:
     ) -> Ruling:
         judged = self._settled(ref)
         unverified: list[str] = []
+        unheard = False
         if not judged.history.mdtrt_id or not _registered(judged.history):
-            judged = self._adopted(judged, ref, psn_no, transaction.infno, ask)
+            judged, unheard = self._adopted(judged, ref, psn_no, transaction.infno, ask)
         verdict = self._judge(transaction, so_far.message, judged.stay, table)
+        if unheard and verdict.refusal is not None:
+            raise Refused(READ_UNANSWERED, f"网关没有就诊 {ref} 的登记，向平台查询（5201）没有得到答复")
         if verdict.refusal is None and self._wants_fresh(transaction.infno):
             judged, unverified = self._verified(judged, ref, ask)
             verdict = self._judge(transaction, so_far.message, judged.stay, table)
@@ -199,23 +202,29 @@ class StayRules:
 
     def adopt(self, ref: StayRef, psn_no: str, ask: Ask) -> None:
         """Take a stay over from the platform, whatever is known of it. Raises ``Refused`` GW-4002 without an answer."""
-        self._adopted(self._desk.judged(ref), ref, psn_no, "", ask)
+        _, unheard = self._adopted(self._desk.judged(ref), ref, psn_no, "", ask)
+        if unheard:
+            raise Refused(READ_UNANSWERED, f"就诊 {ref}：向平台查询（5201）没有得到答复")
 
     def newest(self, ref: StayRef) -> int:
         """The newest exchange about a stay that is known to be done."""
         return _newest(self._desk.judged(ref).history)
 
-    def _adopted(self, judged: Judged, ref: StayRef, psn_no: str, infno: str, ask: Ask) -> Judged:
-        """A stay the gateway did not register is taken over from 5201 and 5202; being unknown is no reason to refuse."""
+    def _adopted(self, judged: Judged, ref: StayRef, psn_no: str, infno: str, ask: Ask) -> tuple[Judged, bool]:
+        """A stay the gateway did not register is taken over from 5201 and 5202; being unknown is no reason to refuse.
+
+        Returns:
+            the stay, and whether the platform was asked and did not tell.
+        """
         if base(infno) == "2401" or not ref.mdtrt_id or not psn_no:
-            return judged
+            return judged, False
         output = ask(VISIT_QUERY, self._visit_question(judged.stay, ref.mdtrt_id, psn_no))
         if output is None:
-            raise Refused(READ_UNANSWERED, f"网关没有就诊 {ref.mdtrt_id} 的登记，向平台查询（5201）没有得到答复")
+            return judged, True
         after = _newest(judged.history)
         self._adopt_visits(output, psn_no, ref.mdtrt_id, after)
         self._adopt_diagnoses(ref.mdtrt_id, psn_no, ask, after)
-        return self._desk.judged(ref)
+        return self._desk.judged(ref), False
 
     def _verified(self, judged: Judged, ref: StayRef, ask: Ask) -> tuple[Judged, list[str]]:
         """What the platform says right now, kept as an adoption (``verify_before_discharge``)."""

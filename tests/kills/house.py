@@ -86,16 +86,8 @@ class Gateway:
     port: int
 
     def call(self, infno: str, message: Mapping[str, Any], request_id: str) -> dict[str, Any]:
-        """One request as JSON. Raises Gone when there is no answer."""
-        body = {"head": {"request_id": request_id}, "input": message}
-        return self._post(f"/api/v1/transactions/{infno}", body)
-
-    def tell(self, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Something the hospital tells the gateway itself. Raises Gone when there is no answer."""
-        return self._post(f"/api/v1/hospital/{operation}", arguments)
-
-    def _post(self, path: str, content: Mapping[str, Any]) -> dict[str, Any]:
-        body = json.dumps(content).encode()
+        """One request as JSON, or what the hospital tells the gateway itself (``WardIn``). Raises Gone when there is no answer."""
+        path, body = asked(infno, message, request_id)
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=CALL_S_MAX)
         try:
             headers = {"Content-Type": "application/json"}
@@ -146,6 +138,14 @@ class Gateway:
             except subprocess.TimeoutExpired:
                 os.kill(self.process.pid, 9)
                 self.process.wait()
+
+
+def asked(infno: str, message: Mapping[str, Any], request_id: str) -> tuple[str, bytes]:
+    """Path and body of a transaction, or of an operation of the hospital."""
+    if not infno.isdigit():
+        return f"/api/v1/hospital/{infno}", json.dumps(message).encode()
+    body = {"head": {"request_id": request_id} if request_id else {}, "input": message}
+    return f"/api/v1/transactions/{infno}", json.dumps(body).encode()
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def walk(gateway: Gateway, stay: Stay, target: str) -> None:
     for infno in WAYS[target][:-1]:
         answer = gateway.final(infno, stay.message(infno), f"{stay.ipt_no}-{infno}")
         assert str(answer["infcode"]) == "0", answer
-        stay.learn(infno, answer["output"])
+        stay.learn(infno, answer.get("output"))
 
 
 def rows(place: Two, infno: str) -> list[Any]:

@@ -93,7 +93,7 @@ class Load:
             while not self._stop.is_set():
                 stay = Stay(next(_numbers))
                 for infno in WAYS["2304"]:
-                    stay.learn(infno, self._final(infno, stay)["output"])
+                    stay.learn(infno, self._final(infno, stay).get("output"))
                 self.stays.append(stay)
         except BaseException as error:
             self._errors.append(error)
