@@ -13,7 +13,7 @@ from reportlab.lib.pagesizes import A4, A5, landscape
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.pdfbase.pdfmetrics import stringWidth
-from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Spacer, Table
+from reportlab.platypus import Flowable, KeepInFrame, Paragraph, SimpleDocTemplate, Spacer, Table
 
 from gateway.vouchers.sheet import PAPERS, Group, Item, Print
 from gateway.vouchers.sheet import Table as SheetTable
@@ -108,7 +108,14 @@ class _Drawing:
             rows[-1].append(item)
             if wide:
                 rows.append([])
-        tables = [self._grid_row(row, per_row, cell * label_share) for row in rows if row]
+        # a row cannot go over a page: a value of hundreds of characters is drawn smaller instead
+        tables = [
+            KeepInFrame(
+                self._usable, self._height / 2, [self._grid_row(row, per_row, cell * label_share)], mode="shrink"
+            )
+            for row in rows
+            if row
+        ]
         return Table([[table] for table in tables], colWidths=[self._usable], style=[_LINE, *_NO_PADDING])
 
     def _grid_row(self, items: Sequence[Item], per_row: int, label: float) -> Table:
@@ -147,6 +154,7 @@ class _Drawing:
             [head, *rows],
             colWidths=[self._usable * column.width / total for column in table.columns],
             repeatRows=1,
+            splitInRow=1,
             style=[
                 _LINE,
                 ("LINEABOVE", (0, 0), (-1, 0), 0.5, colors.black),
