@@ -54,6 +54,9 @@ class Hospital:
     def admit(self, name: str) -> None:
         psn_no = self.done("1101", messages.person("440899198507241014"))["baseinfo"]["psn_no"]
         mdtrt_id = self.done("2401", messages.admission(psn_no, name))["result"]["mdtrt_id"]
+        event = json.dumps(messages.ward_event(name, "E1", "2026-02-20 09:12:00")).encode()
+        assert self.house is not None
+        assert self.house.http("/api/v1/hospital/WardIn", event, "application/json").status == 200
         rows = [messages.fee(psn_no, mdtrt_id, f"{name}-1", 12_345, med_type="21")]
         self.done("2301", {"feedetail": rows})
         message = messages.stay_settlement(psn_no, mdtrt_id, messages.total(rows))
