@@ -193,9 +193,8 @@ def test_vector_54_registered_and_never_arrived(stay: Stay) -> None:
 
 def test_a_refusal_says_what_was_compared_and_sends_nothing(one_way: Stay) -> None:
     one_way.ward_in(event_id="E9", reason="")
-    sent = one_way.house.sent()
     one_way.refused("2402", one_way.discharge(), "ET02-01")
-    assert one_way.house.sent() == sent
+    assert one_way.newest("2402").msgid is None  # no number was given, so nothing can have left
     (evidence,) = one_way.house.gateway.store.journal.proofs(one_way.newest("2402").id)
     assert evidence.kind is ProofKind.RULES
     assert b'"t_ward":"2026-02-20 10:05:00"' in (evidence.request or b"")
