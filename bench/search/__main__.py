@@ -47,6 +47,7 @@ def main() -> None:
         found = plans(url, keys, those)
         _tell(console, warm, cold, found)
         _surroundings(console, url, asked, load)
+        asked.plans.parent.mkdir(parents=True, exist_ok=True)
         asked.plans.write_text(_report(found), encoding="utf-8")
         console.print(f"plans: {asked.plans}")
     slow = _slow(warm, cold)
@@ -63,7 +64,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=20, help="warm rounds; one in five as many cold ones")
     parser.add_argument("--rate", type=int, default=200, help="exchanges a second that are written meanwhile")
-    parser.add_argument("--plans", type=Path, default=Path("search-plans.txt"), help="where the plans are written")
+    parser.add_argument("--plans", type=Path, default=Path("var/search-plans.txt"), help="where the plans are written")
     return parser.parse_args()
 
 

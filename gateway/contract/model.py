@@ -171,11 +171,6 @@ class Proofs:
         rule = self.transactions.get(transaction.infno) or self.by_class.get(transaction.safety)
         return rule or ProofRule("escalate")
 
-    def provable(self, transaction: Transaction) -> bool:
-        """Whether there is a way to settle a doubt about it without a person."""
-        rule = self.of(transaction)
-        return rule.then == "repeat" or (rule.then == "reverse" and transaction.reversible_by_2601)
-
 
 @dataclass(frozen=True, slots=True)
 class RuleTable:

@@ -97,10 +97,6 @@ class FairQueue:
         """Calls without a place."""
         return sum(len(turns) for turns in self._waiting.values())
 
-    def waiting_of(self, client: str) -> int:
-        """Calls of one client without a place."""
-        return len(self._waiting.get(client, ()))
-
     def arrive(self, client: str, granted: Callable[[], None]) -> Turn:
         """Ask for a place; it may be there at once, then ``granted`` has been called."""
         turn = Turn(client, next(self._numbers), granted)

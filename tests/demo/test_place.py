@@ -31,10 +31,10 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """The demo's configuration on ports that are free."""
-    gateway, simulator = free_ports(2)
+    gateway, simulator, console = free_ports(3)
     path = tmp_path / "demo.toml"
     text = DEMO.read_text(encoding="utf-8").replace(":8080", f":{gateway}").replace(":8090", f":{simulator}")
-    path.write_text(text, encoding="utf-8")
+    path.write_text(f'{text}\n[console.listen]\naddress = "127.0.0.1:{console}"\n', encoding="utf-8")
     return path
 
 

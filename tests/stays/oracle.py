@@ -63,8 +63,10 @@ def of_recall(version: WardEvent, history: History) -> bool:
     others = [e for e in history.events if e.kind == "ward_in" and e.event_id != version.event_id]
     if not any(instant(other.event_time) < here for other in others):
         return False
-    for event in history.events:
-        if event.kind == "recall" and instant(event.event_time) <= here:
+    recalls = [event for event in history.events if event.kind == "recall"]
+    for recall in recalls:
+        replaced = any(newer(other, recall) for other in recalls if other.event_id == recall.event_id)
+        if instant(recall.event_time) <= here and not replaced:
             return True
     return any(
         e.infno == "2402" and e.state == "CONFIRMED" and e.undone_by and minute(e.facts["endtime"]) <= minute(version.event_time)

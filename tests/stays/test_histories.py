@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.rules.stay import Stay
@@ -93,7 +93,17 @@ def lives(draw: st.DrawFn) -> Life:
     return life
 
 
+def corrected_recall() -> Life:
+    """A void that overtook its ward-in, a ward-in, and a recall first told too early, then corrected."""
+    life = Life()
+    life.now = NOW
+    life.reg("08:10").void("e2").ward("2026-03-02 08:10:00", "e2", "A")
+    life.tell("recall", "r1", "08:10:00", ward_code="A").ward("2026-03-02 10:05:00", "e1", "A")
+    return life.tell("recall", "r1", "10:05:40", ward_code="A")
+
+
 @settings(max_examples=500, deadline=None)
+@example(corrected_recall(), "12:00:00")
 @given(lives(), time)
 def test_the_gates_pass_exactly_when_the_text_says_so(life: Life, end: str) -> None:
     history = life.history
