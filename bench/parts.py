@@ -22,9 +22,9 @@ from gateway.exchange.limits import Shares
 from gateway.exchange.msgid import MsgidSequence
 from gateway.exchange.ports import State
 from gateway.exchange.sign_in import SignIns
-from gateway.identity import Clients
+from gateway.http.identity import Clients
+from gateway.http.reception import Reception
 from gateway.metrics import Metrics
-from gateway.reception import Reception
 from gateway.settings import ClientSettings, Limits, Listen
 from gateway.soap.lane import Lane, SoapRequest
 from gateway.soap.operations import build_application

@@ -22,7 +22,7 @@ from gateway.contract.xml import parse
 from gateway.exchange.call import Reply
 from gateway.exchange.content import business_keys, content_hash
 from gateway.exchange.fakes import MemoryJournal
-from gateway.http_body import read_body
+from gateway.http.body import read_body
 from gateway.settings import Limits
 from gateway.soap.services import write_reply
 

@@ -18,21 +18,22 @@ import structlog
 from pydantic import BaseModel, SecretStr
 
 from adapters.settlement.build import OAuth, SmKeys, build_platform
-from gateway import clock, console_token_file, mappings, wsdl_files
-from gateway.admin import Admin
-from gateway.alignment_desk import AlignmentDesk
+from gateway import clock, mappings
 from gateway.certificates import CertificateWatch
-from gateway.console_desk import ConsoleDesk, SignInPolicy
 from gateway.contract import hospital
 from gateway.contract.envelope import Sender
 from gateway.contract.errors import MappingError
 from gateway.contract.interface import Interface
 from gateway.contract.model import Contract
 from gateway.contract.published import NAMESPACE, operations
-from gateway.dialects import DialectLibrary
+from gateway.desks import token_file
+from gateway.desks.alignment import AlignmentDesk
+from gateway.desks.console import ConsoleDesk, SignInPolicy
+from gateway.desks.doubts import DoubtsDesk
+from gateway.desks.stays import StaysDesk
+from gateway.desks.store import StoreDesk
 from gateway.dip.api import DipApi
 from gateway.dip.feed import DipFeed
-from gateway.doubts_desk import DoubtsDesk
 from gateway.episodes import EpisodeLoop, Episodes
 from gateway.exchange.backfill import fill_facts
 from gateway.exchange.breaker import Breaker, BreakerPolicy
@@ -50,14 +51,17 @@ from gateway.exchange.resolver_loop import ResolverLoop, WorkList
 from gateway.exchange.sign_in import SignIns
 from gateway.exchange.stay_rules import StayRules
 from gateway.hours import read_closing
-from gateway.identity import Clients
-from gateway.json_api import JsonApi
-from gateway.listeners import Apps
+from gateway.http.admin import Admin
+from gateway.http.identity import Clients
+from gateway.http.json_api import JsonApi
+from gateway.http.listeners import Apps
+from gateway.http.papers import Papers
+from gateway.http.reception import Reception
+from gateway.http.router import Lazily, Router, WsgiApp
+from gateway.mappings.dialects import DialectLibrary
 from gateway.metrics import Metrics
-from gateway.papers import Papers
-from gateway.reception import Reception
+from gateway.published import wsdl_files
 from gateway.resealing_loop import ResealingLoop
-from gateway.router import Lazily, Router, WsgiApp
 from gateway.rules import policy as rules
 from gateway.settings import ClientSettings, Settings, Workstation
 from gateway.soap.hospital import Hospital, HospitalService
@@ -70,9 +74,7 @@ from gateway.soap.operations import (
 )
 from gateway.soap.services import LegacyService, StringService, TypedService
 from gateway.stays.desk import StayDesk
-from gateway.stays_desk import StaysDesk
 from gateway.store import Store, open_configured
-from gateway.store_desk import StoreDesk
 from gateway.vouchers.desk import VoucherDesk
 from gateway.vouchers.values import Institution
 from jobs.alignment import Alignment
@@ -456,7 +458,7 @@ def _ending_at(die_at: str, stop_at: str) -> Callable[[str, str], None]:
 def make_wsgi(settings: Settings, console_token: str = "") -> Apps:
     """What the listeners serve."""
     gateway = build(settings, console_token)
-    console_token_file.keep(settings.store.url, console_token)
+    token_file.keep(settings.store.url, console_token)
     return Apps(exchange=gateway.router, admin=gateway.admin, close=gateway.close)
 
 

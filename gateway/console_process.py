@@ -21,7 +21,7 @@ from gateway.console.parts import Parts
 from gateway.console.passwords import Passwords
 from gateway.console.rights import read_rights
 from gateway.contract.interface import Interface
-from gateway.listeners import listening_socket, tls_context
+from gateway.http.listeners import listening_socket, tls_context
 from gateway.settings import Settings
 from gateway.store import Store, StoreError, open_configured
 

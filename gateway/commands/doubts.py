@@ -142,7 +142,7 @@ def _proof(proof: Proof, *, unmasked: bool) -> dict[str, Any]:
 
 
 def _moves(row: Exchange) -> list[str]:
-    from gateway.doubts_desk import MOVES
+    from gateway.desks.doubts import MOVES
     from gateway.exchange.ports import State
 
     return list(MOVES) if row.state is State.ESCALATED else []
@@ -173,7 +173,7 @@ def resolve(
     import json
 
     from gateway.commands.local import admin_of, ask, url_of
-    from gateway.doubts_desk import MOVES
+    from gateway.desks.doubts import MOVES
 
     if as_ not in MOVES:
         raise Misused(f"--as 应为 {'、'.join(MOVES)} 之一，现为 {as_}")

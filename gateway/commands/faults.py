@@ -12,7 +12,7 @@ def faults(
     as_json: JsonOption = False,
 ) -> None:
     """列出全部故障代码：原因、处理、能否重试、各入口怎样答复。"""
-    from gateway import fault_table
+    from gateway.published import fault_table
 
     if check_or_write(fault_table.markdown, check, write, "yibao faults"):
         return

@@ -134,9 +134,9 @@ def _desk(given: Settings) -> Iterator[Desk]:
     if tell_gateway(given, "keys", {}) is not None:
         yield lambda act, wish: tell_gateway(given, act, wish) or {}
         return
+    from gateway.desks.store import StoreDesk
     from gateway.resealing_loop import ResealingLoop
     from gateway.store import open_configured
-    from gateway.store_desk import StoreDesk
 
     store = open_configured(given)
     store.upgrade()

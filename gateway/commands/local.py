@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gateway.commands.terminal import Failed, system_reason
-from gateway.own_line import HttpAnswer, admin_of, request, trusting, url_of
+from gateway.http.own_line import HttpAnswer, admin_of, request, trusting, url_of
 
 if TYPE_CHECKING:
     from gateway.settings import Listener

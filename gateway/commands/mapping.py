@@ -25,7 +25,7 @@ from gateway.commands.terminal import (
 if TYPE_CHECKING:
     from gateway.contract.errors import MappingError
     from gateway.contract.model import Contract
-    from gateway.dialects import Difference, Trial
+    from gateway.mappings.dialects import Difference, Trial
 
 app = typer.Typer(help="接口表与院内方言：检查、试译、导入、重载。", no_args_is_help=True)
 
@@ -115,7 +115,7 @@ def _found(root: Path, dialect: str, province: str) -> Iterator[dict[str, str]]:
 
 def _dialect_problems(folder: Path, contract: Contract) -> Iterator[dict[str, str]]:
     from gateway.contract.errors import MappingError
-    from gateway.dialects import check_dialect
+    from gateway.mappings.dialects import check_dialect
 
     try:
         for difference in check_dialect(folder, contract):
@@ -135,7 +135,7 @@ def _difference(found: Difference) -> str:
 
 def _dialect_folders(root: Path, dialect: str) -> list[Path]:
     """The one folder asked for, by name or path, or all."""
-    from gateway.dialect_files import dialect_folders
+    from gateway.mappings.dialect_files import dialect_folders
 
     folders = dialect_folders(root)
     if not dialect:
@@ -164,7 +164,7 @@ def try_(
     """用一个方言试译一份院内请求，院内字段与国家字段并排显示；不发送任何东西。"""
     from gateway import mappings
     from gateway.contract.interface import Interface
-    from gateway.dialects import try_dialect
+    from gateway.mappings.dialects import try_dialect
 
     folder = root or mappings.data_root()
     (where,) = _dialect_folders(folder, dialect)
@@ -221,7 +221,7 @@ def import_(
 ) -> None:
     """导入一套接口表；全部通过检查才写入，错误逐条指出文件与行。"""
     from gateway import mappings
-    from gateway.mapping_import import import_tables
+    from gateway.mappings.importing import import_tables
 
     with progress() as bar:
         bar.add_task("导入接口表", total=None)

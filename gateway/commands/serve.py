@@ -15,7 +15,7 @@ import typer
 from gateway.commands.terminal import ConfigOption, Failed, complain, config_path, explain
 
 if TYPE_CHECKING:
-    from gateway.listeners import Apps
+    from gateway.http.listeners import Apps
     from gateway.settings import Settings
 
 READY_S_MAX: Final = 60
@@ -24,8 +24,9 @@ LOOK_EVERY_S: Final = 0.05
 
 def serve(context: typer.Context, config: ConfigOption = None) -> None:
     """启动网关；就绪后打印一行地址，Ctrl-C 或 SIGTERM 后办完手头的交易再退出。"""
-    from gateway import listeners, logs
+    from gateway import logs
     from gateway.beside import Beside
+    from gateway.http import listeners
     from gateway.settings import read_settings
 
     path = config_path(context, config)

@@ -9,7 +9,7 @@ from gateway.commands.terminal import JsonOption, print_json, print_table
 def transactions(check: CheckOption = None, write: WriteOption = None, as_json: JsonOption = False) -> None:
     """列出全部交易：所在服务、名称、安全等级、由谁撤销。"""
     from gateway import mappings
-    from gateway.service_table import service_table
+    from gateway.published.service_table import service_table
 
     contract = mappings.load("national")
     if check_or_write(lambda: service_table(contract), check, write, "yibao transactions"):

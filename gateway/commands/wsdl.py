@@ -16,7 +16,8 @@ RootOption = Annotated[Path | None, typer.Option("--root", metavar="DIR", help="
 @app.command()
 def build(root: RootOption = None, as_json: JsonOption = False) -> None:
     """由 mappings/ 重新生成 WSDL、XSD 与 OpenAPI；已发布的内容只增不减。"""
-    from gateway import mappings, wsdl_files
+    from gateway import mappings
+    from gateway.published import wsdl_files
 
     folder = root or mappings.data_root()
     with progress() as bar:
@@ -33,7 +34,8 @@ def build(root: RootOption = None, as_json: JsonOption = False) -> None:
 @app.command()
 def check(root: RootOption = None, as_json: JsonOption = False) -> None:
     """检查 wsdl/ 是否与 mappings/ 一致；不一致时退出码为 1。"""
-    from gateway import mappings, wsdl_files
+    from gateway import mappings
+    from gateway.published import wsdl_files
 
     with progress() as bar:
         bar.add_task("比对 WSDL", total=None)

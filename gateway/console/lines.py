@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gateway.console_desk import TOKEN_HEADER, Answer, refused
 from gateway.contract.jsontext import dumps, loads
+from gateway.desks.console import TOKEN_HEADER, Answer, refused
 from gateway.faults import GatewayFault
-from gateway.own_line import HttpAnswer, admin_of, request, trusting, url_of
+from gateway.http.own_line import HttpAnswer, admin_of, request, trusting, url_of
 from gateway.settings import Settings
 
 DESK_TIMEOUT_S: Final = 30.0
@@ -22,7 +22,7 @@ _GONE: Final = {"ready": False, "process": False}
 
 
 class DeskLine:
-    """The desk of ``gateway.console_desk`` at the other end of a loopback line.
+    """The desk of ``gateway.desks.console`` at the other end of a loopback line.
 
     Args:
         token: of this start.

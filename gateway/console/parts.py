@@ -18,7 +18,7 @@ from gateway.store import Store
 
 
 class Desk(Protocol):
-    """Who writes for the console: ``gateway.console_desk.ConsoleDesk``, here or in the exchange process."""
+    """Who writes for the console: ``gateway.desks.console.ConsoleDesk``, here or in the exchange process."""
 
     def do(self, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Carry out one operation: ``{"ok": true, ...}`` or ``{"ok": false, "error"}``."""

@@ -23,7 +23,7 @@ from gateway.faults import (
     Refused,
     Unreadable,
 )
-from gateway.reception import Environ, Reception, StartResponse, respond
+from gateway.http.reception import Environ, Reception, StartResponse, respond
 
 log = structlog.get_logger(__name__)
 

@@ -24,7 +24,7 @@ from gateway.faults import (
     Refused,
     Unreadable,
 )
-from gateway.reception import Reception
+from gateway.http.reception import Reception
 from gateway.rules.times import TimeUnreadable, read_instant
 from gateway.soap.lane import SoapRequest
 from gateway.soap.services import SMALL_NUMBER, json_reply

@@ -31,8 +31,8 @@ from gateway.faults import (
     GatewayFault,
     Unreadable,
 )
-from gateway.identity import SECURITY, public_url
-from gateway.reception import (
+from gateway.http.identity import SECURITY, public_url
+from gateway.http.reception import (
     LAST_REPLY,
     NOBODY,
     Environ,
@@ -42,8 +42,8 @@ from gateway.reception import (
     retry_after,
     unread_call,
 )
+from gateway.published.wsdl_files import with_address
 from gateway.soap.operations import dispatch, find
-from gateway.wsdl_files import with_address
 
 log = structlog.get_logger(__name__)
 

@@ -18,7 +18,7 @@ from gateway.contract.xml import escape, local, parse_text
 from gateway.exchange.call import Call, Reply
 from gateway.exchange.exchange import refusal_reply
 from gateway.faults import ENVELOPE_BROKEN, JSON_MALFORMED, PARAMETERS_WRONG, GatewayFault, Refused, Unreadable
-from gateway.reception import Reception, unread_call
+from gateway.http.reception import Reception, unread_call
 from gateway.soap.lane import SoapRequest
 
 STATUS: Final = ("infcode", "inf_refmsgid", "err_msg", "warn_msg", "msgid", "code", "retry")

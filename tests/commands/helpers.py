@@ -15,18 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
-from gateway.admin import Admin
 from gateway.cli import main
-from gateway.doubts_desk import DoubtsDesk
+from gateway.desks.doubts import DoubtsDesk
+from gateway.desks.store import StoreDesk
 from gateway.exchange.ports import State
+from gateway.http.admin import Admin
 from gateway.metrics import Metrics
-from gateway.store_desk import StoreDesk
 
 if TYPE_CHECKING:
-    from gateway.alignment_desk import AlignmentDesk
-    from gateway.console_desk import ConsoleDesk
+    from gateway.desks.alignment import AlignmentDesk
+    from gateway.desks.console import ConsoleDesk
+    from gateway.desks.stays import StaysDesk
     from gateway.exchange.resolver import Resolver
-    from gateway.stays_desk import StaysDesk
     from gateway.store import Store
 
 REPOSITORY = Path(__file__).parents[2]

@@ -134,7 +134,7 @@ def test_a_mistake_of_ours_is_one_line_with_its_place(monkeypatch: pytest.Monkey
     def broken() -> list[dict[str, str]]:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr("gateway.fault_table.rows", broken)
+    monkeypatch.setattr("gateway.published.fault_table.rows", broken)
     ran = yibao("faults", "--json")
     assert ran.code == 1
     assert ran.err.startswith("程序内部错误 ZeroDivisionError：division by zero（test_cli.py:")

@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from gateway.fault_table import markdown
 from gateway.faults import FAULTS
+from gateway.published.fault_table import markdown
 from tests.commands.helpers import REPOSITORY, yibao
 
 

@@ -145,7 +145,7 @@ def test_a_second_gateway_says_why_it_cannot_start(day: Day) -> None:
 def test_faults_are_answered_as_the_table_says(day: Day, path: str, body: bytes, status: int, code: str) -> None:
     from gateway.commands.call import credential
     from gateway.commands.local import ask
-    from gateway.fault_table import rows
+    from gateway.published.fault_table import rows
     from gateway.settings import read_settings
 
     settings = read_settings(day.config)

@@ -21,8 +21,8 @@ from gateway.console.flashes import Flashes
 from gateway.console.parts import Parts
 from gateway.console.passwords import Passwords
 from gateway.console.rights import read_rights
-from gateway.console_desk import ConsoleDesk
-from gateway.doubts_desk import DoubtsDesk
+from gateway.desks.console import ConsoleDesk
+from gateway.desks.doubts import DoubtsDesk
 from gateway.exchange.ports import Exchange, Intent, Outcome, Proof, ProofKind, State
 from gateway.store import Store
 from gateway.store.accounts import User

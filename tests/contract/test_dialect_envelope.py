@@ -14,7 +14,7 @@ from lxml import etree
 
 from gateway.contract.dialect import Dialect, DialectCall, DialectFlawed, DialectRefused, build_dialect
 from gateway.contract.model import Problem
-from gateway.dialect_goldens import GoldenReply
+from gateway.mappings.dialect_goldens import GoldenReply
 from tests.contract.dialect_kit import CONTRACT, dialect, header, operation
 
 STEPS: list[dict[str, Any]] = [

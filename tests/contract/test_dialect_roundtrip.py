@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from gateway.dialect_goldens import GoldenReply
+from gateway.mappings.dialect_goldens import GoldenReply
 from tests.contract.dialect_kit import dialect, operation
 
 REQUEST: list[dict[str, Any]] = [

@@ -9,7 +9,7 @@ import pytest
 from lxml import etree
 
 from gateway.contract.dialect.dates import compile_pattern
-from gateway.dialect_goldens import GoldenReply
+from gateway.mappings.dialect_goldens import GoldenReply
 from tests.contract.dialect_kit import dialect, flaws, operation, read
 
 

@@ -15,7 +15,7 @@ from gateway.contract.model import Contract, Node, Side
 from gateway.contract.published import NAMESPACE, PublishError, groups, operations
 from gateway.contract.wsdl import exchange_wsdl, typed_wsdl
 from gateway.contract.xsd import string_schema
-from gateway.wsdl_files import check_growth
+from gateway.published.wsdl_files import check_growth
 from tests.contract.shapes import ADMISSION, contract, contracts, field, transaction
 
 XS = "{http://www.w3.org/2001/XMLSchema}"

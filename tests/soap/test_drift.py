@@ -16,10 +16,11 @@ from lxml import etree
 from spyne import Application
 from suds.client import Client as SudsClient
 
-from gateway import mappings, wsdl_files
+from gateway import mappings
 from gateway.contract import hospital
 from gateway.contract.model import Contract
 from gateway.contract.published import NAMESPACE, groups, operations
+from gateway.published import wsdl_files
 from gateway.soap.operations import build_application, build_service, build_string_application
 
 ROOT = mappings.data_root()

@@ -19,11 +19,11 @@ import pytest
 from lxml import etree
 
 from gateway import app
-from gateway.identity import Clients
+from gateway.http.identity import Clients
 from gateway.settings import read_settings
 from gateway.simulator import Simulator, serve
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "using" / "services.zh-CN.md"
 TIMES = ("msgid", "inf_refmsgid", "jylsh", "setl_time", "age")
 """What depends on when it is asked."""

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.contract.errors import MappingError, raise_together
-from gateway.documents import Document, read_yaml, write_yaml
 from gateway.mappings import check_shape
+from gateway.mappings.documents import Document, read_yaml, write_yaml
 
 _HEADERS = {
     "envelope.yaml": "公共报文：每个交易的请求与应答共有的外层。字段含义见 doubts 与各字段 note。",

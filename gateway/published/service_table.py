@@ -9,7 +9,7 @@ from gateway.contract.model import Contract, Transaction
 _INTRODUCTION: Final = """\
 # 服务与交易
 
-<!-- 由 gateway/service_table.py 按 mappings/ 生成，请勿手工修改 -->
+<!-- 由 gateway/published/service_table.py 按 mappings/ 生成，请勿手工修改 -->
 
 每一组是一个类型化服务：`/soap/<组>?wsdl`，每个交易一个操作 `Txn<交易编号>`。同样的交易也可用字符串服务
 `/soap/exchange` 与 JSON 接口 `/api/v1/transactions/<交易编号>` 办理，见 [services.zh-CN.md](services.zh-CN.md)。

@@ -11,12 +11,12 @@ from gateway.contract.jsontext import dumps
 from gateway.dip.api import PREFIX as DIP
 from gateway.exchange.call import Reply
 from gateway.faults import ADDRESS_UNKNOWN
-from gateway.identity import public_url
-from gateway.index_page import index_page
-from gateway.json_api import HOSPITAL
-from gateway.json_api import PREFIX as JSON_PREFIX
-from gateway.papers import PREFIX as PAPERS
-from gateway.reception import LAST_REPLY, Environ, Receipt, StartResponse, respond
+from gateway.http.identity import public_url
+from gateway.http.index_page import index_page
+from gateway.http.json_api import HOSPITAL
+from gateway.http.json_api import PREFIX as JSON_PREFIX
+from gateway.http.papers import PREFIX as PAPERS
+from gateway.http.reception import LAST_REPLY, Environ, Receipt, StartResponse, respond
 from gateway.settings import Listen
 
 WsgiApp = Callable[[Any, Any], Iterable[bytes]]

@@ -20,10 +20,10 @@ from zeep.transports import Transport
 from gateway.contract.dialect import Dialect
 from gateway.contract.errors import MappingError
 from gateway.contract.model import Contract
-from gateway.dialect_goldens import GoldenReply
-from gateway.dialects import DialectLibrary, SampleError, check_dialect, load_dialects, try_dialect
-from gateway.documents import read_yaml
 from gateway.mappings import data_root, load
+from gateway.mappings.dialect_goldens import GoldenReply
+from gateway.mappings.dialects import DialectLibrary, SampleError, check_dialect, load_dialects, try_dialect
+from gateway.mappings.documents import read_yaml
 
 ROOT = data_root()
 NAMES = ["bytes", "callfun", "transservice"]

@@ -25,7 +25,7 @@ from gateway.faults import (
     Refused,
     Unreadable,
 )
-from gateway.reception import NOBODY, Environ, Reception, StartResponse, respond, unread_call
+from gateway.http.reception import NOBODY, Environ, Reception, StartResponse, respond, unread_call
 from gateway.soap.services import json_reply
 from gateway.stays.ports import StayRef
 from gateway.vouchers.desk import Asked, VoucherDesk

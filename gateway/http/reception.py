@@ -13,8 +13,8 @@ from gateway.exchange.call import Call, Client, Reply
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.gate import CallsInHand
 from gateway.faults import GatewayFault, Refused
-from gateway.http_body import read_body
-from gateway.identity import Clients, peer_address
+from gateway.http.body import read_body
+from gateway.http.identity import Clients, peer_address
 from gateway.metrics import Metrics
 from gateway.settings import Limits, Listen
 

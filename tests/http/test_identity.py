@@ -14,7 +14,7 @@ from lxml import etree
 
 from gateway.exchange.call import Client
 from gateway.faults import CLIENT_UNKNOWN, CREDENTIAL_WRONG, Fault, Unreadable
-from gateway.identity import (
+from gateway.http.identity import (
     PASSWORD_DIGEST,
     PASSWORD_TEXT,
     SECURITY,

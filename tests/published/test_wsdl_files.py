@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from gateway import mappings, wsdl_files
+from gateway import mappings
 from gateway.contract.model import Node, Side
 from gateway.contract.openapi import openapi
 from gateway.contract.wsdl import exchange_wsdl, typed_wsdl
-from gateway.wsdl_files import ContractShrinksError, check_growth, published, with_address
+from gateway.published import wsdl_files
+from gateway.published.wsdl_files import ContractShrinksError, check_growth, published, with_address
 from tests.contract.shapes import ADMISSION, contract, field, transaction
 
 TABLES = [ADMISSION, transaction("1101", Side(root=(field("certno"), field("card_sn"))), group="person")]

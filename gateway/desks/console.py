@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from gateway.contract.jsontext import loads_strict
-from gateway.doubts_desk import DoubtsDesk
+from gateway.desks.doubts import DoubtsDesk
 from gateway.exchange.ports import JournalUnavailable
 from gateway.faults import Unreadable
 from gateway.store import Store

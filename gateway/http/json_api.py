@@ -21,7 +21,7 @@ from gateway.faults import (
     GatewayFault,
     Unreadable,
 )
-from gateway.reception import NOBODY, Environ, Reception, StartResponse, respond, retry_after, unread_call
+from gateway.http.reception import NOBODY, Environ, Reception, StartResponse, respond, retry_after, unread_call
 from gateway.soap.hospital import Hospital, HospitalCall, hospital_json
 from gateway.soap.services import json_reply, read_json_request
 

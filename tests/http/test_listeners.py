@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
-from gateway import listeners
 from gateway.faults import Unreadable
-from gateway.http_body import read_body
-from gateway.listeners import Apps, HisSide, HttpServer, ListenError, serve, tls_context
-from gateway.reception import READ
+from gateway.http import listeners
+from gateway.http.body import read_body
+from gateway.http.listeners import Apps, HisSide, HttpServer, ListenError, serve, tls_context
+from gateway.http.reception import READ
 from gateway.settings import Limits, Listen, Listener, Settings, Tls, read_settings
 from tests.servers import Served, free_ports, in_process, served
 
@@ -457,10 +457,10 @@ def test_what_has_been_read_makes_room_for_the_next_to_be_read() -> None:
 PROGRAM = """
 import time
 from pathlib import Path
-from gateway import listeners
+from gateway.http import listeners
 from gateway.faults import GatewayFault
-from gateway.http_body import read_body
-from gateway.listeners import Apps
+from gateway.http.body import read_body
+from gateway.http.listeners import Apps
 from gateway.settings import Limits
 
 listeners.DRAIN_MARGIN_S = 3

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from gateway import clock, console_token_file
-from gateway.console_desk import ConsoleDesk, SignInPolicy, answer_posted
+from gateway import clock
+from gateway.desks import token_file
+from gateway.desks.console import ConsoleDesk, SignInPolicy, answer_posted
 from gateway.store import Store, open_store
 
 POLICY = SignInPolicy(5, timedelta(minutes=15), timedelta(hours=12))
@@ -120,12 +121,12 @@ def test_arguments_that_cannot_be_read(desk: ConsoleDesk, body: bytes) -> None:
 
 def test_the_token_lies_beside_the_store_for_its_owner_only(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'y.db'}"
-    assert console_token_file.read(url) == ""
-    console_token_file.keep(url, "")
+    assert token_file.read(url) == ""
+    token_file.keep(url, "")
     assert list(tmp_path.iterdir()) == []
     for token in ("one", "two"):
-        console_token_file.keep(url, token)
-        assert console_token_file.read(url) == token
+        token_file.keep(url, token)
+        assert token_file.read(url) == token
     assert (tmp_path / "y.db.console").stat().st_mode & 0o777 == 0o600
-    console_token_file.keep("postgresql://u@h/d", "x")
-    assert console_token_file.read("postgresql://u@h/d") == ""
+    token_file.keep("postgresql://u@h/d", "x")
+    assert token_file.read("postgresql://u@h/d") == ""

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.contract.errors import MappingError
-from gateway.documents import parse_yaml, write_yaml
-from gateway.mapping_import import import_tables
+from gateway.mappings.documents import parse_yaml, write_yaml
+from gateway.mappings.importing import import_tables
 from tests.mapping_tree import CODES, ENVELOPE, QUERY, UNDO, UPLOAD
 
 FILES = """\

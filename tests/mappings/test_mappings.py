@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from gateway.contract.model import Contract, Node, Side
-from gateway.documents import read_yaml
 from gateway.mappings import check_shape, data_root, load, provinces
+from gateway.mappings.documents import read_yaml
 from tests.mapping_tree import MappingTree
 
 MAPPINGS = data_root() / "mappings"

@@ -42,8 +42,8 @@ from granian.log import LogLevels
 from granian.net import SocketHolder
 
 from gateway.beside import Beside
-from gateway.http_body import fetch_body
-from gateway.reception import READ
+from gateway.http.body import fetch_body
+from gateway.http.reception import READ
 from gateway.settings import Limits, Listen, Listener, Settings, Tls
 
 if TYPE_CHECKING:

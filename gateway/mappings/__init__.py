@@ -18,7 +18,7 @@ from gateway.contract.build import build_contract
 from gateway.contract.errors import MappingError, raise_together
 from gateway.contract.model import Contract
 from gateway.contract.tables import Documents, Overlay
-from gateway.documents import Document, Key, collector_paused, read_yaml
+from gateway.mappings.documents import Document, Key, collector_paused, read_yaml
 
 _SCHEMAS = ("transaction", "envelope", "codes", "aliases", "directory_files", "safety", "proofs", "province", "rules")
 _BY_NAME = {"codes/codes.yaml": "codes", "codes/aliases.yaml": "aliases", "rules/entry-time.yaml": "rules"}
@@ -26,8 +26,8 @@ _BY_NAME = {"codes/codes.yaml": "codes", "codes/aliases.yaml": "aliases", "rules
 
 def data_root() -> Path:
     """The folder that holds ``mappings/``, ``wsdl/`` and ``conf/``."""
-    packaged = Path(__file__).parent / "_data"
-    return packaged if packaged.is_dir() else Path(__file__).parent.parent
+    packaged = Path(__file__).parent.parent / "_data"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2]
 
 
 def provinces(root: Path | None = None) -> list[str]:

@@ -16,8 +16,8 @@ from lxml import etree
 from gateway.contract.dialect import HEADER, Dialect, DialectFlawed, build_dialect
 from gateway.contract.errors import MappingError, raise_together
 from gateway.contract.model import Contract
-from gateway.documents import Document, read_yaml
 from gateway.mappings import data_root, schema_error
+from gateway.mappings.documents import Document, read_yaml
 
 DocumentKind = Literal["dialect", "transaction", "golden"]
 _SCHEMA_ID = "urn:yibao:mapping:dialect"

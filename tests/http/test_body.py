@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import http_body
 from gateway.faults import LENGTH_WRONG, PAYLOAD_WRONG, TOO_LARGE, Fault, Unreadable
-from gateway.http_body import fetch_body, read_body
+from gateway.http import body as http_body
+from gateway.http.body import fetch_body, read_body
 from gateway.settings import Limits
 
 LIMITS = Limits(body_bytes_max=4096)

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from gateway.exchange.fake_platform import FakePlatform
-from gateway.router import Lazily
+from gateway.http.router import Lazily
 from tests.hostile.ways import SOAP_WAYS
 from tests.running import House, scripted_house
 
-WSDL = Path(__file__).parents[1] / "wsdl"
+WSDL = Path(__file__).parents[2] / "wsdl"
 
 
 @pytest.fixture(scope="module")

@@ -7,16 +7,16 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from gateway.alignment_desk import AlignmentDesk
-from gateway.console_desk import TOKEN_HEADER, ConsoleDesk, answer_posted
 from gateway.contract.jsontext import dumps
-from gateway.doubts_desk import DoubtsDesk
+from gateway.desks.alignment import AlignmentDesk
+from gateway.desks.console import TOKEN_HEADER, ConsoleDesk, answer_posted
+from gateway.desks.doubts import DoubtsDesk
+from gateway.desks.stays import StaysDesk
+from gateway.desks.store import StoreDesk
 from gateway.exchange.ports import JournalUnavailable
 from gateway.faults import ADDRESS_UNKNOWN
+from gateway.http.reception import Environ, StartResponse, respond
 from gateway.metrics import Metrics
-from gateway.reception import Environ, StartResponse, respond
-from gateway.stays_desk import StaysDesk
-from gateway.store_desk import StoreDesk
 
 _JSON: Final = "application/json; charset=utf-8"
 RELOAD: Final = "/-/reload"

@@ -13,8 +13,8 @@ from typing import Any
 from gateway.contract.dialect import Dialect, DialectCall, DialectRefused
 from gateway.contract.errors import MappingError, raise_together
 from gateway.contract.model import Contract, Problem
-from gateway.dialect_files import DialectFiles, build, dialect_folders, read_files
-from gateway.dialect_goldens import Difference, SampleError, flatten, run_golden, soap_operation
+from gateway.mappings.dialect_files import DialectFiles, build, dialect_folders, read_files
+from gateway.mappings.dialect_goldens import Difference, SampleError, flatten, run_golden, soap_operation
 
 __all__ = [
     "DialectLibrary",

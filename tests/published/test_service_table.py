@@ -9,9 +9,9 @@ import pytest
 
 from gateway import mappings
 from gateway.contract.model import Contract
-from gateway.service_table import service_table
+from gateway.published.service_table import service_table
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

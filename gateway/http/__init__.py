@@ -1,0 +1,1 @@
+"""Everything between a socket and a transaction: servers, addresses, callers, bodies, JSON."""

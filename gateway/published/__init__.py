@@ -1,0 +1,1 @@
+"""Files that are generated from the mappings and checked for drift."""
