@@ -30,6 +30,7 @@ from gateway.desks import token_file
 from gateway.desks.alignment import AlignmentDesk
 from gateway.desks.console import ConsoleDesk, SignInPolicy
 from gateway.desks.doubts import DoubtsDesk
+from gateway.desks.jobs import JobsDesk
 from gateway.desks.stays import StaysDesk
 from gateway.desks.store import StoreDesk
 from gateway.dip.api import DipApi
@@ -77,7 +78,11 @@ from gateway.stays.desk import StayDesk
 from gateway.store import Store, open_configured
 from gateway.vouchers.desk import VoucherDesk
 from gateway.vouchers.values import Institution
-from jobs.alignment import Alignment
+from jobs.alignment import Alignment, align
+from jobs.job import Job
+from jobs.runner import Runner
+from jobs.standing import standings
+from jobs.timetable import Timetable
 
 log = structlog.get_logger(__name__)
 
@@ -145,11 +150,14 @@ class Gateway:
     admin: Admin
     episodes: Episodes
     alignment: Alignment
+    runner: Runner
+    timetable: Timetable
     background: ThreadPoolExecutor
     """Asks what nobody waits for."""
 
     def close(self) -> None:
-        """After the last call: the resolver, the line, the registration, then the store, which finishes its writes."""
+        """After the last call: jobs, the resolver, the line, the registration, then the store, which finishes its writes."""
+        self.timetable.close()
         self.resealing.close()
         self.lists.close()
         self.loop.close()
@@ -277,6 +285,8 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     episodes = Episodes(store.stay_feed, store.journal.stays, desk.policy)
     station = {name: value for name, value in settings.alignment.workstation.model_dump().items() if value}
     alignment = Alignment(episodes, desk, exchange, store.stay_feed, station, clock.now)
+    runner = Runner([Job("alignment", partial(align, alignment))], store.jobs, membership.current, clock.now)
+    timetable = Timetable(runner, settings.jobs.times, store.jobs, membership.current, clock.now)
     certificates = CertificateWatch(settings.certificates, clock.now)
     admin = Admin(
         metrics,
@@ -294,12 +304,13 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
             "certificate_days": certificates.days_left,
         },
         reload=files.reload,
-        measure=partial(_measure, metrics, store, msgids, work_list, gate, certificates),
+        measure=partial(_measure, metrics, settings, store, msgids, work_list, gate, certificates),
         doubts=doubts,
         stays=StaysDesk(desk, stay_rules, exchange, clock.now, head=_own_workstation(settings), log=store.operator_log),
         store=StoreDesk(store, resealing.wake),
         console=(ConsoleDesk(store, clock.now, sign_in_policy(settings), doubts), console_token),
         alignment=AlignmentDesk(alignment, store.stay_feed, store.operator_log),
+        jobs=JobsDesk(runner, store.jobs, store.operator_log),
     )
     router = Router(
         services,
@@ -319,6 +330,8 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     resealing.start()
     lists = EpisodeLoop(episodes)
     lists.start()
+    if settings.jobs.enabled:
+        timetable.start()
     return Gateway(
         settings=settings,
         store=store,
@@ -335,6 +348,8 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         admin=admin,
         episodes=episodes,
         alignment=alignment,
+        runner=runner,
+        timetable=timetable,
         background=background,
     )
 
@@ -467,6 +482,7 @@ IN_DOUBT_COUNTED_MAX = 1000
 
 def _measure(
     metrics: Metrics,
+    settings: Settings,
     store: Store,
     msgids: MsgidSequence,
     work_list: WorkList,
@@ -482,6 +498,9 @@ def _measure(
     metrics.set_untold(len(work_list.entries()))
     metrics.set_msgid_ahead(msgids.ahead_s)
     metrics.set_certificates(certificates.days_left())
+    for job in standings(settings.jobs.times, store.jobs, clock.now()):
+        good_s = job.last_good_at.timestamp() if job.last_good_at else 0.0
+        metrics.set_job(job.name, alert=bool(job.alert), last_good_s=good_s)
 
 
 def _sender(settings: Settings, interface: Interface) -> Sender:

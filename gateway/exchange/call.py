@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from gateway.contract.model import Problem
+from gateway.exchange.ports import Registration
 from gateway.faults import Retry
 
 
@@ -51,6 +52,8 @@ class Call:
     """What the dialect met and no verb read, in the hospital's own names."""
     raw_charset: str = "utf-8"
     dialect_version: str = ""
+    under: Registration | None = None
+    """Registration under which it was decided to send this: once that is no longer in force nothing of it leaves."""
 
 
 @dataclass(frozen=True, slots=True)
