@@ -10,6 +10,7 @@ from typing import Any
 from gateway.contract.model import Problem
 from gateway.exchange.ports import Registration
 from gateway.faults import Retry
+from gateway.files.parcel import Parcel
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class Call:
     dialect_version: str = ""
     under: Registration | None = None
     """Registration under which it was decided to send this: once that is no longer in force nothing of it leaves."""
+    parcel: Parcel | None = None
+    """The file of a 9101, set aside from the message."""
 
 
 @dataclass(frozen=True, slots=True)
