@@ -83,6 +83,7 @@ from gateway.vouchers.values import Institution
 from jobs.alignment import Alignment, align
 from jobs.job import Job
 from jobs.runner import Runner
+from jobs.sign_in import SignInDesk
 from jobs.standing import standings
 from jobs.timetable import Timetable
 
@@ -299,7 +300,13 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     episodes = Episodes(store.stay_feed, store.journal.stays, desk.policy)
     station = {name: value for name, value in settings.alignment.workstation.model_dump().items() if value}
     alignment = Alignment(episodes, desk, exchange, store.stay_feed, station, clock.now)
-    runner = Runner([Job("alignment", partial(align, alignment))], store.jobs, membership.current, clock.now)
+    desk_of_sign_ins = SignInDesk(exchange, sign_ins, _operators(settings), clock.now)
+    jobs = [
+        Job("alignment", partial(align, alignment)),
+        Job("sign_in", desk_of_sign_ins.sign_in),
+        Job("sign_out", desk_of_sign_ins.sign_out),
+    ]
+    runner = Runner(jobs, store.jobs, membership.current, clock.now)
     timetable = Timetable(runner, settings.jobs.times, store.jobs, membership.current, clock.now)
     certificates = CertificateWatch(settings.certificates, clock.now)
     admin = Admin(
@@ -445,6 +452,12 @@ def _own_workstation(settings: Settings) -> dict[str, str]:
     """Who stands in the head of what the gateway asks for an operator: the first workstation that is configured."""
     stations = [client.workstation.model_dump() for client in settings.clients]
     return next((found for found in stations if found["opter"] and found["mac"]), stations[0])
+
+
+def _operators(settings: Settings) -> list[dict[str, str]]:
+    """Workstations whose operators the gateway signs in."""
+    stations = [client.workstation for client in settings.clients if client.name != CONSOLE_CLIENT]
+    return [one.model_dump() for one in (*stations, *settings.jobs.sign_in.operators)]
 
 
 def _fill_facts(store: Store, interface: Interface) -> None:

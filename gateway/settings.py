@@ -531,11 +531,30 @@ class AlignmentTimes(JobTimes):
     silent_after_s: float = 3600
 
 
+class SignInTimes(JobTimes):
+    """9001 of every workstation, on each day that people work."""
+
+    when: str = "*/10 6-22 * * *"
+    grace_s: float = 3600
+    silent_after_s: float = 86400
+    operators: tuple[Workstation, ...] = Field((), description="除各客户端的 workstation 之外，另要签到的操作员")
+
+
+class SignOutTimes(JobTimes):
+    """9002 of every workstation."""
+
+    enabled: bool = Field(False, description="缺省不签退：夜间急诊还要用签到编号，而签到当日有效")
+    when: str = "50 23 * * *"
+    silent_after_s: float = 172800
+
+
 class Jobs(_Part):
     """What runs by itself; exactly one node runs jobs at any time."""
 
     enabled: bool = Field(True, description="本节点参与运行作业")
     alignment: AlignmentTimes = AlignmentTimes()
+    sign_in: SignInTimes = SignInTimes()
+    sign_out: SignOutTimes = SignOutTimes()
 
     @property
     def times(self) -> dict[str, JobTimes]:

@@ -17,6 +17,8 @@ from gateway.store.jobs import GOOD, LEADER, TELLING, JobRun, RunOutcome, Slot, 
 
 TITLES: Final[Mapping[str, str]] = {
     "alignment": "入科后自动办理入院信息变更（2403）",
+    "sign_in": "操作员签到（9001）",
+    "sign_out": "操作员签退（9002）",
 }
 """Every job by its name, in the order in which they are shown."""
 
