@@ -46,6 +46,7 @@ from gateway.listeners import Apps
 from gateway.metrics import Metrics
 from gateway.reception import Reception
 from gateway.resealing_loop import ResealingLoop
+from gateway.retention_run import RetentionRun, limits_of
 from gateway.router import Lazily, Router, WsgiApp
 from gateway.rules import policy as rules
 from gateway.settings import ClientSettings, Settings, Workstation
@@ -120,6 +121,7 @@ class Gateway:
     resolver: Resolver
     loop: ResolverLoop
     resealing: ResealingLoop
+    retention: RetentionRun
     heartbeat: Heartbeat
     mappings: Mappings
     metrics: Metrics
@@ -129,6 +131,7 @@ class Gateway:
     def close(self) -> None:
         """After the last call: the resolver, the line, the registration, then the store, which finishes its writes."""
         self.resealing.close()
+        self.retention.close()
         self.loop.close()
         self.platform.close()
         self.heartbeat.close()
@@ -227,6 +230,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     services = _services(reception, at_the_hospital, files, root)
     files.reloaded.append(services.forget)
     resealing = ResealingLoop(store.resealing)
+    retention = RetentionRun(store.retention, limits_of(settings.retention), clock.now)
     doubts = DoubtsDesk(resolver, store.operator_log)
     admin = Admin(
         metrics,
@@ -245,7 +249,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         reload=files.reload,
         measure=partial(_measure, metrics, store, msgids, work_list, gate),
         doubts=doubts,
-        store=StoreDesk(store, resealing.wake),
+        store=StoreDesk(store, resealing.wake, retention),
         console=(ConsoleDesk(store, clock.now, sign_in_policy(settings), doubts), console_token),
     )
     router = Router(
@@ -263,7 +267,19 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     loop.start()
     resealing.start()
     return Gateway(
-        settings, store, platform, exchange, resolver, loop, resealing, heartbeat, files, metrics, router, admin
+        settings,
+        store,
+        platform,
+        exchange,
+        resolver,
+        loop,
+        resealing,
+        retention,
+        heartbeat,
+        files,
+        metrics,
+        router,
+        admin,
     )
 
 

@@ -26,6 +26,7 @@ from gateway.commands.terminal import (
 )
 
 if TYPE_CHECKING:
+    from gateway.exchange.ports import Bodies
     from gateway.settings import Settings
     from gateway.store import Store
 
@@ -136,7 +137,7 @@ def show(
         row = store.journal.get(exchange_id)
         if row is None:
             raise Failed(f"日志中没有编号为 {exchange_id} 的交易")
-        kept = store.journal.bodies(exchange_id) if bodies else None
+        kept = _bodies(store, exchange_id) if bodies else None
     told = shown(row, unmasked=unmasked)
     texts = shown_bodies(kept, unmasked=unmasked) if kept is not None else {}
     if as_json:
@@ -145,8 +146,19 @@ def show(
     print_pairs({name: _cell(name, value) for name, value in told.items() if value not in ("", None)})
     for title, text in texts.items():
         say(f"── {title}\n{text}\n")
+    if kept is not None and kept.gone:
+        complain(f"{kept.gone}。")
     if not unmasked:
         complain(MASKED_NOTE)
+
+
+def _bodies(store: Store, exchange_id: int) -> Bodies | None:
+    from gateway.exchange.ports import BodiesAway
+
+    try:
+        return store.journal.bodies(exchange_id)
+    except BodiesAway as error:
+        raise Failed(str(error)) from error
 
 
 @app.command()

@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
+from gateway import clock
 from gateway.admin import Admin
 from gateway.cli import main
 from gateway.doubts_desk import DoubtsDesk
 from gateway.exchange.ports import State
 from gateway.metrics import Metrics
+from gateway.retention_run import RetentionRun
+from gateway.store.retention import Limits
 from gateway.store_desk import StoreDesk
 
 if TYPE_CHECKING:
@@ -62,7 +65,7 @@ def administration(store: Store, wake: Callable[[], None] = lambda: None) -> Adm
         reload=list,
         measure=lambda: None,
         doubts=DoubtsDesk(cast("Resolver", None), store.operator_log),
-        store=StoreDesk(store, wake),
+        store=StoreDesk(store, wake, RetentionRun(store.retention, Limits(), clock.now)),
         console=(cast("ConsoleDesk", None), ""),
     )
 
