@@ -100,7 +100,10 @@ class Archive:
         path = self.folder / name
         part = path.with_name(name + ".part")
         try:
-            self._make_folder()
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"归档文件夹 {self.folder} 无法写入：{error.strerror or error}") from error
+        try:
             with _private(part) as file:
                 digests = dict(_fill(file, name, entries, sealing, made_at))
                 file.flush()
@@ -143,9 +146,6 @@ class Archive:
                 path.unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"归档文件 {self.folder / name} 无法删除：{error.strerror or error}") from error
-
-    def _make_folder(self) -> None:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _verify(self, path: Path, digests: dict[int, str], sealing: Sealing) -> None:
         try:
