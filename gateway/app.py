@@ -6,16 +6,18 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import structlog
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
-from adapters.settlement.build import build_platform
+from adapters.settlement.build import OAuth, SmKeys, build_platform
 from gateway import clock, console_token_file, mappings, wsdl_files
 from gateway.admin import Admin
 from gateway.console_desk import ConsoleDesk, SignInPolicy
@@ -27,6 +29,7 @@ from gateway.contract.model import Contract
 from gateway.contract.published import NAMESPACE, operations
 from gateway.dialects import DialectLibrary
 from gateway.doubts_desk import DoubtsDesk
+from gateway.exchange.backfill import fill_facts
 from gateway.exchange.breaker import Breaker, BreakerPolicy
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.gate import CallsInHand, PlatformGate, WatchedPlatform
@@ -39,6 +42,7 @@ from gateway.exchange.prober import Prober
 from gateway.exchange.resolver import Policy, Resolver
 from gateway.exchange.resolver_loop import ResolverLoop, WorkList
 from gateway.exchange.sign_in import SignIns
+from gateway.exchange.stay_rules import StayRules
 from gateway.hours import read_closing
 from gateway.identity import Clients
 from gateway.json_api import JsonApi
@@ -127,12 +131,15 @@ class Gateway:
     metrics: Metrics
     router: Router
     admin: Admin
+    background: ThreadPoolExecutor
+    """Asks what nobody waits for."""
 
     def close(self) -> None:
         """After the last call: the resolver, the line, the registration, then the store, which finishes its writes."""
         self.resealing.close()
         self.retention.close()
         self.loop.close()
+        self.background.shutdown(cancel_futures=True)
         self.platform.close()
         self.heartbeat.close()
         self.store.close()
@@ -141,11 +148,16 @@ class Gateway:
 def build_line(settings: Settings) -> SettlementPlatform:
     """The way to the province."""
     platform = settings.platform
+    account, secret = platform.account_and_secret
     return build_platform(
         platform.url,
         platform.signing,
-        account=platform.tif_paasid,
-        secret=platform.tif_secret.get_secret_value(),
+        account=account,
+        secret=secret.get_secret_value(),
+        version=platform.api_version,
+        header=platform.apikey_header,
+        oauth=OAuth(**_revealed(platform.oauth)),
+        sm=SmKeys(**_revealed(platform.sm)),
         url_per_infno=platform.one_url_per_infno,
         paths=platform.paths,
         connect_timeout_s=platform.connect_timeout_s,
@@ -157,6 +169,12 @@ def build_line(settings: Settings) -> SettlementPlatform:
         client_cert=platform.client_certificate,
         client_key=platform.client_key,
     )
+
+
+def _revealed(part: BaseModel) -> dict[str, Any]:
+    """A part of the settings with its secrets readable, for whoever signs with them."""
+    given = part.model_dump()
+    return {name: value.get_secret_value() if isinstance(value, SecretStr) else value for name, value in given.items()}
 
 
 def build(settings: Settings, console_token: str = "") -> Gateway:
@@ -184,6 +202,9 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     platform = WatchedPlatform(build_line(settings), gate, lambda infno: files.interface.wire_safety.get(infno, "read"))
     sender = _sender(settings, files.interface)
     reached = _ending_at(settings.test_die_at, settings.test_stop_at)
+    desk = StayDesk(store.journal.stays, rules_policy(settings), clock.now)
+    background = ThreadPoolExecutor(1, "read_back")
+    _fill_facts(store, files.interface)
     exchange = Exchange(
         interface=lambda: files.interface,
         journal=store.journal,
@@ -201,6 +222,13 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         times=_times(settings),
         still_mine=membership.still_mine,
         reached=reached,
+        rules=StayRules(
+            desk,
+            store.journal,
+            clock.now,
+            verify_unanswered=settings.rules.verify_unanswered,
+            later=background.submit,
+        ),
     )
     resolver = Resolver(
         interface=lambda: files.interface,
@@ -225,7 +253,6 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         settings.listen,
         metrics,
     )
-    desk = StayDesk(store.journal.stays, rules_policy(settings), clock.now)
     at_the_hospital = Hospital(reception, desk)
     services = _services(reception, at_the_hospital, files, root)
     files.reloaded.append(services.forget)
@@ -280,6 +307,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         metrics,
         router,
         admin,
+        background,
     )
 
 
@@ -354,6 +382,11 @@ def _policy(settings: Settings) -> Policy:
     return Policy(
         resolve.tries_max, resolve.pause_s, resolve.factor, resolve.pause_s_max, settings.platform.settle_time_s
     )
+
+
+def _fill_facts(store: Store, interface: Interface) -> None:
+    transactions = interface.contract.transactions
+    fill_facts(store.journal, store.journal.stays, transactions, interface.success_infcodes)
 
 
 def rules_policy(settings: Settings) -> rules.Policy:

@@ -1,6 +1,6 @@
 """What the console asks of the process that owns the store: every write of it, and every act of a person.
 
-The console reads the store itself and writes nothing (decision 0012). It reaches this desk on the administration
+The console reads the store itself and writes nothing (decision 0016). It reaches this desk on the administration
 address of the same machine, with a token that ``serve`` makes anew at each start.
 """
 
@@ -111,8 +111,7 @@ class ConsoleDesk:
     def _resolve(self, operator: str, exchange_id: int, wish: Mapping[str, Any]) -> Answer:
         if self._doubts is None:
             return refused("网关没有运行")
-        self._log(operator, "doubts.resolve", f"exchange {exchange_id}", f"{wish.get('as')}：{wish.get('reason')}")
-        answer = self._doubts.decide(str(exchange_id), wish)
+        answer = self._doubts.decide(str(exchange_id), {**wish, "operator": operator})
         if not answer["resolved"]:
             return refused(str(answer["error"]))
         return {"ok": True, "state": answer["state"]}

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Retry = Literal["yes", "same", "no"]
 """``yes``: safe at once. ``same``: only the identical request with the same ``request_id``. ``no``: not as it is."""
@@ -585,6 +585,9 @@ class GatewayFault(Exception):
 
     retry_after_s: int = 0
     """Seconds after which trying again is worth while; 0 where time changes nothing."""
+
+    evidence: tuple[Any, ...] = ()
+    """What the rules compared (``exchange.ports.Proof``); journaled with the refusal."""
 
     received: bytes = b""
     """What had come of a body that could not be taken whole, up to the size limit; for the journal."""

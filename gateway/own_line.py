@@ -7,8 +7,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from gateway.settings import Listener, Settings
+if TYPE_CHECKING:
+    from gateway.settings import Listener, Settings
 
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, never bound
 

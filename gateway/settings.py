@@ -138,16 +138,61 @@ class Breaker(_Part):
     pause_s_max: float = Field(120, gt=0, le=3600, description="暂停的上限")
 
 
+_NEEDED_BY = {
+    "tif": ("tif_paasid", "tif_secret"),
+    "api-headers": ("api_access_key", "api_secret_key"),
+    "api-key": ("apikey",),
+    "oauth-sm": ("oauth.token_url", "oauth.client_id", "oauth.client_secret", "oauth.username", "oauth.password"),
+    "gm": ("sm.private_key", "sm.app_id", "sm.app_secret"),
+}
+"""What a way to a province cannot do without."""
+
+
+class OAuth(_Part):
+    """Where the token of ``oauth-sm`` comes from."""
+
+    token_url: str = Field("", description="令牌服务的完整地址")
+    client_id: str = ""
+    client_secret: Secret = SecretStr("")
+    username: str = ""
+    password: Secret = SecretStr("")
+    scope: str = ""
+
+
+class Sm(_Part):
+    """Keys of sealed messages: ``oauth-sm`` and ``gm``."""
+
+    private_key: Secret = Field(SecretStr(""), description="本机构的 SM2 私钥，十六进制或 Base64；空则 oauth-sm 不加密")
+    platform_public_key: str = Field("", description="平台的 SM2 公钥，用来验签；空则不验签")
+    sm4_key: Secret = Field(SecretStr(""), description="oauth-sm 的 SM4 密钥，16 个字符；空则用 client_id")
+    sealed_answers: bool = Field(True, description="oauth-sm 的答复是否加密")
+    app_id: str = Field("", description="gm 的 appId")
+    app_secret: Secret = Field(SecretStr(""), description="gm 的 appSecret")
+
+
 class Platform(_Part):
     """The way to the province."""
 
     province: str = Field("national", description="mappings/provinces/ 下的目录名")
     url: str = Field("http://127.0.0.1:8090", description="平台地址")
-    signing: Literal["plain", "tif"] = Field("plain", description="plain 前置机；tif 广东、河北的 x-tif 签名")
+    signing: Literal["plain", "tif", "api-headers", "api-key", "oauth-sm", "gm"] = Field(
+        "plain",
+        description="plain 前置机；tif 广东、河北；api-headers 湖南、江西、江苏；api-key 内蒙古；"
+        "oauth-sm 吉林；gm 电子处方的国密报文",
+    )
     tif_paasid: str = ""
     tif_secret: Secret = SecretStr("")
+    api_access_key: str = Field("", description="api-headers 的 _api_access_key")
+    api_secret_key: Secret = Field(SecretStr(""), description="api-headers 的密钥，不随请求发送")
+    api_version: str = Field("1.0.0", description="api-headers 的 _api_version")
+    apikey: Secret = Field(SecretStr(""), description="api-key 的密钥，放在请求头里")
+    apikey_header: str = Field("apikey", description="api-key 的请求头名称")
+    oauth: OAuth = OAuth()
+    sm: Sm = Sm()
     infno_in_url: bool | None = Field(
-        None, description="真：地址后加 /<infno>；假：全部发往 url；不设：tif，或 url 没有路径时为真"
+        None,
+        description="真：地址后加 /<infno>；假：全部发往 url；不设：tif、api-headers（地址不以 callService 结尾时），"
+        "或 url 没有路径时为真",
     )
     paths: dict[str, str] = Field(default_factory=dict, description="按交易指定路径（河北）")
     connect_timeout_s: float = Field(5, gt=0, le=60)
@@ -173,7 +218,19 @@ class Platform(_Part):
         """Front machines are called at one path (``.../callService``); a bare host has a path per transaction."""
         if self.infno_in_url is not None:
             return self.infno_in_url
-        return self.signing == "tif" or not urlsplit(self.url).path
+        path = urlsplit(self.url).path
+        if self.signing == "api-headers":
+            return not path.endswith("/callService")
+        return self.signing == "tif" or not path
+
+    @property
+    def account_and_secret(self) -> tuple[str, SecretStr]:
+        """What the configured way signs with; empty where it needs none."""
+        return {
+            "tif": (self.tif_paasid, self.tif_secret),
+            "api-headers": (self.api_access_key, self.api_secret_key),
+            "api-key": ("", self.apikey),
+        }.get(self.signing, ("", SecretStr("")))
 
     @property
     def send_s_max(self) -> float:
@@ -197,8 +254,12 @@ class Platform(_Part):
 
     @model_validator(mode="after")
     def _signing_has_keys(self) -> Self:
-        if self.signing == "tif" and not (self.tif_paasid and self.tif_secret.get_secret_value()):
-            raise ValueError("signing = tif 需要 tif_paasid 与 tif_secret")
+        for name in _NEEDED_BY.get(self.signing, ()):
+            value: Any = self
+            for part in name.split("."):
+                value = getattr(value, part)
+            if not (value.get_secret_value() if isinstance(value, SecretStr) else value):
+                raise ValueError(f"signing = {self.signing} 需要 {' 与 '.join(_NEEDED_BY[self.signing])}")
         return self
 
 
@@ -486,7 +547,17 @@ class Settings(BaseSettings):
         return env_settings, TomlConfigSettingsSource(settings_cls)
 
 
-SECRET_FIELDS = ("tif_secret", "password", "api_key")
+SECRET_FIELDS = (
+    "tif_secret",
+    "api_secret_key",
+    "apikey",
+    "client_secret",
+    "private_key",
+    "sm4_key",
+    "app_secret",
+    "password",
+    "api_key",
+)
 
 
 def _plain_secrets(document: Any, path: str = "") -> list[str]:

@@ -82,7 +82,17 @@ def test_as_it_stands_it_refuses_to_start_and_says_what_to_set() -> None:
 
 
 def test_its_examples_are_a_production_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("tif.secret", "his.password"):
+    for name in (
+        "tif.secret",
+        "api.secret",
+        "apikey.secret",
+        "oauth.secret",
+        "oauth.password",
+        "sm2.key",
+        "sm4.key",
+        "app.secret",
+        "his.password",
+    ):
         (tmp_path / name).write_text("secret\n", encoding="utf-8")
     monkeypatch.setenv("YIBAO_LIS_KEY", "key")
     text = "\n".join(re.sub("^#: ", "", line) for line in LINES).replace("file:/etc/yibao/", f"file:{tmp_path}/")

@@ -137,8 +137,8 @@ def test_a_gzip_bomb_never_unfolds() -> None:
 @pytest.mark.parametrize(
     ("body", "encoding"),
     [
-        (gzip.compress(b"abc")[:-1], "gzip"),
-        (gzip.compress(b"abc") + b"junk", "gzip"),
+        (gzip.compress(b"abc", mtime=0)[:-1], "gzip"),
+        (gzip.compress(b"abc", mtime=0) + b"junk", "gzip"),
         (b"plain", "gzip"),
         (zlib.compress(b"abc"), "deflate"),
         (b"abc", "br"),

@@ -20,6 +20,7 @@ READ_ERRORS = (OSError, HTTPError, http.client.HTTPException, ValueError)
 _CHUNK_BYTES = 64 * 1024
 _REFUSAL_BYTES_MAX = 64 * 1024
 _REFUSAL_CODES = {"401", "403"}
+_TOKEN_ERRORS = {"invalid_token", "invalid_client", "invalid_grant", "unauthorized", "insufficient_scope"}
 _FRAMING = {"content-encoding", "content-length", "transfer-encoding"}
 _KNOWN_ENCODINGS = {"", "identity", "gzip", "x-gzip", "deflate"}
 
@@ -140,9 +141,18 @@ def _raise_refusal(status: int, body: bytes) -> None:
     refusal = _refusal(body)
     if refusal:
         raise Rejected(_refusal_text(status, refusal))
+    error = _object(body).get("error")
+    if isinstance(error, str) and error in _TOKEN_ERRORS and "infcode" not in _object(body):
+        raise Rejected(f"平台前置网关拒绝（HTTP {status}）：令牌无效（{error}）")  # RFC 6750: checked before all else
 
 
 def _refusal(body: bytes) -> Mapping[str, Any] | None:
+    value = _object(body)
+    return value if "code" in value and "infcode" not in value else None
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    """The JSON object in ``body``; empty when there is none."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
@@ -150,8 +160,8 @@ def _refusal(body: bytes) -> Mapping[str, Any] | None:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) and "code" in value and "infcode" not in value else None
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _refusal_text(status: int, refusal: Mapping[str, Any]) -> str:

@@ -1,50 +1,34 @@
-"""The way to a province over HTTP: the national JSON envelope by POST, signed by headers.
+"""The way to a province over HTTP: the national JSON envelope by POST, signed by headers, sealed where asked for.
 
-What decides is whether a byte may have left. Connecting is a step of its own, so everything until the connection
-stands is ``NotSent``; from the first byte of the request on, everything but a whole answer is ``NoAnswer``.
+What decides is whether a byte may have left (``_post.py``). What precedes the post (a token, a signature, a sealed
+body) fails as ``NotSent``; an answer that cannot be opened or verified is ``NoAnswer``, never a success.
 """
 
 from __future__ import annotations
 
-import ssl
-import time
-from collections.abc import Mapping
-from functools import partial
-from http.client import HTTPResponse as PlainResponse
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from urllib3.exceptions import LocationParseError
-from urllib3.util import Url, parse_url
-
-from adapters.settlement._answer import READ_ERRORS, headers_of, judge, keep_alive_s, refused_certificate, why
-from adapters.settlement._deadline import Deadline, TimedSocket, paced
-from adapters.settlement._line import Line, Lines
-from adapters.settlement.signing import Signer
+from adapters.settlement._post import HttpPost
+from adapters.settlement.signing import Sealer, Signer
 from gateway.exchange.ports import NoAnswer, NotSent, PlatformAnswer, PlatformRequest, Rejected
-
-MIB = 1024 * 1024
 
 
 class HttpJsonPlatform:
-    """Sends each request once over pooled HTTP/1.1 connections. No retry, no redirect, no proxy.
+    """Sends each request once.
 
     Args:
         base_url: http or https address of the province, without the transaction.
         signer: adds the headers that the province checks.
-        connect_timeout_s: for the TCP connect (to each address of the name) and again for the TLS handshake.
-        read_timeout_s: from the first byte sent to the last byte of the answer, however it drips.
-        answer_bytes_max: larger answers are not taken; counted after unpacking.
-        pool_size: requests at the same time; the next one waits up to ``connect_timeout_s``, then is not sent.
-        idle_s_max: a connection that was idle for longer is not used again. Servers close theirs after 5 s or more;
-            a request written into a closing connection would be in doubt for nothing. 0: one connection per request.
+        sealer: writes the journal's bytes as the province wants to read them, and reads its answers back; None: as
+            they are.
         url_per_infno: add ``/{infno}`` to ``base_url``.
         content_type: as the province wants it; the body is UTF-8 JSON in any case.
-        ca_file: PEM of the certificate authorities to trust instead of the system's.
-        client_cert, client_key, client_key_password: PEM files for a province that asks for a certificate.
         paths: transaction -> path below ``base_url``, for provinces with a path per service; goes before
             ``url_per_infno``.
+        on_rejected: called when the front gateway refused, for instance to forget a token.
+        line: the other keyword arguments of :class:`HttpPost`.
 
     Raises:
         ValueError: an address or certificate that cannot work, with the reason in Chinese.
@@ -55,32 +39,23 @@ class HttpJsonPlatform:
         base_url: str,
         signer: Signer,
         *,
-        connect_timeout_s: float = 5,
-        read_timeout_s: float = 60,
-        answer_bytes_max: int = 64 * MIB,
-        pool_size: int = 32,
-        idle_s_max: float = 4,
+        sealer: Sealer | None = None,
         url_per_infno: bool = False,
         content_type: str = "application/json; charset=utf-8",
-        ca_file: Path | None = None,
-        client_cert: Path | None = None,
-        client_key: Path | None = None,
-        client_key_password: str = "",
         paths: Mapping[str, str] | None = None,
+        on_rejected: Callable[[], None] | None = None,
+        **line: Any,
     ) -> None:
         if not (content_type.isascii() and content_type.isprintable()):
             raise ValueError(f"Content-Type 含非法字符：{content_type!r}")
-        url = _checked(base_url)
-        tls = _tls(ca_file, client_cert, client_key, client_key_password) if url.scheme == "https" else None
-        self._lines = Lines(url, tls, connect_timeout_s=connect_timeout_s, idle_s_max=idle_s_max, size=pool_size)
-        self._base = (url.path or "").rstrip("/")
+        self._line = HttpPost(base_url, **line)
         self._paths = {
             infno: quote(path.lstrip("/"), safe="/%:@!$&'()*+,;=~?") for infno, path in (paths or {}).items()
         }
         self._url_per_infno = url_per_infno
         self._signer = signer
-        self._read_timeout_s = read_timeout_s
-        self._answer_bytes_max = answer_bytes_max
+        self._sealer = sealer
+        self._on_rejected = on_rejected
         self._headers = {
             "Content-Type": content_type,
             "Accept": "*/*",
@@ -89,119 +64,50 @@ class HttpJsonPlatform:
         }
 
     def send(self, request: PlatformRequest) -> PlatformAnswer:
-        """Send once. The body goes out byte for byte.
+        """Send once. Without a sealer the body goes out byte for byte.
 
         Raises:
-            NotSent: no connection, or no longer this node's; nothing left this machine.
+            NotSent: no connection, no token, or no longer this node's; nothing left this machine.
             Rejected: refused in front of the platform; not executed.
-            NoAnswer: bytes may have left and no whole answer came back.
+            NoAnswer: bytes may have left and no whole answer came back that can be trusted.
         """
-        with self._lines.lend() as line:
-            request.check_mine()
-            started = time.monotonic()
-            answer = self._exchange(line, request, Deadline(request.read_timeout_s or self._read_timeout_s))
-            return PlatformAnswer(200, answer[0], answer[1], time.monotonic() - started)
+        body = self._sealed(request)
+        headers = {**self._headers, **self._signer.headers(request.infno, body)}
+        try:
+            answer = self._line.post(self.path_of(request.infno), headers, body, request)
+        except Rejected:
+            if self._on_rejected:
+                self._on_rejected()
+            raise
+        return PlatformAnswer(200, answer.headers, self._opened(request, answer.body), answer.elapsed_s)
 
     def reachable(self, timeout_s: float) -> bool:
         """Whether TCP and TLS can be set up now; nothing is sent."""
-        try:
-            self._lines.open(timeout_s).close()
-        except NotSent:
-            return False
-        return True
+        return self._line.reachable(timeout_s)
 
     def close(self) -> None:
         """Close idle connections and refuse new requests; running ones end."""
-        self._lines.close()
+        self._line.close()
 
     def path_of(self, infno: str) -> str:
         """The path that a transaction is posted to."""
+        base = self._line.base_path
         if infno in self._paths:
-            return f"{self._base}/{self._paths[infno]}"
-        return f"{self._base}/{quote(infno, safe='')}" if self._url_per_infno else self._base or "/"
+            return f"{base}/{self._paths[infno]}"
+        return f"{base}/{quote(infno, safe='')}" if self._url_per_infno else base or "/"
 
-    def _exchange(self, line: Line, request: PlatformRequest, deadline: Deadline) -> tuple[dict[str, str], bytes]:
+    def _sealed(self, request: PlatformRequest) -> bytes:
+        if self._sealer is None:
+            return request.body
         try:
-            broken = self._write(line, request, deadline)
-            headers, body = self._read(line, deadline)
-        except READ_ERRORS as error:
-            alert = "" if line.reused else refused_certificate(error)
-            if alert:
-                raise Rejected(f"平台拒绝了本机的客户端证书：{alert}") from error
-            raise NoAnswer(why(error, deadline.seconds)) from error
-        if broken:
-            raise NoAnswer(why(broken, deadline.seconds)) from broken
-        return headers, body
+            return self._sealer.seal(request.body)
+        except ValueError as error:
+            raise NotSent(f"报文无法按平台要求加密签名，没有发出：{error}") from error
 
-    def _write(self, line: Line, request: PlatformRequest, deadline: Deadline) -> OSError | None:
-        """Write the request; a line that broke on the way is returned, since a refusal may still stand in it."""
-        connection = line.http
-        sock = connection.sock
-        headers = {
-            **self._headers,
-            **self._signer.headers(request.infno, request.body),
-            "Content-Length": str(len(request.body)),
-        }
-        connection.timeout = deadline.seconds
+    def _opened(self, request: PlatformRequest, answer: bytes) -> bytes:
+        if self._sealer is None:
+            return answer
         try:
-            connection.request(
-                "POST",
-                self.path_of(request.infno),
-                body=paced(request.body, sock, deadline),  # type: ignore[arg-type]  # pieces of any buffer will do
-                headers=headers,
-                preload_content=False,
-            )
-        except (BrokenPipeError, ConnectionResetError, ssl.SSLError) as error:
-            return error
-        return None
-
-    def _read(self, line: Line, deadline: Deadline) -> tuple[dict[str, str], bytes]:
-        """The answer by the platform. The line is reusable after it only if nothing is left in it."""
-        connection = line.http
-        timed = TimedSocket(connection.sock, deadline)
-        make: Any = partial(_response_on, timed)
-        connection.response_class = make
-        try:
-            response = connection.getresponse()
-            try:
-                body = judge(response, self._answer_bytes_max)
-                line.kept_by_peer_s = keep_alive_s(response)
-            finally:
-                response.close()
-        finally:
-            timed.reader.close()
-        line.reusable = connection.sock is not None and not timed.reader.leftover and line.http.is_connected
-        return headers_of(response), body
-
-
-def _response_on(timed: TimedSocket, _sock: object, **options: Any) -> PlainResponse:
-    return PlainResponse(timed, **options)  # type: ignore[arg-type]  # all it needs of a socket is makefile
-
-
-def _checked(base_url: str) -> Url:
-    try:
-        url = parse_url(base_url)
-    except LocationParseError:
-        raise ValueError(f"平台地址无法解析：{base_url}") from None
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ValueError(f"平台地址必须以 http:// 或 https:// 开头并含主机名：{base_url}")
-    if url.auth or url.query or url.fragment:
-        raise ValueError("平台地址不能含用户名、? 或 #")
-    return url
-
-
-def _tls(ca_file: Path | None, cert: Path | None, key: Path | None, password: str) -> ssl.SSLContext:
-    """A verifying context. Raises ValueError that names the file which cannot be used."""
-    try:
-        context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
-    except OSError as error:
-        raise ValueError(f"CA 证书文件无法使用：{ca_file}（{error.strerror or error}）") from error
-    if key and not cert:
-        raise ValueError("配置了客户端私钥却没有客户端证书")
-    if cert:
-        try:
-            # a password is always given: without one OpenSSL would ask at the terminal and wait
-            context.load_cert_chain(cert, key, password=lambda: password)
-        except OSError as error:
-            raise ValueError(f"客户端证书或私钥无法使用：{cert}、{key or cert}（{error.strerror or error}）") from error
-    return context
+            return self._sealer.open(request.body, answer)
+        except ValueError as error:
+            raise NoAnswer(f"平台的答复不可信：{error}") from error

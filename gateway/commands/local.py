@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import urllib.error
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from gateway.commands.terminal import Failed, system_reason
 from gateway.own_line import HttpAnswer, admin_of, request, trusting, url_of
-from gateway.settings import Listener
+
+if TYPE_CHECKING:
+    from gateway.settings import Listener
 
 __all__ = ["HttpAnswer", "admin_of", "ask", "url_of"]
 

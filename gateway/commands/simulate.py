@@ -12,7 +12,7 @@ import typer
 from gateway.commands.terminal import ConfigOption, Failed, Misused, config_path, explain, say
 
 if TYPE_CHECKING:
-    from gateway.simulator import TifSigning
+    from gateway.simulator import Signing
 
 WAIT_S: Final = 0.5
 """A wait without a limit would keep signals from being handled on Windows."""
@@ -23,9 +23,11 @@ def simulate(
     host: Annotated[str, typer.Option(help="监听地址。")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="监听端口，0 为任一空闲端口。", min=0, max=65535)] = 8090,
     seed: Annotated[int | None, typer.Option(help="固定它所虚构的一切，包括编号。")] = None,
-    signing: Annotated[str, typer.Option(help="plain 或 tif。", metavar="plain|tif")] = "plain",
-    tif_paasid: Annotated[str, typer.Option(help="tif 的账号。")] = "",
-    tif_secret: Annotated[str, typer.Option(help="tif 的密钥；不给则取配置文件。")] = "",
+    signing: Annotated[
+        str, typer.Option(help="与网关的 platform.signing 相同。", metavar="plain|tif|api-headers|api-key")
+    ] = "plain",
+    account: Annotated[str, typer.Option("--account", "--tif-paasid", help="账号；不给则取配置文件。")] = "",
+    secret: Annotated[str, typer.Option("--secret", "--tif-secret", help="密钥；不给则取配置文件。")] = "",
     institution: Annotated[list[str] | None, typer.Option(metavar="CODE=NAME", help="只接受这些机构；可重复。")] = None,
     require_sign_in: Annotated[bool, typer.Option("--require-sign-in", help="拒绝没有有效签到的请求。")] = False,
     discharge_first: Annotated[bool, typer.Option("--discharge-first", help="出院登记前拒绝出院结算。")] = False,
@@ -35,13 +37,14 @@ def simulate(
     from gateway.commands.simulate_lines import TalkingSimulator
     from gateway.mappings import data_root
     from gateway.simulator import serve
+    from gateway.simulator.signature import KINDS
 
-    if signing not in ("plain", "tif"):
-        raise Misused(f"--signing 只能是 plain 或 tif，现为 {signing}")
+    if signing not in KINDS:
+        raise Misused(f"--signing 只能是 {'、'.join(KINDS)}，现为 {signing}")
     platform = TalkingSimulator(
         data_root() / "mappings",
         institutions=_institutions(institution or []),
-        signing=_tif(tif_paasid, tif_secret, config_path(context, config)) if signing == "tif" else None,
+        signing=_signing(signing, account, secret, config_path(context, config)),
         seed=seed,
         require_sign_in=require_sign_in,
         discharge_first=discharge_first,
@@ -55,17 +58,18 @@ def simulate(
     server.close()
 
 
-def _tif(paasid: str, secret: str, config: Path | None) -> TifSigning:
+def _signing(kind: str, account: str, secret: str, config: Path | None) -> Signing | None:
     """Account and secret as given, else those the gateway is configured with."""
     from gateway.settings import read_settings
-    from gateway.simulator import TifSigning
+    from gateway.simulator.signature import signing_of
 
-    if not (paasid and secret) and config is not None:
-        platform = read_settings(config).platform
-        paasid, secret = paasid or platform.tif_paasid, secret or platform.tif_secret.get_secret_value()
-    if not (paasid and secret):
-        raise Misused("--signing tif 需要 --tif-paasid 与 --tif-secret，或含有它们的 --config")
-    return TifSigning({paasid: secret})
+    if kind != "plain" and not secret and config is not None:
+        configured = read_settings(config).platform.account_and_secret
+        account, secret = account or configured[0], configured[1].get_secret_value()
+    try:
+        return signing_of(kind, account, secret)
+    except ValueError as error:
+        raise Misused(f"--signing {error}：--account 与 --secret，或含有它们的 --config") from None
 
 
 def _institutions(given: list[str]) -> dict[str, str]:

@@ -191,13 +191,15 @@ def _done(given: Settings, operation: str, arguments: Mapping[str, Any]) -> None
 @contextmanager
 def _desk(given: Settings) -> Iterator[Desk]:
     """The desk of the running gateway where it alone may write (SQLite), else one of our own on the store."""
-    from gateway import clock, console_token_file
+    from gateway import clock, console_token_file, logs
     from gateway.app import sign_in_policy
     from gateway.commands.local import admin_of, ask
     from gateway.console.lines import DeskLine
     from gateway.console_desk import ConsoleDesk
     from gateway.store import open_configured
 
+    # what is kept in the operator log is told to the log too, and standard output belongs to the result
+    logs.configure(given.log.level, given.log.format, given.log.file)
     token = console_token_file.read(given.store.url)
     if token:
         try:

@@ -10,6 +10,7 @@ from typing import Any
 
 from gateway.contract.jsontext import loads
 from gateway.demo.compare import Recorded
+from gateway.exchange.exchange import OURSELVES
 from gateway.exchange.ports import Exchange, Journal, Query
 from gateway.protect import source_of
 from gateway.store import open_store
@@ -47,6 +48,20 @@ def read_journal(url: str, node: str, keys: str, request_ids: Iterable[str]) -> 
             for row in store.journal.search(Query(request_id=request_id))
         ]
         return [_recorded(store.journal, row) for row in sorted(rows, key=lambda row: row.id)]
+    finally:
+        store.close()
+
+
+def read_own(url: str, node: str, keys: str) -> set[str]:
+    """Numbers of what the gateway asked the platform on its own.
+
+    Raises:
+        StoreError: the store cannot be opened.
+        JournalUnavailable: a row cannot be read.
+    """
+    store = open_store(url, node=node, read_only=True, keys=source_of(keys))
+    try:
+        return {row.msgid or "" for row in store.journal.search(Query(client=OURSELVES.name, limit=1000))}
     finally:
         store.close()
 

@@ -7,7 +7,7 @@ import socket
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,7 @@ FOLDER: Final = Path("var/demo")
 PREVIOUS: Final = "previous"
 _LOCK: Final = "demo.lock"
 _ADDRESS, _PLATFORM = "listen.exchange.address", "platform.url"
+_CONSOLE = "console.listen.address"
 _STORE, _LOG, _KEYS = "store.url", "log.file", "protect.keys"
 _KEY_FILE: Final = "keys.toml"
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, never bound
@@ -45,6 +46,8 @@ class Place:
     gateway_url: str
     admin_url: str
     simulator_url: str
+    console_url: str
+    """Empty when the configuration has no console."""
     store_url: str
     keys: str
     log_file: Path | None
@@ -75,14 +78,15 @@ def find_place(config: Path | None) -> Iterator[Place]:
         folder = _folder(held, notes)
         platform_url = _platform_url(settings, fixed, notes)
         listener = _listener(settings, fixed, notes, besides=urlsplit(platform_url).port or 80)
+        console = _console(settings, fixed, notes, besides=(listener.port, urlsplit(platform_url).port or 80))
         store_url = settings.store.url if _STORE in fixed else _store_url(settings, folder / "yibao.db")
         log_file = settings.log.file if _LOG in fixed else _log_file(settings, folder / "yibao.log")
         keys = settings.protect.keys if _KEYS in fixed else _keys(settings, folder / _KEY_FILE)
         wanted = {_ADDRESS: listener.address, _PLATFORM: platform_url, _STORE: store_url, _LOG: str(log_file or ""),
-                  _KEYS: keys}  # fmt: skip
+                  _KEYS: keys, _CONSOLE: console.address}  # fmt: skip
         configured = {_ADDRESS: settings.listen.exchange.address, _PLATFORM: settings.platform.url,
                       _STORE: settings.store.url, _LOG: str(settings.log.file or ""),
-                      _KEYS: settings.protect.keys}  # fmt: skip
+                      _KEYS: settings.protect.keys, _CONSOLE: settings.console.listen.address}  # fmt: skip
         yield Place(
             folder=folder,
             config=path,
@@ -91,6 +95,7 @@ def find_place(config: Path | None) -> Iterator[Place]:
             gateway_url=_url(listener),
             admin_url=_url(settings.listen.admin or listener),
             simulator_url=f"http://{urlsplit(platform_url).netloc}",
+            console_url=_url(console) if settings.console.enabled else "",
             store_url=store_url,
             keys=keys,
             log_file=log_file,
@@ -118,7 +123,7 @@ def _fixed(path: Path) -> set[str]:
     given = [name for name, source in sources(path).items() if source.startswith("environment")]
     return {
         name
-        for name in (_ADDRESS, _PLATFORM, _STORE, _LOG, _KEYS)
+        for name in (_ADDRESS, _PLATFORM, _STORE, _LOG, _KEYS, _CONSOLE)
         if any(name == one or name.startswith(f"{one}.") for one in given)
     }
 
@@ -201,7 +206,9 @@ def _put_aside(folder: Path, notes: list[str]) -> None:
         shutil.rmtree(aside)
     aside.mkdir()
     for path in old:
-        path.rename(aside / path.name)
+        # the files beside a database may go away by themselves when its last reader does
+        with suppress(FileNotFoundError):
+            path.rename(aside / path.name)
     notes.append(f"上次演示的数据已移到 {FOLDER / PREVIOUS}" + ("，更早的一份已删除" if replaced else ""))
 
 
@@ -222,6 +229,14 @@ def _listener(settings: Settings, fixed: set[str], notes: list[str], *, besides:
     if _is_free(listener.host, listener.port) and listener.port != besides:
         return listener
     free = _another(listener.host, listener.port, _ADDRESS, fixed, notes, what="网关", besides=besides)
+    return Listener(address=_netloc(listener.host, free))
+
+
+def _console(settings: Settings, fixed: set[str], notes: list[str], *, besides: tuple[int, ...]) -> Listener:
+    listener = settings.console.listen
+    if not settings.console.enabled or (_is_free(listener.host, listener.port) and listener.port not in besides):
+        return listener
+    free = _another(listener.host, listener.port, _CONSOLE, fixed, notes, what="控制台", besides=besides[0])
     return Listener(address=_netloc(listener.host, free))
 
 

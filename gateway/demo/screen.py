@@ -21,6 +21,7 @@ from rich.text import Text
 from gateway.demo.books import Node
 from gateway.demo.compare import NOT_ASKED, Check
 from gateway.demo.place import Place
+from gateway.demo.staff import STAFF
 
 PIPE_WIDTH: Final = 120
 """Columns when nobody watches and nothing else says how wide it may be."""
@@ -89,8 +90,8 @@ class Screen:
         if wrong:
             self._console.print(_difference_table(wrong))
 
-    def where_to_look(self, place: Place, mdtrt_id: str, *, keep: bool) -> None:
-        """Addresses and commands."""
+    def where_to_look(self, place: Place, mdtrt_id: str, password: str, *, keep: bool) -> None:
+        """Addresses and commands; ``password`` of the console's people, empty where they were there before."""
         gateway, simulator = place.gateway_url, place.simulator_url
         command = f"{_command()} --config {_near(place.config)} journal search" + (
             f" --mdtrt-id {mdtrt_id}" if mdtrt_id else ""
@@ -104,6 +105,8 @@ class Screen:
             "住院类型化服务": f"{gateway}/soap/inpatient?wsdl",
             "字符串服务": f"{gateway}/soap/exchange?wsdl",
             "JSON 接口": f"{gateway}/api/v1/openapi.json",
+            "控制台": f"{place.console_url}/" if place.console_url else "未启用",
+            "控制台登录": _staff(password),
             "状态与指标": f"{place.admin_url}/readyz  {place.admin_url}/metrics",
             "模拟平台": f"{simulator}/  账簿 {simulator}/_sim/ledger",
             "日志文件": _near(place.log_file) if place.log_file else "网关的标准错误",
@@ -114,6 +117,14 @@ class Screen:
         self.heading("看哪里" if keep else "看哪里（地址在保持运行时可用）")
         for name, value in rows.items():
             self.say(f"  {set_cell_size(name, 16)}{value}")
+
+
+def _staff(password: str) -> str:
+    if not password:
+        return "沿用存储中已有的用户（yibao users list）"
+    titles = {"it": "信息科", "insurance": "医保办", "auditor": "审计"}
+    names = "、".join(f"{name}（{titles[role]}）" for name, _, role in STAFF if role in titles)
+    return f"用户 {names} 等，密码都是 {password}"
 
 
 def _command() -> str:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Final
 
 from gateway import clock
 from gateway.demo.books import child
 from gateway.demo.compare import Check, Received, compare
-from gateway.demo.evidence import fetch, read_journal, read_ledger
+from gateway.demo.evidence import fetch, read_journal, read_ledger, read_own
 from gateway.demo.place import DemoError, Place, find_place
 from gateway.demo.processes import LOOK_EVERY_S, Ended, Interrupts, Processes, Said
 from gateway.demo.screen import DIFFERS, EQUAL, Screen
+from gateway.demo.staff import hire
 from gateway.exchange.ports import JournalUnavailable
+from gateway.protect.keyring import KeyringError
 from gateway.settings import SettingsError
 from gateway.store import StoreError
 
 START_S_MAX: Final = 60
 STORY_S_MAX: Final = 120
+QUIET_S_MAX: Final = 10
 LOOK_FOR_READY_EVERY_S: Final = 0.05
 INTERRUPTED: Final = 130
 """Exit code of a program that Ctrl-C ended, by custom."""
@@ -52,6 +55,7 @@ class _Demo:
         self._place = place
         self._processes = processes
         self._begun = time.monotonic()
+        self._password = ""
 
     def run(self, *, keep: bool) -> int:
         self._screen.say("医保接口网关演示：模拟平台、网关、客户端各为一个进程，经 SOAP 走完住院与门诊。", "bold")
@@ -61,7 +65,7 @@ class _Demo:
         told = self._tell_story()
         passed = self._prove(told)
         mdtrt_id = next(filter(None, map(_admitted, told)), "")
-        self._screen.where_to_look(self._place, mdtrt_id, keep=keep)
+        self._screen.where_to_look(self._place, mdtrt_id, self._password, keep=keep)
         if keep:
             return self._serve(0 if passed else 1)
         return 0 if passed else 1
@@ -72,20 +76,30 @@ class _Demo:
         place, platform = self._place, self._place.settings.platform
         host, _, port = place.simulator_url.removeprefix("http://").rpartition(":")
         arguments = ["--host", host.strip("[]"), "--port", port, "--mappings", str(place.mappings)]
-        if platform.signing == "tif":
-            secret = platform.tif_secret.get_secret_value()
-            arguments += ["--signing", "tif", "--tif-paasid", platform.tif_paasid, "--tif-secret", secret]
+        if place.console_url:
+            self._password = self._hired()
+        if platform.signing != "plain":
+            account, secret = platform.account_and_secret
+            arguments += ["--signing", platform.signing, "--account", account, "--secret", secret.get_secret_value()]
         simulator = self._processes.start(SIMULATOR, ["gateway.simulator", *arguments])
         environment = {"YIBAO_CONFIG": str(place.config), **place.environment}
         gateway = self._processes.start(GATEWAY, ["gateway.cli", "serve"], environment)
         # the simulator first: the gateway remembers for some seconds that its platform was not there
         self._wait_for(SIMULATOR, lambda: bool(read_ledger(place.simulator_url)))
         self._wait_for(GATEWAY, lambda: json.loads(fetch(f"{place.admin_url}/readyz"))["ready"] is True)
+        if place.console_url:
+            self._wait_for(GATEWAY, lambda: json.loads(fetch(f"{place.console_url}/healthz"))["alive"] is True)
         self._screen.say(
             f"模拟平台 {place.simulator_url}（进程 {simulator}）、网关 {place.gateway_url}（进程 {gateway}）就绪，"
             f"用时 {time.monotonic() - self._begun:.1f} 秒。",
             "dim",
         )
+
+    def _hired(self) -> str:
+        try:
+            return hire(self._place)
+        except (StoreError, KeyringError) as error:
+            raise DemoError(f"演示没有开始：{error}") from None
 
     def _wait_for(self, name: str, ready: Callable[[], bool]) -> None:
         """Until ``ready`` says so; raises DemoError when a process ends first or it takes too long."""
@@ -157,9 +171,21 @@ class _Demo:
 
     def _compare(self, told: list[dict[str, Any]]) -> list[Check]:
         place = self._place
-        received = [Received.read(line) for line in told]
+        received = [Received.read(line) for line in told if line["request_id"]]
+        ledger, own = self._all_is_quiet({one.msgid for one in received})
         recorded = read_journal(place.store_url, place.settings.node, place.keys, (one.request_id for one in received))
-        return compare(received, recorded, read_ledger(place.simulator_url))
+        return compare(received, recorded, ledger, own)
+
+    def _all_is_quiet(self, told: Collection[str]) -> tuple[dict[str, Any], set[str]]:
+        """The ledger, and which of its requests the gateway sent on its own (5201, 5202), once all of them are recorded."""
+        place = self._place
+        deadline = time.monotonic() + QUIET_S_MAX
+        while True:
+            ledger = read_ledger(place.simulator_url)
+            own = read_own(place.store_url, place.settings.node, place.keys)
+            if ledger["requests"].keys() <= {*told, *own} or time.monotonic() > deadline:
+                return ledger, own
+            self._processes.wait(LOOK_EVERY_S)
 
     # -------------------------------------------------------------- serve
 

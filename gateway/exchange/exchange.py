@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -23,6 +23,7 @@ from gateway.contract.envelope import (
     write_request,
 )
 from gateway.contract.interface import Interface
+from gateway.contract.jsontext import dumps
 from gateway.contract.model import Problem, Transaction
 from gateway.exchange.call import Call, Client, Reply
 from gateway.exchange.content import business_keys, content_hash, content_key, visit_keys
@@ -56,6 +57,7 @@ from gateway.exchange.ports import (
 )
 from gateway.exchange.sign_in import SIGN_IN, SignIns, with_workstation
 from gateway.exchange.states import FREE, UNRESOLVED
+from gateway.exchange.stay_rules import NO_RULES, UNRULED, Ask, InFlight, Rules, Ruling, stay_facts
 from gateway.faults import (
     CONTENT_WRONG,
     ESCALATED,
@@ -78,6 +80,7 @@ from gateway.faults import (
     Refused,
     Unreadable,
 )
+from gateway.stays.ports import StayChanged
 
 log = structlog.get_logger(__name__)
 
@@ -87,6 +90,10 @@ Clock = Callable[[], datetime]
 TWIN_WAIT_S = 30.0
 LOST_COMMIT_LOOKS = 60
 """Looks for an intent whose commit got no answer: a database that was cut off may still complete it."""
+JUDGED_MAX = 50
+"""Times that a call is judged anew because a twin or the ward was faster; then it is told to come again."""
+OURSELVES = Client("gateway")
+"""Stands in the journal for what the gateway itself asks in the course of a call."""
 READ_TRIES = 2
 """A query changes nothing, so one lost answer is asked for once more by the gateway itself."""
 PROBLEMS_IN_TEXT_MAX = 20
@@ -134,6 +141,10 @@ class _Case:
     visits: tuple[str, ...]
     """Business keys it takes, its own first; empty for a read."""
     allowance: Allowance
+    ruling: Ruling = UNRULED
+    """What the rules made of it."""
+    anew: bool = False
+    """To be sent although the same is in force: that no longer does what it says."""
 
     @property
     def request_id(self) -> str | None:
@@ -157,6 +168,7 @@ class Exchange:
         monotonic: seconds that no clock step changes.
         still_mine: asked right before the first byte: whether what was begun under a registration may still be sent.
         reached: told the name of each boundary of the way and the infno (tests kill the process there).
+        rules: asked before anything is intended.
     """
 
     def __init__(
@@ -180,8 +192,10 @@ class Exchange:
         monotonic: Callable[[], float] = time.monotonic,
         still_mine: Callable[[Registration], bool] = lambda _: True,
         reached: Callable[[str, str], None] = lambda _, __: None,
+        rules: Rules = NO_RULES,
     ) -> None:
         self._interface = interface
+        self._rules = rules
         self._journal = journal
         self._platform = platform
         self._msgids = msgids
@@ -227,7 +241,7 @@ class Exchange:
             _may_call(call.client, transaction)
             case = self._checked(call, transaction, interface, received_at, allowance)
             if transaction.safety == "read":
-                return self._answered_before(case, interface) or self._ask(case, interface)
+                return self._answered_before(case, interface) or self._ask_ruled(case, interface)
             self._after_restore(transaction.infno, case.visits)
             return self._once(case, interface)
         except Refused as refusal:
@@ -301,19 +315,73 @@ class Exchange:
     def _once(self, case: _Case, interface: Interface) -> Reply:
         """Carry the call out, unless the same is open or in force; one at a time per visit."""
         patience = Patience(self._wait, self._twin_wait_s, case.allowance.spare_s)
-        while True:
+        for _ in range(JUDGED_MAX):
             holder = self._holder(case)
-            reply = self._joined(case, holder, patience, interface) if holder else None
+            anew = self._is_outdated(case, holder)
+            reply = self._joined(case, holder, patience, interface) if holder and not anew else None
             if reply is not None:
                 return reply
             try:
-                with self._turn(case):
-                    intent = self._intent(case, interface)
-                    return self._carry_out(case, intent, self._intend(intent), interface)
-            except (RequestIdTaken, InForce):
-                continue  # a twin was faster
+                ruled = self._ruled(replace(case, anew=anew), interface)
+                with self._turn(ruled):
+                    intent = self._intent(ruled, interface)
+                    return self._carry_out(ruled, intent, self._intend(intent), interface)
+            except (RequestIdTaken, InForce, StayChanged):
+                continue  # a twin was faster, or something was told of the stay since it was judged
+            except InFlight as other:
+                self._await_end(other.exchange_id, patience)
             except Busy as busy:
                 self._await_turn(busy.holder, patience)
+        raise Refused(VISIT_BUSY, "该次就诊的情况变化频繁")
+
+    def _ask_ruled(self, case: _Case, interface: Interface) -> Reply:
+        """A read that rules guard (2303)."""
+        patience = Patience(self._wait, self._twin_wait_s, case.allowance.spare_s)
+        while True:
+            try:
+                return self._ask(self._ruled(case, interface), interface)
+            except InFlight as other:
+                self._await_end(other.exchange_id, patience)
+
+    def _ruled(self, case: _Case, interface: Interface) -> _Case:
+        """The case as the rules leave it. Raises ``Refused`` with an ET code, ``InFlight``."""
+        ruling = self._rules.rule(
+            case.transaction, case.message, interface, self._inquiry(case, interface, case.allowance)
+        )
+        if ruling.amended:
+            _, found = interface.input(case.transaction.infno).check(ruling.message)
+            if found.problems:
+                raise ContentWrong(found.problems)
+        return replace(case, message=ruling.message, warnings=(*case.warnings, *ruling.warnings), ruling=ruling)
+
+    def _is_outdated(self, case: _Case, holder: Entry | None) -> bool:
+        if holder is None or case.request_id is not None or not holder.in_force:
+            return False
+        return self._rules.outdated(case.transaction, case.message)
+
+    def _await_end(self, exchange_id: int, patience: Patience) -> None:
+        """Wait until an exchange that the rules have to know the end of is closed. Raises ``Refused`` GW-1423."""
+        holder = self._journal.get(exchange_id)
+        if holder is not None and patience.watch(self._journal, holder, (State.INTENDED,)).state is State.INTENDED:
+            raise Refused(VISIT_BUSY, f"{holder.infno}，msgid {holder.msgid}")
+
+    def _inquiry(self, case: _Case, interface: Interface, allowance: Allowance) -> Ask:
+        """A way to ask the platform something in the name of who called."""
+
+        def ask(infno: str, message: Mapping[str, Any]) -> Any:
+            transaction = interface.contract.transactions.get(infno)
+            if transaction is None:
+                return None
+            head = {name: text for name, text in case.head.items() if name != "request_id"}
+            call = Call(OURSELVES, infno, message, dumps(message), OURSELVES.name, head)
+            try:
+                reply = self._ask(self._checked(call, transaction, interface, self._clock(), allowance), interface)
+            except Refused as refusal:
+                log.warning("not_asked", infno=infno, code=refusal.fault.code, reason=refusal.text)
+                return None
+            return (reply.output or {}) if not reply.code else None
+
+        return ask
 
     def _turn(self, case: _Case) -> AbstractContextManager[None]:
         """Before the intent: who is turned away has cost nothing, and waits without holding the visit."""
@@ -457,7 +525,7 @@ class Exchange:
             return self._unsent(intent, _unsent_fault(error), error)
         except (NoAnswer, Garbage) as error:
             return self._unsent(intent, READ_UNANSWERED, error)
-        entry = self._journal.record(intent, self._outcome(result, answer, started))
+        entry = self._journal.record(intent, self._outcome(case, result, answer, started))
         return self._told(case, entry, result)
 
     def _ask_platform(
@@ -505,9 +573,14 @@ class Exchange:
         except Exception as error:  # the platform may have acted: whatever broke here, the outcome is unknown
             log.exception("send_failed", msgid=entry.msgid, infno=entry.infno)
             return self._in_doubt(entry, answer, error, started)
-        outcome = self._outcome(result, answer, started)
+        outcome = self._outcome(case, result, answer, started)
         closed = self._finished(entry, replace(outcome, **effects(interface, entry)))
-        return self._told(case, closed, result) if closed else _open_reply(entry, IN_DOUBT)
+        if closed is None:
+            return _open_reply(entry, IN_DOUBT)
+        if closed.in_force:
+            own = Allowance(self._monotonic, self._times, None)
+            self._rules.confirmed(closed.infno, outcome.stay, self._inquiry(case, interface, own))
+        return self._told(case, closed, result)
 
     def _finished(self, entry: Entry, outcome: Outcome) -> Entry | None:
         """The closed row; None when the store would not take the outcome, or others have declared the exchange doubtful."""
@@ -606,11 +679,15 @@ class Exchange:
             epoch=node.epoch,
             business_key=case.visits[0] if case.visits else "",
             busy_keys=case.visits,
-            once=case.request_id is None,
+            once=case.request_id is None and not case.anew,
+            stay=case.ruling.facts,
+            stay_versions=case.ruling.versions,
+            evidence=case.ruling.evidence,
         )
 
-    def _outcome(self, result: Answer, answer: PlatformAnswer, started: datetime) -> Outcome:
+    def _outcome(self, case: _Case, result: Answer, answer: PlatformAnswer, started: datetime) -> Outcome:
         finished = self._clock()
+        told = bool(case.ruling.facts) and result.success
         return Outcome(
             state=State.CONFIRMED if result.success else State.DECLINED,
             finished_at=finished,
@@ -622,6 +699,7 @@ class Exchange:
             code="" if result.success else PLATFORM_DECLINED.code,
             keys=business_keys(result.output),
             elapsed_ms=_milliseconds(started, finished),
+            stay=stay_facts(case.transaction.infno, case.message, result.output) if told else (),
         )
 
     # -------------------------------------------------------------- replies
@@ -684,6 +762,7 @@ class Exchange:
             request_id=call.head.get("request_id") or None,
             keys=business_keys(call.message),
             opter=call.head.get("opter", ""),
+            evidence=refusal.evidence,
         )
         state = State.NOT_SENT if isinstance(refusal, TurnLost) else State.REFUSED
         outcome = Outcome(state, self._clock(), infcode="-1", err_msg=refusal.text, code=refusal.fault.code)

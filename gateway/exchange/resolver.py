@@ -40,7 +40,9 @@ from gateway.exchange.ports import (
     State,
 )
 from gateway.exchange.sign_in import SignIns
+from gateway.exchange.stay_rules import stay_facts
 from gateway.faults import ESCALATED, NOT_DONE, PLATFORM_DECLINED, Unreadable
+from gateway.stays.ports import StayFact
 
 log = structlog.get_logger(__name__)
 
@@ -444,6 +446,7 @@ class Resolver:
         outcome = _OUTCOMES[decision.act](decision, now)
         if outcome.state is State.CONFIRMED:
             outcome = replace(outcome, **effects(interface, replace(entry, keys=(*entry.keys, *outcome.keys))))
+            outcome = replace(outcome, stay=self._facts_told(entry, outcome, interface))
         proof = Proof(ProofKind.DECISION, now, f"{outcome.state.value}：{decision.reason}", entry.infno)
         self._reached("before_outcome", entry.infno)
         self._journal.resolve(entry.id, outcome, [proof])
@@ -452,6 +455,18 @@ class Resolver:
         tell("doubt_escalated" if outcome.state is State.ESCALATED else "doubt_settled", exchange=entry.id,
              msgid=entry.msgid, infno=entry.infno, state=outcome.state.value, reason=decision.reason)  # fmt: skip
         return decision
+
+    def _facts_told(self, entry: Exchange, outcome: Outcome, interface: Interface) -> tuple[StayFact, ...]:
+        """What the confirmed exchange tells of stays, from the bytes that were sent and the answer that was proven."""
+        bodies = self._journal.bodies(entry.id)
+        if bodies is None or bodies.platform_request is None:
+            return ()
+        try:
+            message = loads(bodies.platform_request).get("input")
+            output = read_answer(outcome.proof_answer or b"", interface.success_infcodes).output
+        except (Unreadable, Garbage):
+            return ()
+        return stay_facts(entry.infno, message, output)
 
     def by_operator(self, exchange_id: int, state: State, operator: str, reason: str, output: Any = None) -> Exchange:
         """Close an ESCALATED exchange on the word of a named person.
@@ -478,7 +493,9 @@ class Resolver:
         outcome = _OUTCOMES[act](Decision(act, text, output or {}), now)
         if state is State.CONFIRMED:
             keys = (*entry.keys, *outcome.keys)
-            outcome = replace(outcome, **effects(self._interface(), replace(entry, keys=keys)))
+            interface = self._interface()
+            outcome = replace(outcome, **effects(interface, replace(entry, keys=keys)))
+            outcome = replace(outcome, stay=self._facts_told(entry, outcome, interface))
         proof = Proof(ProofKind.OPERATOR, now, f"{state.value}：{text}", entry.infno)
         log.warning("doubt_settled_by_operator", exchange=entry.id, msgid=entry.msgid, state=state.value)
         return self._journal.resolve(entry.id, outcome, [proof])

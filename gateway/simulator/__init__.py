@@ -6,6 +6,6 @@ one mistake cannot hide on both sides. ``docs/using/simulator.md`` tells how to 
 
 from gateway.simulator.platform import Simulator
 from gateway.simulator.server import SimulatorServer, serve
-from gateway.simulator.signature import TifSigning
+from gateway.simulator.signature import ApiSigning, KeySigning, Signing, TifSigning
 
-__all__ = ["Simulator", "SimulatorServer", "TifSigning", "serve"]
+__all__ = ["ApiSigning", "KeySigning", "Signing", "Simulator", "SimulatorServer", "TifSigning", "serve"]

@@ -9,7 +9,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.simulator import Simulator, TifSigning, serve
+from gateway.simulator import Simulator, serve
+from gateway.simulator.signature import KINDS, signing_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,14 +20,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: of the command line; None takes the process's own.
     """
     given = _parser().parse_args(arguments)
-    if given.signing == "tif" and not (given.tif_paasid and given.tif_secret):
-        sys.stderr.write("--signing tif needs --tif-paasid and --tif-secret\n")
+    try:
+        signing = signing_of(given.signing, given.account, given.secret)
+    except ValueError as error:
+        sys.stderr.write(f"--signing {given.signing} needs --account and --secret: {error}\n")
         return 2
     try:
         simulator = Simulator(
             given.mappings,
             institutions=dict(given.institution),
-            signing=TifSigning({given.tif_paasid: given.tif_secret}) if given.signing == "tif" else None,
+            signing=signing,
             seed=given.seed,
             require_sign_in=given.require_sign_in,
             discharge_first=given.discharge_first,
@@ -52,9 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8090, help="0 takes a free one")
     parser.add_argument("--seed", type=int, help="fixes what it invents, identifiers included")
-    parser.add_argument("--signing", choices=("plain", "tif"), default="plain")
-    parser.add_argument("--tif-paasid")
-    parser.add_argument("--tif-secret")
+    parser.add_argument("--signing", choices=KINDS, default="plain")
+    parser.add_argument("--account", "--tif-paasid", default="", help="paasid or access key")
+    parser.add_argument("--secret", "--tif-secret", default="")
     parser.add_argument(
         "--mappings", type=Path, default=Path("mappings"), help="folder with envelope.yaml and transactions/"
     )

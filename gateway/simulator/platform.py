@@ -17,13 +17,15 @@ from gateway.simulator.envelope import answer, envelope_problems
 from gateway.simulator.faults import Fault, FaultBoard
 from gateway.simulator.ledger import Declined, Executed, Ledger, printed
 from gateway.simulator.registry import HANDLERS, Turn
-from gateway.simulator.signature import TifSigning
-from gateway.simulator.tables import Tables, problems
+from gateway.simulator.sealing import E_PRESCRIPTION, Refused, Sealing
+from gateway.simulator.signature import Signing, TokenSigning
+from gateway.simulator.tables import Tables, is_infno, problems
 from gateway.simulator.wire import Response, Unreadable, encode, read_object
 
 FAMILIES = (generic, inpatient, outpatient, person, pharmacy, query, reconciliation, reversal, signin)
 CALLBACKS = ("6204", "6302", "7108", "7109")
 """What the platform calls on the institution; nobody calls them here."""
+CALL_SERVICE = "callService"
 _SHANGHAI = timezone(timedelta(hours=8))
 _log = logging.getLogger(__name__)
 
@@ -46,6 +48,8 @@ class Request:
     unreadable: str
     received: datetime
     generation: int
+    unsealed: str = ""
+    """Why a sealed envelope was not let through."""
     fault: Fault | None = None
 
     @property
@@ -60,7 +64,8 @@ class Simulator:
     Args:
         mappings_dir: folder with ``envelope.yaml`` and ``transactions/``.
         institutions: code -> name of those that may call; empty lets every institution call.
-        signing: accounts of the x-tif headers; None is the plain front machine, which checks no signature.
+        signing: who may call and how they prove it; None is the plain front machine, which checks no signature.
+        sealing: how envelopes come encrypted and signed; None: they come as they are.
         seed: fixes what it invents, identifiers included; None takes identifiers that no earlier run has given.
         clock: aware time in Asia/Shanghai.
         admdvs: the platform's area (六位医保区划).
@@ -73,7 +78,8 @@ class Simulator:
         mappings_dir: Path,
         *,
         institutions: Mapping[str, str] | None = None,
-        signing: TifSigning | None = None,
+        signing: Signing | None = None,
+        sealing: Sealing | None = None,
         seed: int | None = None,
         clock: Clock = shanghai_now,
         admdvs: str = "440800",
@@ -83,6 +89,7 @@ class Simulator:
         self._tables = Tables(mappings_dir)
         self._institutions = dict(institutions or {})
         self._signing = signing
+        self._sealing = sealing
         self._clock = clock
         self._admdvs = admdvs
         self._require_sign_in = require_sign_in
@@ -126,16 +133,33 @@ class Simulator:
             except Exception:
                 _log.exception("simulator failed", extra={"infno": request.infno, "msgid": request.msgid})
                 return Response(500, encode({"code": 500, "message": "平台内部错误"}))
-            return Response(
-                200, encode(answer(refmsgid, request.received, self._clock(), output=output, refusal=refusal))
-            )
+            answered = answer(refmsgid, request.received, self._clock(), output=output, refusal=refusal)
+            return Response(200, encode(self._sealing.seal(answered, request.envelope) if self._sealing else answered))
+
+    def token(self, headers: Mapping[str, str], form: bytes) -> Response:
+        """What the token service answers; without OAuth there is none."""
+        if not isinstance(self._signing, TokenSigning):
+            return Response(404, encode({"error": "没有这个地址"}))
+        lowered = {name.lower(): value for name, value in headers.items()}
+        with self._lock:
+            issued = self._signing.issue(lowered, form, int(self._clock().timestamp()))
+        return Response(200, encode(issued)) if issued else Response(401, encode({"error": "invalid_client"}))
+
+    def serves(self, path: str) -> bool:
+        """Whether the last part of an address is one that transactions are posted to."""
+        return path == CALL_SERVICE or is_infno(path) or (path in E_PRESCRIPTION and self._sealing is not None)
 
     def _read(self, path_infno: str, headers: Mapping[str, str], body: bytes) -> Request:
-        envelope, unreadable = {}, ""
+        envelope, unreadable, unsealed = {}, "", ""
         try:
             envelope = read_object(body)
+            if self._sealing is not None:
+                envelope = self._sealing.unseal(envelope, path_infno, self._clock())
         except Unreadable as error:
             unreadable = str(error)
+        except Refused as error:
+            unsealed = str(error)
+        path_infno = E_PRESCRIPTION.get(path_infno, path_infno)
         infno = envelope.get("infno") or path_infno
         with self._lock:
             request = Request(
@@ -146,6 +170,7 @@ class Simulator:
                 unreadable=unreadable,
                 received=self._clock(),
                 generation=self._generation,
+                unsealed=unsealed,
             )
             if 0 < len(request.msgid) <= 30:
                 self._ledger.requests[request.msgid] += 1
@@ -154,6 +179,8 @@ class Simulator:
     def _signature_refusal(self, request: Request, kind: str) -> str | None:
         if kind == "bad-signature":
             return "签名不一致"
+        if request.unsealed:
+            return request.unsealed
         if self._signing is None:
             return None
         return self._signing.refusal(request.headers, int(request.received.timestamp()))

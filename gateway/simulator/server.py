@@ -12,11 +12,10 @@ from typing import Any
 
 from gateway.simulator import page
 from gateway.simulator.faults import KINDS, FaultWrong, Kind
-from gateway.simulator.platform import Request, Simulator
-from gateway.simulator.tables import is_infno
+from gateway.simulator.platform import CALL_SERVICE, Request, Simulator
+from gateway.simulator.signature import TOKEN_PATH
 from gateway.simulator.wire import BODY_BYTES_MAX, Response, Unreadable, encode, read_object
 
-CALL_SERVICE = "callService"
 IDLE_S_MAX = 60
 _DRAIN_BYTES_MAX = 4 * BODY_BYTES_MAX
 _CHUNK = 64 * 1024
@@ -132,8 +131,11 @@ class _Handler(BaseHTTPRequestHandler):
         if control:
             self._send(_controlled(control, self.server.simulator, body))
             return
+        if self._path.endswith(TOKEN_PATH):
+            self._send(self.server.simulator.token(dict(self.headers.items()), body))
+            return
         last = self._path.rpartition("/")[2]
-        if last != CALL_SERVICE and not is_infno(last):
+        if not self.server.simulator.serves(last):
             self._send(_said(404, "没有这个地址"))
             return
         self._transact("" if last == CALL_SERVICE else last, body)

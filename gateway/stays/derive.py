@@ -145,7 +145,7 @@ def events_in_force(versions: Iterable[WardEvent]) -> list[Event]:
 
 def counting(versions: Sequence[WardEvent]) -> WardEvent:
     """Of one event's versions the one that counts: the newest ``recorded_time``, else the last received (contract)."""
-    ordered = sorted(versions, key=lambda version: (version.received_at, version.serial))
+    ordered = sorted(versions, key=lambda version: (version.serial, version.received_at))
     current = ordered[0]
     for version in ordered[1:]:
         if _replaces(version, current):
@@ -256,9 +256,14 @@ def _all(confirmed: Sequence[Acknowledged], adoptions: Sequence[Adopted]) -> lis
     return [*confirmed, *adoptions]
 
 
-def _order(known: _Known) -> tuple[datetime, int]:
-    """When the gateway came to know it; an exchange settled late is known late."""
-    return _at(known), known.exchange_id
+def _order(known: _Known) -> tuple[int, bool, datetime]:
+    """What is newer, by the order of the journal: the clocks of several nodes are not the same.
+
+    Exchanges of one stay come one after another. What was asked after an exchange was confirmed is newer than it; what
+    is confirmed after the question was asked is newer than the answer.
+    """
+    adopted = isinstance(known, Adopted)
+    return known.after if isinstance(known, Adopted) else known.exchange_id, adopted, _at(known)
 
 
 def _at(known: _Known) -> datetime:

@@ -34,7 +34,7 @@ class WardEvent:
     reason: str = ""
     operator: str = ""
     serial: int = 0
-    """Order of receipt within the store; decides where ``received_at`` is equal."""
+    """Order of receipt within the store; decides before ``received_at``, which the clocks of several nodes tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,8 @@ class Adopted:
     infno: str = ""
     """``5201`` or ``5202``; empty for an import."""
     facts: Facts = field(default_factory=dict)
+    after: int = 0
+    """The newest confirmed exchange about the stay when the question was asked: what is confirmed later is newer."""
     exchange_id: int = 0
     """Number of the query in the journal; decides which is newer where the times are equal."""
 

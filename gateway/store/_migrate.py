@@ -48,7 +48,7 @@ def migrate(connection: Connection, to: str = "head") -> None:
         log.warning("store_is_newer", present=present, program=head())
     else:
         config = migrations_config()
-        config.attributes["connection"] = connection
+        config.attributes |= {"connection": connection, "within": within}
         try:
             command.upgrade(config, to)
         except CommandError as error:

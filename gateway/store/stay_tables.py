@@ -91,6 +91,7 @@ adoption = Table(
     text_column("infno"),
     Column("packed", LargeBinary, nullable=False),
     Column("received_at", BigInteger, nullable=False),
+    Column("after_exchange", RowId),
     Index("ix_adoption_ipt", "ipt_no", "id"),
     Index("ix_adoption_mdtrt", "mdtrt_id", "id"),
     Index("ix_adoption_psn", "psn_no", "id"),

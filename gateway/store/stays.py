@@ -82,6 +82,7 @@ class SqlStays:
             "infno": adopted.infno or None,
             "packed": packed(adopted.facts),
             "received_at": entries.to_ms(adopted.at),
+            "after_exchange": adopted.after or None,
         }
 
         def job(connection: Connection) -> None:
@@ -236,7 +237,13 @@ def _record(row: Any) -> Record:
 
 
 def _adopted(row: Any) -> Adopted:
-    return Adopted(row.source, entries.from_ms(row.received_at), row.infno or "", unpacked(row.packed))
+    return Adopted(
+        row.source,
+        entries.from_ms(row.received_at),
+        row.infno or "",
+        unpacked(row.packed),
+        after=row.after_exchange or 0,
+    )
 
 
 # ------------------------------------------------------------------ writing

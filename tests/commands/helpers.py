@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[2]
 END_S_MAX = 40
+WITHOUT = {"YIBAO_CONSOLE__ENABLED": "false"}
+"""A console beside each gateway would cost more than what these tests look at; one that wants it clears this."""
 
 CONFIG = """\
 production = false
@@ -104,8 +108,7 @@ def yibao_process(*arguments: object, stdin: bytes = b"") -> Ran:
 def environment() -> dict[str, str]:
     """Ours without settings of the gateway, and with UTF-8 on the pipes."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("YIBAO_")}
-    # a console beside each gateway would cost more than what these tests look at; those that want one say so
-    return kept | {"PYTHONIOENCODING": "utf-8", "PYTHONWARNINGS": "default", "YIBAO_CONSOLE__ENABLED": "false"}
+    return kept | {"PYTHONIOENCODING": "utf-8", "PYTHONWARNINGS": "default"} | WITHOUT
 
 
 def write_config(
@@ -148,6 +151,19 @@ class Running:
         """Ask it to end; its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(END_S_MAX)
+
+
+@contextmanager
+def talking(errors: Path, *arguments: object) -> Iterator[None]:
+    """:func:`running` for a command that goes on printing: a full pipe would stop it after some hundred lines."""
+    with running(errors, *arguments) as started:
+        listening = threading.Thread(target=lambda: deque(started.out, maxlen=0))
+        listening.start()
+        try:
+            yield
+        finally:
+            started.stop()
+            listening.join(END_S_MAX)
 
 
 @contextmanager

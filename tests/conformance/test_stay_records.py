@@ -98,7 +98,7 @@ def test_records_are_kept_whole_each_version(journal: Journal) -> None:
 
 
 def test_adoptions_and_approvals(journal: Journal) -> None:
-    adopted = Adopted("query", NOW, "5201", {"begntime": "2026-03-01 08:10:00"})
+    adopted = Adopted("query", NOW, "5201", {"begntime": "2026-03-01 08:10:00"}, after=7)
     journal.stays.adopt(StayRef("Z1", "M1"), "P1", adopted)
     journal.stays.approve("Z1", Approved("2026-03-01 10:05:00", NOW, "医保办"))
     for ref in (IPT, M1):

@@ -25,11 +25,12 @@ class Demo:
     """A running demo; its output line by line."""
 
     def __init__(self, folder: Path, arguments: Sequence[str]) -> None:
-        self.gateway_port, self.simulator_port = free_ports(2)
+        self.gateway_port, self.simulator_port, self.console_port = free_ports(3)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("YIBAO_")}
         environment |= {
             "YIBAO_LISTEN__EXCHANGE__ADDRESS": f"127.0.0.1:{self.gateway_port}",
             "YIBAO_PLATFORM__URL": f"http://127.0.0.1:{self.simulator_port}",
+            "YIBAO_CONSOLE__LISTEN__ADDRESS": f"127.0.0.1:{self.console_port}",
             # a proxy that nobody answers at: what stays on this machine must not go through it
             "HTTP_PROXY": "http://127.0.0.1:9",
             "http_proxy": "http://127.0.0.1:9",

@@ -108,6 +108,7 @@ def test_is_reported_where_it_is(gateway: House, kind: str, by: Any) -> None:
      ("true", "type"), ('"1e2"', "type"), ('" 10"', "type"), ('"１０"', "type"), ('"+5"', "type"), ("[1]", "shape")],
 )  # fmt: skip
 def test_numbers_of_json_are_exact_or_refused(gateway: House, number: str, rule: str | None) -> None:
+    gateway.lies_in_ward("M1", "P1", "Z1", "2026-03-01 10:05:00")
     data = json.dumps(SETTLEMENT | {"medfee_sumamt": None}).replace(
         '"medfee_sumamt": null', f'"medfee_sumamt": {number}'
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.commands.helpers import END_S_MAX, REPOSITORY, environment, running, write_config
+from tests.commands.helpers import END_S_MAX, REPOSITORY, environment, talking, write_config
 from tests.servers import free_ports
 
 DIE_AT = "YIBAO_TEST_DIE_AT"
@@ -46,8 +46,14 @@ class House:
     folder: Path
 
     @contextmanager
-    def gateway(self, die_at: str = "", stop_at: str = "") -> Iterator[Gateway]:
-        """Serve until the end of the block; the process ends, or stops, when the boundary is reached."""
+    def gateway(
+        self, die_at: str = "", stop_at: str = "", environ: Mapping[str, str] | None = None
+    ) -> Iterator[Gateway]:
+        """Serve until the end of the block; the process ends, or stops, when the boundary is reached.
+
+        Args:
+            environ: more of the environment.
+        """
         with (self.folder / "serve.out").open("ab") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "gateway.cli", "serve", "--config", str(self.config)],
@@ -55,7 +61,9 @@ class House:
                 stdout=output,
                 stderr=output,
                 cwd=REPOSITORY,
-                env=environment() | {name: at for name, at in ((DIE_AT, die_at), (STOP_AT, stop_at)) if at},
+                env=environment()
+                | {name: at for name, at in ((DIE_AT, die_at), (STOP_AT, stop_at)) if at}
+                | dict(environ or {}),
                 start_new_session=True,
             )
         gateway = Gateway(process, self.port)
@@ -79,11 +87,19 @@ class Gateway:
 
     def call(self, infno: str, message: Mapping[str, Any], request_id: str) -> dict[str, Any]:
         """One request as JSON. Raises Gone when there is no answer."""
-        body = json.dumps({"head": {"request_id": request_id}, "input": message}).encode()
+        body = {"head": {"request_id": request_id}, "input": message}
+        return self._post(f"/api/v1/transactions/{infno}", body)
+
+    def tell(self, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Something the hospital tells the gateway itself. Raises Gone when there is no answer."""
+        return self._post(f"/api/v1/hospital/{operation}", arguments)
+
+    def _post(self, path: str, content: Mapping[str, Any]) -> dict[str, Any]:
+        body = json.dumps(content).encode()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=CALL_S_MAX)
         try:
             headers = {"Content-Type": "application/json"}
-            connection.request("POST", f"/api/v1/transactions/{infno}", body, headers)
+            connection.request("POST", path, body, headers)
             answer = json.loads(connection.getresponse().read())
         except (OSError, http.client.HTTPException) as error:
             raise Gone(str(error)) from error
@@ -147,7 +163,7 @@ def house(folder: Path) -> Iterator[House]:
     quick = "[resolve]\npause_s = 0.2\n\n"
     opened = mark + rest.replace('password = "口令-Passw0rd"', "open = true")
     config.write_text(head + quick + opened, encoding="utf-8")
-    with running(folder / "simulator.err", "simulate", "--port", platform_port, "--seed", 7):
+    with talking(folder / "simulator.err", "simulate", "--port", platform_port, "--seed", 7):
         yield House(config, port, platform_port, folder)
 
 

@@ -19,6 +19,8 @@ from tests.kills.house import Gateway, Gone, House, house
 from tests.simulation import messages
 
 KILLS = int(os.environ.get("YIBAO_KILLS", "20"))
+ADMITTED_AT = "2026-02-20 09:12:30"
+"""Within the minute that the admission says: nothing has to be changed before the discharge."""
 BOUNDARIES = ("before_intent", "after_intent", "before_send", "after_send", "before_outcome", "after_outcome")
 KILL_S = 12
 """What one kill may take: a start of the gateway and the resolver's work."""
@@ -68,12 +70,12 @@ _MESSAGES: dict[str, Callable[[Stay], dict[str, Any]]] = {
     "2405": lambda stay: messages.undo(stay.psn_no, stay.mdtrt_id),
 }
 WAYS: dict[str, tuple[str, ...]] = {
-    "2304": ("1101", "2401", "2301", "2304"),
-    "2402": ("1101", "2401", "2402"),
-    "2305": ("1101", "2401", "2301", "2304", "2305"),
+    "2304": ("1101", "2401", "WardIn", "2301", "2304"),
+    "2402": ("1101", "2401", "WardIn", "2402"),
+    "2305": ("1101", "2401", "WardIn", "2301", "2304", "2305"),
     "2401": ("1101", "2401"),
     "2301": ("1101", "2401", "2301"),
-    "2405": ("1101", "2401", "2402", "2405"),
+    "2405": ("1101", "2401", "WardIn", "2402", "2405"),
 }
 """How to get to each transaction; the last step is the one that the gateway dies in."""
 
@@ -106,6 +108,10 @@ def _die(gateway: Gateway, stay: Stay, target: str) -> str:
     """Walk the way until the gateway dies in its last step; the request_id of that step."""
     *before, last = WAYS[target]
     for infno in before:
+        if infno == "WardIn":
+            told = gateway.tell("WardIn", messages.ward_event(stay.ipt_no, "E1", ADMITTED_AT))
+            assert told["infcode"] == 0, told
+            continue
         answer = gateway.final(infno, stay.message(infno), f"{stay.ipt_no}-{infno}")
         assert str(answer["infcode"]) == "0", answer
         stay.learn(infno, answer["output"])

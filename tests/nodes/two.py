@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway.exchange.ports import Node, NodeState
 from gateway.store import Store, open_store
-from tests.commands.helpers import running
+from tests.commands.helpers import talking
 from tests.kills.house import House
 from tests.servers import free_ports
 
@@ -117,7 +117,7 @@ def two(folder: Path, url: str) -> Iterator[Two]:
     store = open_store(url, node="look")
     store.upgrade()
     try:
-        with running(folder / "simulator.err", "simulate", "--port", platform_port, "--seed", 7):
+        with talking(folder / "simulator.err", "simulate", "--port", platform_port, "--seed", 7):
             yield Two(houses, store)
     finally:
         store.close()

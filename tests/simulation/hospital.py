@@ -6,12 +6,14 @@ the desk believes must be what the platform has in its ledger.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from gateway.exchange.call import Client, Reply
+from gateway.stays.desk import Answered
+from gateway.stays.history import WardEventKind
 from tests.simulation import messages
 from tests.simulation.checks import Violation, compare
 from tests.simulation.messages import Message
@@ -51,6 +53,10 @@ class Belief:
     mdtrt_id: str = ""
     begntime: str = ""
     """As the last change said; empty before one."""
+    ward_in: str = ""
+    """When the ward received the patient; empty before that, and after it was taken back."""
+    ward_event: str = ""
+    """Its ``event_id``."""
     state: str = "none"
     lines: dict[str, dict[str, str]] = field(default_factory=dict)
     paid: dict[str, list[str]] = field(default_factory=dict)
@@ -62,6 +68,11 @@ class Belief:
     """Two moves are under way, so nothing can be compared until both have their answer."""
     payment: Message = field(default_factory=dict)
     """The last 2207, for a clerk who presses the key once more."""
+
+    @property
+    def aligned(self) -> bool:
+        """Whether the insurance has been told the time of the ward."""
+        return bool(self.ward_in) and self.begntime == self.ward_in
 
     @property
     def unpaid(self) -> list[dict[str, str]]:
@@ -79,6 +90,7 @@ class Desk:
         self._number = number
         self._cases = 0
         self._requests = 0
+        self._events = 0
         self._rows = 0
         self._running: list[Task] = []
         self._sign_no = ""
@@ -141,7 +153,7 @@ class Desk:
         if belief.state in ("none", "cancelled"):
             return [self._admit]
         if belief.state == "in_hospital":
-            moves += [self._discharge, self._discharge]
+            moves += [self._discharge, self._discharge, *self._ward_moves(belief)]
             if not belief.paid:
                 moves += [self._charge, self._charge, self._charge, self._change, self._together]
                 moves += [self._remove, self._charge_again] if belief.lines else [self._cancel]
@@ -153,23 +165,62 @@ class Desk:
             moves += [self._unsettle, self._unsettle, self._unsettle, self._settle_again, self._reverse]
         return moves
 
+    def _ward_moves(self, belief: Belief) -> list[Callable[[Belief], None]]:
+        if belief.paid:
+            return []
+        if not belief.ward_in:
+            return [self._ward_in] * 4
+        return [self._change] * (0 if belief.aligned else 4) + [self._ward_corrected, self._ward_void]
+
+    def _ward_in(self, belief: Belief) -> None:
+        self._events += 1
+        belief.ward_event = f"E{self._number}-{self._events}"
+        self._ward_corrected(belief)
+
+    def _ward_corrected(self, belief: Belief) -> None:
+        """The same event with another time; before the first one the first time."""
+        at = f"2026-02-20 1{self.rng.randint(0, 2)}:05:{self.rng.randint(0, 59):02d}"
+        self._tell_ward("ward_in", messages.ward_event(belief.number, belief.ward_event, at))
+        belief.ward_in = f"{at[:16]}:00"
+
+    def _ward_void(self, belief: Belief) -> None:
+        self._tell_ward("ward_in_void", messages.ward_event(belief.number, belief.ward_event))
+        belief.ward_in = ""
+
+    def _tell_ward(self, kind: WardEventKind, told: dict[str, str]) -> None:
+        """Until the gateway has taken it; a ward's word is repeated as often as it takes."""
+        for _ in range(TRIES_MAX):
+            node, box = self.world.some_node(), Box(self.world.schedule)
+            if node is not None:
+                node.hear(kind, told, box)
+                if box.wait(WAIT_S) and isinstance(box.value, Answered):
+                    return
+            self.world.schedule.sleep(self.rng.uniform(*ASK_AGAIN_S))
+        raise Violation(f"{self.name}: nobody takes {kind} {told}")
+
     def _admit(self, belief: Belief) -> None:
         reply = self._do(belief, "2401", messages.admission(belief.psn_no, belief.number), _admitted)
         if reply.infcode == "0":
             belief.mdtrt_id = reply.output["result"]["mdtrt_id"]
-            belief.state, belief.begntime = "in_hospital", ""
+            belief.state, belief.begntime = "in_hospital", ADMITTED_AT
             belief.lines, belief.paid = {}, {}
         self._check(belief)
 
     def _change(self, belief: Belief) -> None:
-        begntime = f"2026-02-2{self.rng.randint(0, 1)} 10:00:00"
+        """To the time of the ward as a rule; another time is refused, and so is any before the ward-in."""
+        wrong = self.rng.random() < 0.15
+        begntime = "2026-02-19 07:00:00" if wrong or not belief.ward_in else belief.ward_in
         message = messages.change(belief.psn_no, belief.mdtrt_id, belief.number, begntime)
-        if self._do(belief, "2403", message).infcode == "0":
+        refusals = (("ET01-01",) if belief.ward_in else ("ET01-02",)) if begntime != belief.ward_in else ()
+        if self._do(belief, "2403", message, refusals=refusals).infcode == "0":
             belief.begntime = begntime
         self._check(belief)
 
     def _discharge(self, belief: Belief) -> None:
-        if self._do(belief, "2402", messages.discharge(belief.psn_no, belief.mdtrt_id)).infcode == "0":
+        """Refused exactly while the insurance has not been told the time of the ward."""
+        refusals = () if belief.aligned else ("ET02-01", "ET02-04") if belief.ward_in else ("ET02-02",)
+        message = messages.discharge(belief.psn_no, belief.mdtrt_id)
+        if self._do(belief, "2402", message, refusals=refusals).infcode == "0":
             belief.state = "discharged"
         self._check(belief)
 
@@ -210,14 +261,14 @@ class Desk:
             self._check(belief)
 
     def _pre_settle(self, belief: Belief) -> None:
-        self._do(
-            belief, "2303", messages.stay_settlement(belief.psn_no, belief.mdtrt_id, messages.total(belief.unpaid))
-        )
+        message = messages.stay_settlement(belief.psn_no, belief.mdtrt_id, messages.total(belief.unpaid))
+        self._do(belief, "2303", message, refusals=_before_settling(belief))
 
     def _settle(self, belief: Belief) -> None:
         unpaid = belief.unpaid
         amount = messages.total(unpaid)
-        reply = self._do(belief, "2304", messages.stay_settlement(belief.psn_no, belief.mdtrt_id, amount), _settled)
+        message = messages.stay_settlement(belief.psn_no, belief.mdtrt_id, amount)
+        reply = self._do(belief, "2304", message, _settled, refusals=_before_settling(belief))
         self._paid(belief, reply, unpaid)
         self._check(belief)
 
@@ -382,10 +433,12 @@ class Desk:
         complete: Callable[[Any], bool] = lambda _: True,
         *,
         with_id: bool | None = None,
+        refusals: Sequence[str] = (),
     ) -> Reply:
         """Ask until there is a final answer. Raises Abandoned when the HIS gives up.
 
         Args:
+            refusals: with one of these codes it must be refused; without any by no rule, unless two moves are under way.
             complete: whether the output of a success has what the HIS goes on with.
             with_id: give a request_id; None leaves it to the dice.
         """
@@ -407,6 +460,7 @@ class Desk:
             if final and len(final) == len(replies):
                 self._let_them_end()
                 reply = self._one_answer(infno, final, complete)
+                self._ruled(belief, infno, reply, refusals)
                 if self.rng.random() < 0.1 and reply.infcode == "0" and world.mutates(infno):
                     self._ask_outcome(belief, infno, head.get("request_id", ""), reply)
                     if head and not belief.together:
@@ -419,6 +473,18 @@ class Desk:
             del attempt
             world.schedule.sleep(self.rng.uniform(*ASK_AGAIN_S))
         raise Violation(f"{self.name}: no final answer to {infno} after {TRIES_MAX} attempts, last {replies}")
+
+    def _ruled(self, belief: Belief, infno: str, reply: Reply, refusals: Sequence[str]) -> None:
+        """The rules refuse exactly what the ward's times say; repeats of what is in force are answered before them."""
+        by_rule = reply.code if reply.code.startswith("ET") else ""
+        if belief.together or reply.repeated or by_rule in refusals or not (by_rule or refusals):
+            return
+        if reply.code == "GW-3000":
+            return  # what the rules let pass the platform may decline
+        raise Violation(
+            f"{infno} of {belief.mdtrt_id}: ward-in {belief.ward_in or 'none'}, insurance {belief.begntime}: "
+            f"expected {refusals or 'no refusal'}, told {reply.code} {reply.err_msg}"
+        )
 
     def _one_answer(self, infno: str, final: list[Reply], complete: Callable[[Any], bool]) -> Reply:
         good = [reply for reply in final if reply.infcode == "0"]
@@ -487,7 +553,20 @@ class Desk:
 
 NOT_LOOKED_AT = ("GW-4003", "GW-5001")
 """Answered before anybody looks at what the request says."""
-UNFINISHED = ("GW-4101", "GW-4102", "GW-4120", "GW-1423", "GW-1425", "GW-4001", "GW-4002", "GW-4003", "GW-4110")
+ADMITTED_AT = "2026-02-20 09:12:00"
+UNFINISHED = (
+    "ET02-03",
+    "ET07-04",
+    "GW-4101",
+    "GW-4102",
+    "GW-4120",
+    "GW-1423",
+    "GW-1425",
+    "GW-4001",
+    "GW-4002",
+    "GW-4003",
+    "GW-4110",
+)
 """The HIS asks again after these."""
 
 
@@ -495,9 +574,15 @@ def _is_final(reply: Reply) -> bool:
     """Whether the HIS takes this as the last word: success, or refused by gateway or platform for what it says."""
     if reply.infcode == "0" or reply.code == "GW-3000":
         return True
+    if reply.code.startswith("ET") and reply.code not in UNFINISHED:
+        return True
     if reply.code in UNFINISHED or reply.code.startswith(("GW-4", "GW-5")):
         return False
     raise Violation(f"a simulated hospital sends only correct requests, told {reply.code} {reply.err_msg}")
+
+
+def _before_settling(belief: Belief) -> tuple[str, ...]:
+    return () if belief.aligned else ("ET01-06",)
 
 
 def _admitted(output: Any) -> bool:

@@ -56,6 +56,12 @@ def change(psn_no: str, mdtrt_id: str, ipt_no: str, begntime: str) -> Message:
             "diseinfo": [DIAGNOSIS | {"psn_no": psn_no, "mdtrt_id": mdtrt_id, "maindiag_flag": "1"}]}  # fmt: skip
 
 
+def ward_event(ipt_no: str, event_id: str, at: str = "") -> dict[str, str]:
+    """``WardIn``, or without a time ``WardInVoid``"""
+    told = {"ipt_no": ipt_no, "event_id": event_id, "operator": "护士"}
+    return told | {"ward_code": "A03", "event_time": at} if at else told
+
+
 def discharge(psn_no: str, mdtrt_id: str) -> Message:
     """2402"""
     info = {"mdtrt_id": mdtrt_id, "psn_no": psn_no, "insutype": "310", "endtime": "2026-03-01 15:30:00",

@@ -19,7 +19,10 @@ from gateway.exchange.call import Reply
 from gateway.exchange.exchange import Exchange, refusal_reply
 from gateway.exchange.ports import Exchange as Row
 from gateway.exchange.ports import Intent, Outcome, PlatformRequest, State
+from gateway.exchange.resolver import Resolver
+from gateway.exchange.stay_rules import Ruling, StayRules
 from gateway.faults import NOT_REACHED, Refused
+from gateway.stays.ports import StayFact
 from gateway.store import journal
 from gateway.store.journal import SqlJournal
 from tests.simulation import runner, world
@@ -72,7 +75,7 @@ def no_dedup_key() -> Iterator[None]:
 
 def undone_answers_again() -> AbstractContextManager[Any]:
     """What was undone stays in force: the confirmed answer of a revoked settlement is given again."""
-    return patch.object(journal, "_end_others", lambda connection, row, outcome: None)
+    return patch.object(journal, "_end_others", lambda connection, row, outcome: [])
 
 
 def blind_retry() -> AbstractContextManager[Any]:
@@ -88,6 +91,20 @@ def blind_retry() -> AbstractContextManager[Any]:
 def never_asks_whether_it_lives() -> AbstractContextManager[Any]:
     """A node that was paused past its takeover goes on sending what it had begun."""
     return patch.object(PlatformRequest, "check_mine", lambda self: None)
+
+
+def no_rules() -> AbstractContextManager[Any]:
+    """Nothing stands between a discharge and the platform but the platform."""
+
+    def passes(self: StayRules, transaction: object, message: object, *_: object) -> Ruling:
+        return Ruling(message)
+
+    return patch.object(StayRules, "rule", passes)
+
+
+def no_facts_of_doubts() -> AbstractContextManager[Any]:
+    """What the resolver confirms tells nothing of the stay."""
+    return patch.object(Resolver, "_facts_told", lambda self, entry, outcome, interface: (StayFact("M0"),))
 
 
 @dataclass(frozen=True)
@@ -109,6 +126,8 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     "undone-by": Mutant(undone_answers_again),
     "blind-retry": Mutant(blind_retry, LOSSY),
     "still-mine": Mutant(never_asks_whether_it_lives, PAUSED),
+    "rules": Mutant(no_rules),
+    "proven-facts": Mutant(no_facts_of_doubts, LOSSY),
 }
 
 

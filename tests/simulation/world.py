@@ -6,7 +6,7 @@ import hashlib
 import json
 import traceback
 from collections import Counter
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -36,11 +36,15 @@ from gateway.exchange.prober import Prober
 from gateway.exchange.resolver import Policy, Resolver
 from gateway.exchange.resolver_loop import ResolverLoop, WorkList
 from gateway.exchange.sign_in import SignIns
+from gateway.exchange.stay_rules import StayRules
 from gateway.faults import Refused, Unreadable
 from gateway.hours import read_closing
+from gateway.rules.policy import Policy as RulesPolicy
 from gateway.simulator import Simulator
 from gateway.simulator.ledger import Ledger
 from gateway.simulator.wire import Response
+from gateway.stays.desk import StayDesk
+from gateway.stays.history import WardEventKind
 from gateway.store._sqlite import SqliteBackend
 from gateway.store.journal import SqlJournal
 from gateway.store.nodes import SqlNodes
@@ -70,6 +74,7 @@ BREAKER = BreakerPolicy(bad_min=3, window_s=120, slow_s=READ_TIMEOUT_S * 0.8, pa
 CLOSED = [read_closing("08:05-08:08"), read_closing("2026-03-02 08:20/2026-03-02 08:23")]
 PAUSE_CHANCE = 0.4
 """How often others get a turn before or after a call of the store; each turn costs the simulation two thread switches."""
+RULES = RulesPolicy()
 QUIET_S_MAX = 48 * 3600.0
 """Virtual time that the resolver gets after the last fault."""
 ONE_AT_A_TIME = ("mdtrt_id", "ipt_no", "ipt_otp_no")
@@ -148,6 +153,7 @@ class Node:
         self.exchange: Exchange | None = None
         self.in_hand: CallsInHand
         self.resolver: Resolver | None = None
+        self.stays: StayDesk | None = None
         self.boxes: dict[Box, None] = {}
         self.lives = 0
         """Process number of its life now."""
@@ -191,6 +197,7 @@ class Node:
             node=membership.current,
             still_mine=membership.still_mine,
         )
+        desk = StayDesk(journal.stays, RULES, self.clock)
         exchange = Exchange(
             interface=lambda: world.interface,
             journal=journal,
@@ -206,6 +213,7 @@ class Node:
             gate=gate,
             times=Times(CALL_S_MAX, TURN_WAIT_S, 1.0, READ_TIMEOUT_S),
             monotonic=lambda: world.schedule.now_s,
+            rules=StayRules(desk, journal, self.clock, later=self._read_back),
         )
         while True:
             try:
@@ -213,11 +221,15 @@ class Node:
                 break
             except JournalUnavailable:
                 world.schedule.sleep(1.0)
-        self.exchange = exchange
+        self.exchange, self.stays = exchange, desk
         world.tell(self.name, f"up as {registration.name}, epoch {registration.epoch}")
         prober = Prober(exchange, gate, BREAKER.slow_s)
         world.schedule.spawn(f"{self.name} heartbeat", lambda: self._beat(membership), self.owner)
         world.schedule.spawn(f"{self.name} resolver", lambda: self._resolve(gate, prober), self.owner)
+
+    def _read_back(self, job: Callable[[], None]) -> None:
+        """What the thread beside does, in virtual time."""
+        self.world.schedule.spawn(f"{self.name} reads back", job, self.owner)
 
     def _gate(self) -> PlatformGate:
         """Narrow enough that calls wait for one another; the platform closes twice."""
@@ -339,6 +351,19 @@ class Node:
         world.answered(self, infno, reply)
         del self.boxes[box]
         exchange.told(reply, written=box.put(reply))
+
+    def hear(self, kind: WardEventKind, told: Mapping[str, str], box: Box) -> None:
+        """``WardIn`` and its like on this node; the box gets the stay, or nothing when the store would not take it."""
+        desk = self.stays
+        assert desk is not None
+
+        def keep() -> None:
+            with suppress(JournalUnavailable):
+                box.put(desk.tell(kind, told, HIS.name))
+            box.put(None)
+
+        self.boxes[box] = None
+        self.world.schedule.spawn(f"{self.name} {kind}", keep, self.owner)
 
     def outcome(self, client: Client, asked: dict[str, str], box: Box) -> None:
         """``Outcome`` on this node; the box gets a Reply, or nothing when the store would not tell."""

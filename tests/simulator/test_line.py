@@ -405,7 +405,7 @@ def test_process_says_ready_serves_and_stops() -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
-        (("--signing", "tif"), 2, "--tif-secret"),
+        (("--signing", "tif"), 2, "--secret"),
         (("--mappings", "/nowhere"), 1, "no transaction tables"),
         (("--institution", "nameless"), 2, "CODE=NAME"),
     ],

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.simulator import Simulator, TifSigning
-from gateway.simulator.signature import digest
+from gateway.simulator.signature import ApiSigning, KeySigning, api_digest, digest
 
 from .conftest import MAPPINGS, NOW, Hospital
 
@@ -90,3 +90,46 @@ def test_refused_before_anything_is_done() -> None:
     assert simulator.ledger()["executed"] == {}
     headers |= {name.title(): value for name, value in signed(stamp=stamp).items()}
     assert hospital.post(envelope)["infcode"] == 0
+
+
+API_VALUES = {"access_key": "AK-TEST", "name": "1101", "timestamp": "1700000000000", "version": "1.0.0"}
+API_VECTOR = "OBFDZyt31TDOV/uwqOItilONXYo="  # transport facts, section 4
+
+
+def api_signed(**changes: str) -> dict[str, str]:
+    values = {**API_VALUES, "signature": API_VECTOR, **changes}
+    return {f"_api_{name}": value for name, value in values.items()}
+
+
+def test_api_vector_and_its_replay() -> None:
+    signing = ApiSigning({"AK-TEST": "SK-TEST"})
+    assert api_digest(API_VALUES, "SK-TEST") == API_VECTOR
+    assert signing.refusal(api_signed(), STAMP) is None
+    assert "重复" in str(signing.refusal(api_signed(), STAMP))
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"name": ""}, "缺少"),
+        ({"version": ""}, "缺少"),
+        ({"signature": ""}, "缺少"),
+        ({"access_key": "stranger"}, "非法用户"),
+        ({"timestamp": "1700000000"}, "毫秒"),
+        ({"timestamp": "1700000000001"}, "签名不一致"),
+        ({"timestamp": "1700001801000"}, "超时"),
+        ({"timestamp": "1699998199000"}, "超时"),
+        ({"name": "1102"}, "签名不一致"),
+        ({"version": "1.0.1"}, "签名不一致"),
+        ({"signature": API_VECTOR.lower()}, "签名不一致"),
+    ],
+)
+def test_wrong_api_header(changes: dict[str, str], text: str) -> None:
+    assert text in str(ApiSigning({"AK-TEST": "SK-TEST"}).refusal(api_signed(**changes), STAMP))
+
+
+def test_keys() -> None:
+    signing = KeySigning(frozenset({"K1", "K2"}))
+    assert signing.refusal({"apikey": "K2"}, STAMP) is None
+    assert "缺少" in str(signing.refusal({}, STAMP))
+    assert "非法用户" in str(signing.refusal({"apikey": "K3"}, STAMP))

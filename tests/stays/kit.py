@@ -166,13 +166,13 @@ class Life:
         row = {"mdtrt_id": MDTRT, "psn_no": PERSON, "begntime": full(time), "endtime": full(endtime), "inhosp_stas": state,
                "med_type": "21"}  # fmt: skip
         facts = extract("5201", {}, {"mdtrtinfo": [row]})[MDTRT]
-        self.adoptions.append(Adopted("query", self.tick(), "5201", facts))
+        self.adoptions.append(Adopted("query", self.tick(), "5201", facts, after=len(self.exchanges)))
         return self
 
     def read_back(self, rows: list[dict[str, Any]], inout: str = "1") -> Life:
         shown = [{**row, "inout_diag_type": inout} for row in rows]
         facts = extract("5202", {}, {"diseinfo": shown})[MDTRT]
-        self.adoptions.append(Adopted("query", self.tick(), "5202", facts))
+        self.adoptions.append(Adopted("query", self.tick(), "5202", facts, after=len(self.exchanges)))
         return self
 
     # ------------------------------------------------------------ what follows

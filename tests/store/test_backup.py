@@ -19,8 +19,11 @@ from sqlalchemy import Connection, select, text
 from gateway.exchange.entries import SHANGHAI
 from gateway.exchange.msgid import MsgidSequence, slot_of
 from gateway.exchange.ports import Proof, ProofKind, Query, State
+from gateway.faults import Refused
+from gateway.protect import Cipher
 from gateway.store import Store, StoreError, open_store
 from gateway.store._migrate import head, migrate
+from gateway.store.aftermath import Listed
 from gateway.store.backup import Copy
 from gateway.store.restore import AHEAD_S, ID_LEAP
 from gateway.store.tables import metadata
@@ -309,3 +312,47 @@ def test_a_copy_of_a_protected_store_holds_neither_keys_nor_what_they_protect(tm
     assert bodies is not None
     assert bodies.caller_request == "欧阳建国".encode()
     again.close()
+
+
+@pytest.mark.parametrize("cipher", list(Cipher))
+def test_a_protected_store_comes_back_with_its_keys_only(cipher: Cipher, tmp_path: Path) -> None:
+    """The copy holds what the store holds: sealed rows, and no key. What a restore writes is sealed like the rest."""
+    keys = MemoryKeys(cipher)
+    store = open_store(f"sqlite:///{tmp_path / 'a.db'}", node="n1", keys=keys)
+    store.upgrade()
+    opened = store.journal.intend(intent(business_key="mdtrt_id:M1", keys=(("psn_no", "P-known-7"),)))
+    settled = store.journal.intend(intent(business_key="mdtrt_id:M2", request_id="R2"))
+    store.journal.finish(settled.id, outcome(err_msg="张三的答复"))
+    store.backup(tmp_path / "copy", TAKEN)
+    store.close()
+    with zipfile.ZipFile(tmp_path / "copy") as archive:
+        held = b"".join(archive.read(name) for name in archive.namelist())
+    keyring = keys.read()
+    for secret in (
+        b"P-known-7",
+        "张三".encode(),
+        *(key.secret for key in (*keyring.data.values(), *keyring.hash.values())),
+    ):
+        assert secret not in held
+
+    other = open_store(f"sqlite:///{tmp_path / 'b.db'}", node="n1", keys=keys)
+    other.restore(tmp_path / "copy", RESTORED)
+    row = other.journal.get(opened.id)
+    assert row is not None
+    assert (row.state, row.keys, "由备份恢复" in row.err_msg) == (State.ESCALATED, (("psn_no", "P-known-7"),), True)
+    assert [found.id for found in other.journal.search(Query(keys=[("psn_no", "P-known-7")]))] == [opened.id]
+    line = Listed(f"{INSTITUTION}202611210930000001", "2304", (("mdtrt_id", "M3"),), "1.00", False)
+    (taken,) = other.take_over(other.reconcile([line]), RESTORED, "张三")
+    holder = other.journal.find_busy("mdtrt_id:M3")
+    assert holder is not None
+    assert holder.id == taken
+    other.close_gap()
+    other.journal.resolve(taken, outcome(State.CONFIRMED, platform_answer=None, proof_answer=b"{}"))
+    with pytest.raises(Refused, match="平台已有这一笔"):
+        other.after_restore("2304", ["mdtrt_id:M3"])
+    other.close()
+
+    stranger = open_store(f"sqlite:///{tmp_path / 'c.db'}", node="n1", keys=MemoryKeys(cipher))
+    with pytest.raises(StoreError, match="不是加密此数据库的那一把"):
+        stranger.restore(tmp_path / "copy", RESTORED)
+    stranger.close()

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from gateway.console.area import Area, MenuItem, Page
 from gateway.console.debug.messages import blocks, read_message, rows_of, written
 from gateway.console.debug.samples import samples
-from gateway.console.exchanges.reading import pretty
+from gateway.console.exchanges.reading import inside, pretty
 from gateway.console.visit import Visit
 from gateway.contract.jsontext import dumps
 from gateway.contract.model import Field, Transaction
@@ -58,7 +58,7 @@ def _form(visit: Visit, transaction: Transaction, given: Mapping[str, str], **mo
         return found.values if found is not None and len(found.values) <= CHOICES_MAX else {}
 
     way = given.get("way", "xml")
-    values: dict[str, Any] = {"sent": None, "reply": "", "status": 0, "more": ""} | more
+    values: dict[str, Any] = {"sent": None, "text_inside": "", "reply_inside": "", "reply": "", "http_status": 0} | more
     rows = {name: value for name, value in given.items() if name.startswith("rows.")}
     return visit.show(
         "debug/form.html",
@@ -82,7 +82,7 @@ def send(visit: Visit) -> Response:
     way = given.get("way", "xml")
     message = read_message(transaction, given)
     sent = written(way if way in WAYS else "xml", transaction, visit.parts.interface.input(transaction.infno), message)
-    shown = {"sent": sent, "text": pretty(sent.body.encode(), "utf-8")}
+    shown = {"sent": sent, "text": pretty(sent.body.encode(), "utf-8"), "text_inside": inside(sent.body.encode())}
     if "show" in given:
         return _form(visit, transaction, given, **shown)
     if not visit.note("console.try", transaction.infno, WAYS.get(way, "")):
@@ -91,7 +91,9 @@ def send(visit: Visit) -> Response:
         status, body = visit.parts.line.call(sent.path, sent.body.encode(), sent.content_type)
     except OSError as error:
         return _form(visit, transaction, given, **shown, reply=f"网关没有应答：{error}")
-    return _form(visit, transaction, given, **shown, status=status, reply=pretty(body, "utf-8"))
+    return _form(
+        visit, transaction, given, **shown, http_status=status, reply=pretty(body, "utf-8"), reply_inside=inside(body)
+    )
 
 
 def add_fault(visit: Visit) -> Response:

@@ -88,7 +88,7 @@ def _wish(visit: Visit) -> tuple[dict[str, Any], str]:
         return {}, f"请写明依据（{REASON_CHARS_MIN} 到 {REASON_CHARS_MAX} 字）：在哪里、看到了什么"
     if visit.form.get("sure") != "yes":
         return {}, "请勾选“已在平台侧核对”"
-    wish: dict[str, Any] = {"as": move, "operator": visit.operator, "reason": reason}
+    wish: dict[str, Any] = {"as": move, "reason": reason}
     if text := visit.form.get("output", "").strip():
         try:
             output = loads_strict(text)

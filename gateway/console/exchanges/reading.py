@@ -149,6 +149,17 @@ def pretty(body: bytes | None, charset: str) -> str:
     return etree.tostring(root, encoding="unicode")
 
 
+def inside(body: bytes) -> str:
+    """The message that stands as text inside a SOAP envelope (string service), indented; empty when there is none."""
+    try:
+        root = parse_text(body.decode("utf-8", "backslashreplace"))
+    except GatewayFault:
+        return ""
+    texts = [element.text.strip() for element in root.iter() if element.text]
+    found = next((text for text in texts if text.startswith(("<", "{"))), "")
+    return pretty(found.encode(), "utf-8") if found else ""
+
+
 def _codec(charset: str) -> str:
     try:
         "".encode(charset or "utf-8")

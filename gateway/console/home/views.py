@@ -55,6 +55,7 @@ def _content(visit: Visit) -> dict[str, Any]:
         "failed": failed,
         "share": failed / count if count else 0.0,
         "newest": _newest(visit),
+        "names": {infno: found.name for infno, found in visit.parts.interface.contract.transactions.items()},
         "open_count": visit.parts.figures.open_count,
     }
 

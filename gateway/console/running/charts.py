@@ -9,7 +9,7 @@ from typing import Final
 WIDTH: Final = 560
 HEIGHT: Final = 150
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 10, 22
-GRID_LINES: Final = 3
+GRID_LINES: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,12 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What the template draws: bars, a second kind of bars before them, a line, grid and labels."""
+    """What the template draws: bars, a second kind of bars before them, a line, its lone points, grid and labels."""
 
     bars: Sequence[Bar]
     front: Sequence[Bar]
     line: str
+    dots: Sequence[tuple[float, float]]
     grid: Sequence[tuple[float, str]]
     ticks: Sequence[tuple[float, str]]
     empty: bool
@@ -50,6 +51,7 @@ def bars(values: Sequence[float], front: Sequence[float], titles: Sequence[str],
         bars=[_bar(number, value, top, step, titles[number]) for number, value in enumerate(values)],
         front=[_bar(number, value, top, step, titles[number]) for number, value in enumerate(front) if value],
         line="",
+        dots=[],
         grid=_grid(top),
         ticks=_ticks(ticks, step),
         empty=not any(values),
@@ -60,25 +62,23 @@ def line(values: Sequence[float | None], ticks: Sequence[str]) -> Chart:
     """A line; where there is no value it is broken."""
     top = ceiling(max((value for value in values if value is not None), default=0))
     step = _step(len(values))
+    points = [None if value is None else (LEFT + step * (n + 0.5), _y(value, top)) for n, value in enumerate(values)]
     parts: list[str] = []
-    pen_down = False
-    for number, value in enumerate(values):
-        if value is not None:
-            x, y = LEFT + step * (number + 0.5), _y(value, top)
-            parts.append(f"{'L' if pen_down else 'M'}{x:.1f} {y:.1f}" + ("" if pen_down else "h0.01"))
-        pen_down = value is not None
-    return Chart([], [], " ".join(parts), _grid(top), _ticks(ticks, step), empty=not parts)
+    dots: list[tuple[float, float]] = []
+    for before, point, after in zip([None, *points], points, [*points[1:], None], strict=False):
+        if point is None:
+            continue
+        parts.append(f"{'M' if before is None else 'L'}{point[0]:.1f} {point[1]:.1f}")
+        if before is None and after is None:
+            dots.append((round(point[0], 1), round(point[1], 1)))
+    return Chart([], [], " ".join(parts), dots, _grid(top), _ticks(ticks, step), empty=not parts)
 
 
 def ceiling(value: float) -> float:
     """The next round number: 1, 2, 5, 10, 20, 50 ..."""
-    if value <= 0:
-        return 1
     unit = 1.0
     while unit * 10 <= value:
         unit *= 10
-    while unit > value:
-        unit /= 10
     return next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= value)
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Final, TextIO
 
 from gateway.demo.client._messages import Insured
-from gateway.demo.client._wire import Answer, LineBroken, Services, Way
+from gateway.demo.client._wire import Answer, Hospital, LineBroken, Services, Way
 
 HEAD: Final = {"opter": "0001", "opter_name": "演示操作员", "opter_type": "1"}
 Problem = str
@@ -59,6 +59,16 @@ def refusal(code: str, name: str) -> Expectation:
         return "" if named == [name] else f"应指明字段 {name}，却是 {named}"
 
     return Expectation(f"拒绝 {code}，指明 {name}", problem)
+
+
+def refused(code: str) -> Expectation:
+    """Refused by the gateway with ``code``; the platform never hears of it."""
+
+    def problem(answer: Answer) -> Problem:
+        expected = answer.infcode != "0" and answer.code == code
+        return "" if expected else f"应被拒绝（{code}），却得到 {answer.code or '成功'} {answer.err_msg}"
+
+    return Expectation(f"拒绝 {code}", problem)
 
 
 def amounts(answer: Answer) -> dict[str, Decimal]:
@@ -149,6 +159,32 @@ class Desk:
         self._tell(
             infno=infno, name=title, patient=patient, via=way.title, expected=expect.title, problem=problem,
             seconds=round(time.perf_counter() - begun, 4), request_id=request_id, sent=message, answer=answer,
+        )  # fmt: skip
+        if problem:
+            raise StoryBroken(problem)
+        return answer
+
+    def tell(
+        self, operation: str, arguments: Mapping[str, Any], insured: Insured, expect: Expectation = SUCCESS
+    ) -> Answer:
+        """One thing told or asked of the gateway itself; nothing goes to the platform.
+
+        Raises:
+            StoryBroken: the answer is not the expected one.
+        """
+        self.steps += 1
+        way = Hospital(self.services)
+        title = self.services.title(operation, "hospital")
+        begun = time.perf_counter()
+        try:
+            answer = way.call(operation, arguments)
+            problem = expect.problem(answer)
+        except LineBroken as broken:
+            answer, problem = Answer(infcode=""), f"没有可读的应答：{broken}"
+        self._tell(
+            infno=operation, name=title, patient=insured.patient.name, via=way.title, expected=expect.title,
+            problem=problem, seconds=round(time.perf_counter() - begun, 4), request_id="", sent=arguments,
+            answer=answer,
         )  # fmt: skip
         if problem:
             raise StoryBroken(problem)

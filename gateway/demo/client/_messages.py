@@ -143,6 +143,45 @@ def _diagnosis(patient: Patient, number: int, found: Diagnosis, at: datetime) ->
     }
 
 
+# ------------------------------------------------------------------ what the hospital tells the gateway
+
+
+def ward_event(ipt_no: str, who: Insured, event_id: str, at: datetime) -> Message:
+    """``WardIn`` and its like: who was received where, and when."""
+    department = who.patient.department
+    return {
+        "ipt_no": ipt_no,
+        "event_id": event_id,
+        "ward_code": department.code,
+        "ward_name": department.name,
+        "event_time": printed(at),
+        "operator": "病区护士",
+    }
+
+
+def recall(ipt_no: str, who: Insured, event_id: str, at: datetime) -> Message:
+    """``Recall``"""
+    told = ward_event(ipt_no, who, event_id, at) | {"reason": "补记费用后重新出院"}
+    del told["ward_name"]
+    return told
+
+
+def record(ipt_no: str, who: Insured, at: datetime) -> Message:
+    """``Diagnoses``: the hospital's own record, whole."""
+    rows = [_diagnosis(who.patient, number, found, at) for number, found in enumerate(who.patient.diagnoses, 1)]
+    for number, row in enumerate(rows, 1):
+        row["maindiag_flag"] = "1" if number == 1 else "0"
+    return {"ipt_no": ipt_no, "version": "1", "operator": "编码员", "rows": rows}
+
+
+def asked(ipt_no: str) -> Message:
+    """``FeeChangeAllowed``"""
+    return {"ipt_no": ipt_no, "operator": "收费员"}
+
+
+# ------------------------------------------------------------------ fees
+
+
 def stay_fees(
     who: Insured, mdtrt_id: str, prefix: str, times: Times, items: Sequence[Item], count: int
 ) -> list[Fields]:

@@ -18,6 +18,7 @@ from gateway.demo.client._desk import (
     amounts,
     as_reckoned,
     refusal,
+    refused,
     same_as,
     success_and,
 )
@@ -120,7 +121,17 @@ class _Stay:
         answer = self.call(way, "2401", message, request_id=request_id)
         return _Stay(self.desk, self.who, self.ipt_no, self.times, answer.value("result", "mdtrt_id"))
 
-    def in_ward(self, way: Way) -> None:
+    def told(self, operation: str, arguments: Message, expect: Expectation = SUCCESS) -> Answer:
+        """Something the hospital tells or asks the gateway itself."""
+        return self.desk.tell(operation, arguments, self.who, expect)
+
+    def in_ward(self) -> None:
+        """The ward receives the patient, the coder records the diagnoses."""
+        arrived = messages.ward_event(self.ipt_no, self.who, f"{self.ipt_no}-1", self.times.ward_in)
+        self.told("WardIn", arrived)
+        self.told("Diagnoses", messages.record(self.ipt_no, self.who, self.times.ward_in))
+
+    def aligned(self, way: Way) -> None:
         """2403: the insurance's time of admission becomes the time of ward-in."""
         self.call(way, "2403", messages.change(self.who, self.mdtrt_id, self.ipt_no, self.times))
 
@@ -131,9 +142,15 @@ class _Stay:
         self.call(way, "2301", {"feedetail": rows}, expect=_every_row(count, total))
         return total
 
-    def discharged(self, way: Way) -> None:
+    def discharged(self, way: Way, expect: Expectation = SUCCESS) -> None:
         """2402"""
-        self.call(way, "2402", messages.discharge(self.who, self.mdtrt_id, self.times))
+        self.call(way, "2402", messages.discharge(self.who, self.mdtrt_id, self.times), expect)
+
+    def recalled(self) -> None:
+        """Back in the ward for a moment, and out again: no new 入科."""
+        left = self.times.discharged
+        self.told("Recall", messages.recall(self.ipt_no, self.who, f"{self.ipt_no}-2", left))
+        self.told("WardOut", messages.ward_event(self.ipt_no, self.who, f"{self.ipt_no}-3", left))
 
     def undone(self, way: Way, infno: str) -> None:
         """2405, 2404"""
@@ -150,14 +167,23 @@ def _every_row(count: int, total: Decimal) -> Expectation:
 
 
 def _settled_stay(desk: Desk, ways: Ways, now: datetime) -> None:
-    """From admission to a settlement that is asked for twice and made once."""
+    """From admission to a settlement that is asked for twice and made once, with everything that is refused on the way."""
     who = _identified(desk, ways.typed_person, LIN)
     stay = _Stay(desk, who, f"ZY{desk.run}1", Times.before(now)).admitted(ways.typed_stay)
-    stay.in_ward(ways.typed_stay)
+    stay.discharged(ways.typed_stay, refused("ET02-02"))
+    stay.in_ward()
+    stay.discharged(ways.json, refused("ET02-01"))
+    stay.aligned(ways.typed_stay)
     total = stay.charged(ways.typed_stay, STAY_ROWS)
     settlement = messages.stay_settlement(who, stay.mdtrt_id, total)
     trial = stay.call(ways.xml, "2303", settlement, adds_up_to(total))
     stay.discharged(ways.xml)
+    stay.told("FeeChangeAllowed", messages.asked(stay.ipt_no), refused("ET07-02"))
+    late = messages.stay_fees(who, stay.mdtrt_id, f"{stay.ipt_no}L", stay.times, WARD_ITEMS, 1)
+    stay.call(ways.xml, "2301", {"feedetail": late}, refused("ET07-02"))
+    stay.undone(ways.typed_stay, "2405")
+    stay.recalled()
+    stay.discharged(ways.typed_stay)
     request_id = desk.request_id()
     settled = stay.call(ways.typed_stay, "2304", settlement, as_reckoned(trial), request_id)
     stay.call(ways.typed_stay, "2304", settlement, same_as(settled), request_id)
@@ -172,7 +198,8 @@ def _withdrawn_stay(desk: Desk, ways: Ways, now: datetime) -> None:
     request_id = desk.request_id()
     stay.call(ways.typed_stay, "2401", message, refusal("GW-1101", "adm_bed"), request_id)
     stay = stay.admitted(ways.typed_stay, request_id)
-    stay.in_ward(ways.json)
+    stay.in_ward()
+    stay.aligned(ways.json)
     total = stay.charged(ways.xml, SECOND_STAY_ROWS)
     settlement = messages.stay_settlement(who, stay.mdtrt_id, total)
     trial = stay.call(ways.typed_stay, "2303", settlement, adds_up_to(total))

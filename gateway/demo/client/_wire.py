@@ -105,7 +105,7 @@ class Services:
     def title(self, infno: str, group: str) -> str:
         """The Chinese name of a transaction, as the WSDL documents its operation."""
         self.client(group)
-        return self._titles.get(f"Txn{infno}", "")
+        return self._titles.get(f"Txn{infno}") or self._titles.get(infno, "")
 
     def address_12(self, group: str) -> str:
         """Where the SOAP 1.2 port of a group listens."""
@@ -129,7 +129,7 @@ def _titles(wsdl: ET.Element) -> dict[str, str]:
     found = {}
     for operation in wsdl.iterfind(f"{WSDL}portType/{WSDL}operation"):
         text = operation.findtext(f"{WSDL}documentation") or ""
-        found[operation.get("name", "")] = text.partition(" ")[2]
+        found[operation.get("name", "")] = text.partition(" ")[2] or text
     return found
 
 
@@ -148,6 +148,24 @@ class Typed:
         except (zeep.exceptions.Error, requests.RequestException) as error:
             raise LineBroken(str(error)) from error
         return _answer(_bare(serialize_object(reply, dict)))
+
+
+class Hospital:
+    """What a HIS tells and asks the gateway itself, through zeep."""
+
+    title = "院内服务"
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def call(self, operation: str, arguments: Message) -> Answer:
+        """One operation of ``/soap/hospital``; what it answers besides its status is the output."""
+        try:
+            reply = self._services.client("hospital").service[operation](**arguments)
+        except (zeep.exceptions.Error, requests.RequestException) as error:
+            raise LineBroken(str(error)) from error
+        parts = _bare(serialize_object(reply, dict))
+        return _answer({**parts, "output": {name: parts[name] for name in ("state", "allowed") if name in parts}})
 
 
 def _bare(value: Any) -> Any:

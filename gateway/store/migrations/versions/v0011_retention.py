@@ -3,10 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
-
-compatible_from = "0008"
+revision = "0011"
+down_revision = "0010"
 
 SQLITE = (
     "DROP TRIGGER IF EXISTS tr_operator_log_DELETE",

@@ -1,0 +1,188 @@
+"""One POST over a pooled line, and whether a byte of it may have left.
+
+Connecting is a step of its own, so everything until the connection stands is ``NotSent``; from the first byte of the
+request on, everything but a whole answer is ``NoAnswer``.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from http.client import HTTPResponse as PlainResponse
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from urllib3.exceptions import LocationParseError
+from urllib3.response import BaseHTTPResponse
+from urllib3.util import Url, parse_url
+
+from adapters.settlement._answer import READ_ERRORS, headers_of, judge, keep_alive_s, refused_certificate, why
+from adapters.settlement._deadline import Deadline, TimedSocket, paced
+from adapters.settlement._line import Line, Lines
+from gateway.exchange.ports import NoAnswer, NotSent, PlatformRequest, Rejected
+
+MIB = 1024 * 1024
+
+Judge = Callable[[BaseHTTPResponse, int], bytes]
+"""Reads the body of an answer up to a number of bytes; raises what an answer that is none means."""
+
+
+class Answered(NamedTuple):
+    """A whole answer: its headers in lower case, its body, and the seconds from the first byte sent to the last read."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    elapsed_s: float
+
+
+class HttpPost:
+    """Posts each body once over pooled HTTP/1.1 connections. No retry, no redirect, no proxy.
+
+    Args:
+        base_url: http or https address of the province.
+        connect_timeout_s: for the TCP connect (to each address of the name) and again for the TLS handshake.
+        read_timeout_s: from the first byte sent to the last byte of the answer, however it drips.
+        answer_bytes_max: larger answers are not taken; counted after unpacking.
+        pool_size: requests at the same time; the next one waits up to ``connect_timeout_s``, then is not sent.
+        idle_s_max: a connection that was idle for longer is not used again. Servers close theirs after 5 s or more;
+            a request written into a closing connection would be in doubt for nothing. 0: one connection per request.
+        ca_file: PEM of the certificate authorities to trust instead of the system's.
+        client_cert, client_key, client_key_password: PEM files for a province that asks for a certificate.
+
+    Raises:
+        ValueError: an address or certificate that cannot work, with the reason in Chinese.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        connect_timeout_s: float = 5,
+        read_timeout_s: float = 60,
+        answer_bytes_max: int = 64 * MIB,
+        pool_size: int = 32,
+        idle_s_max: float = 4,
+        ca_file: Path | None = None,
+        client_cert: Path | None = None,
+        client_key: Path | None = None,
+        client_key_password: str = "",
+    ) -> None:
+        url = _checked(base_url)
+        tls = _tls(ca_file, client_cert, client_key, client_key_password) if url.scheme == "https" else None
+        self._lines = Lines(url, tls, connect_timeout_s=connect_timeout_s, idle_s_max=idle_s_max, size=pool_size)
+        self.base_path = (url.path or "").rstrip("/")
+        self._read_timeout_s = read_timeout_s
+        self._answer_bytes_max = answer_bytes_max
+
+    def post(
+        self, path: str, headers: Mapping[str, str], body: bytes, request: PlatformRequest, judge: Judge = judge
+    ) -> Answered:
+        """Post ``body`` once, byte for byte.
+
+        Args:
+            path: of the address, percent-encoded.
+            request: what it is sent for: its own time limit, and whether it is still ours.
+            judge: reads the answer.
+
+        Raises:
+            NotSent: no connection, or no longer this node's; nothing left this machine.
+            Rejected: refused in front of the platform; not executed.
+            NoAnswer: bytes may have left and no whole answer came back.
+        """
+        with self._lines.lend() as line:
+            request.check_mine()
+            started = time.monotonic()
+            deadline = Deadline(request.read_timeout_s or self._read_timeout_s)
+            try:
+                broken = _write(line, path, headers, body, deadline)
+                answered, content = self._read(line, deadline, judge)
+            except READ_ERRORS as error:
+                alert = "" if line.reused else refused_certificate(error)
+                if alert:
+                    raise Rejected(f"平台拒绝了本机的客户端证书：{alert}") from error
+                raise NoAnswer(why(error, deadline.seconds)) from error
+            if broken:
+                raise NoAnswer(why(broken, deadline.seconds)) from broken
+            return Answered(answered, content, time.monotonic() - started)
+
+    def reachable(self, timeout_s: float) -> bool:
+        """Whether TCP and TLS can be set up now; nothing is sent."""
+        try:
+            self._lines.open(timeout_s).close()
+        except NotSent:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close idle connections and refuse new requests; running ones end."""
+        self._lines.close()
+
+    def _read(self, line: Line, deadline: Deadline, judge: Judge) -> tuple[dict[str, str], bytes]:
+        """The answer by the platform. The line is reusable after it only if nothing is left in it."""
+        connection = line.http
+        timed = TimedSocket(connection.sock, deadline)
+        make: Any = partial(_response_on, timed)
+        connection.response_class = make
+        try:
+            response = connection.getresponse()
+            try:
+                body = judge(response, self._answer_bytes_max)
+                line.kept_by_peer_s = keep_alive_s(response)
+            finally:
+                response.close()
+        finally:
+            timed.reader.close()
+        line.reusable = connection.sock is not None and not timed.reader.leftover and line.http.is_connected
+        return headers_of(response), body
+
+
+def _write(line: Line, path: str, headers: Mapping[str, str], body: bytes, deadline: Deadline) -> OSError | None:
+    """Write the request; a line that broke on the way is returned, since a refusal may still stand in it."""
+    connection = line.http
+    connection.timeout = deadline.seconds
+    try:
+        connection.request(
+            "POST",
+            path,
+            body=paced(body, connection.sock, deadline),  # type: ignore[arg-type]  # pieces of any buffer will do
+            headers={**headers, "Content-Length": str(len(body))},
+            preload_content=False,
+        )
+    except (BrokenPipeError, ConnectionResetError, ssl.SSLError) as error:
+        return error
+    return None
+
+
+def _response_on(timed: TimedSocket, _sock: object, **options: Any) -> PlainResponse:
+    return PlainResponse(timed, **options)  # type: ignore[arg-type]  # all it needs of a socket is makefile
+
+
+def _checked(base_url: str) -> Url:
+    try:
+        url = parse_url(base_url)
+    except LocationParseError:
+        raise ValueError(f"平台地址无法解析：{base_url}") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError(f"平台地址必须以 http:// 或 https:// 开头并含主机名：{base_url}")
+    if url.auth or url.query or url.fragment:
+        raise ValueError("平台地址不能含用户名、? 或 #")
+    return url
+
+
+def _tls(ca_file: Path | None, cert: Path | None, key: Path | None, password: str) -> ssl.SSLContext:
+    """A verifying context. Raises ValueError that names the file which cannot be used."""
+    try:
+        context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    except OSError as error:
+        raise ValueError(f"CA 证书文件无法使用：{ca_file}（{error.strerror or error}）") from error
+    if key and not cert:
+        raise ValueError("配置了客户端私钥却没有客户端证书")
+    if cert:
+        try:
+            # a password is always given: without one OpenSSL would ask at the terminal and wait
+            context.load_cert_chain(cert, key, password=lambda: password)
+        except OSError as error:
+            raise ValueError(f"客户端证书或私钥无法使用：{cert}、{key or cert}（{error.strerror or error}）") from error
+    return context

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.store import open_store
+from tests.console.kit import Bench, bench
+from tests.running import House, house
+
+
+@pytest.fixture(scope="session")
+def gateway_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with house(tmp_path_factory.mktemp("console")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def shared(gateway_house: House) -> Bench:
+    """For tests that only look, or leave nothing behind that another looks at."""
+    return bench(gateway_house)
+
+
+@pytest.fixture
+def own(gateway_house: House, tmp_path: Path) -> Iterator[Bench]:
+    """With a store of its own."""
+    store = open_store(f"sqlite:///{tmp_path / 'own.db'}", node="own")
+    store.upgrade()
+    yield bench(gateway_house, store)
+    store.close()

@@ -1,0 +1,132 @@
+"""联调: a form for every transaction; the same message four ways through the real gateway and simulator."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.console.debug.messages import blocks, read_message, rows_of, written
+from gateway.console.debug.samples import samples
+from gateway.console.debug.views import WAYS
+from gateway.contract.model import Node, Transaction
+from tests.console.kit import Bench
+
+PERSON = {
+    "data.0.mdtrt_cert_type": "02",
+    "data.0.psn_cert_type": "01",
+    "way": "xml",
+}
+
+
+def person(bench: Bench) -> dict[str, str]:
+    """The form of 1101 for somebody whom the simulator knows."""
+    ledger = {"persons": [{"psn_no": "1", "certno": "440899198507241019"}], "stays": []}
+    given_ = samples(bench.parts.interface.contract.transactions["1101"], ledger, bench.clock())
+    assert given_["data.0.mdtrt_cert_no"] == "440899198507241019"
+    return given_
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_same_message_goes_four_ways(shared: Bench, way: str) -> None:
+    browser = shared.signed_in("it")
+    before = shared.house.newest()
+    answer = browser.post("/debug/1101", person(shared) | {"way": way, "send": "1"})
+    assert answer.status_code == 200
+    assert "HTTP 200" in answer.text
+    (row,) = shared.house.since(before)
+    assert row.infno == "1101"
+    assert row.channel == {"xml": "string", "json": "string", "typed": "typed", "api": "json"}[way]
+    sent = json.loads(shared.house.bodies(row).platform_request or b"{}")
+    assert sent["input"]["data"]["mdtrt_cert_no"] == "440899198507241019"
+    assert shared.log()[-1][1:] == ("console.try", "1101")
+
+
+def test_only_looking_sends_nothing(shared: Bench) -> None:
+    browser, before = shared.signed_in("it"), shared.house.newest()
+    answer = browser.post("/debug/1101", person(shared) | {"way": "typed", "show": "1"})
+    assert "Txn1101" in answer.text
+    assert shared.house.since(before) == []
+
+
+def test_every_transaction_has_a_form(shared: Bench) -> None:
+    browser = shared.signed_in("it")
+    transactions = [found for found in shared.parts.interface.contract.transactions.values() if not found.callback]
+    assert len(transactions) > 200
+    for transaction in transactions:
+        found = blocks(transaction, {}, lambda _: {})
+        assert len([one for block in found for one in block.inputs]) == count(transaction)
+    for infno in ("2401", "4101", "9001", "3201"):
+        assert f'<h1><span class="num">{infno}</span>' in browser.page(f"/debug/{infno}")
+    assert browser.get("/debug/6204").status_code == 404
+
+
+def count(transaction: Transaction) -> int:
+    def inside(nodes: tuple[Node, ...]) -> int:
+        return sum(len(node.fields) + inside(node.children) for node in nodes)
+
+    return len(transaction.input.root) + inside(transaction.input.nodes)
+
+
+def test_a_row_more_keeps_what_was_typed(shared: Bench) -> None:
+    browser = shared.signed_in("it")
+    page = browser.post("/debug/2401", {"diseinfo.0.diag_code": "I10.x00x002", "add": "diseinfo"}).text
+    assert 'name="diseinfo.1.diag_code"' in page
+    assert "I10.x00x002" in page
+    assert 'name="rows.diseinfo" value="2"' in page
+
+
+texts = (
+    st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=8)
+    .map(str.strip)
+    .filter(bool)
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(data=st.data())
+def test_what_is_typed_is_what_is_sent(shared: Bench, data: st.DataObject) -> None:
+    contract = shared.parts.interface.contract
+    transaction = contract.transactions[data.draw(st.sampled_from(["2401", "2301", "2304", "1101", "4101"]))]
+    message, form = {}, {}
+    for node in transaction.input.nodes:
+        rows = data.draw(st.lists(st.dictionaries(st.sampled_from([spec.name for spec in node.fields] or ["x"]), texts, min_size=1, max_size=3), min_size=1, max_size=3 if node.repeat else 1))  # fmt: skip
+        if not node.fields:
+            continue
+        message[node.name] = rows if node.repeat else rows[0]
+        form[f"rows.{node.name}"] = str(len(rows))
+        form |= {f"{node.name}.{n}.{name}": text for n, row in enumerate(rows) for name, text in row.items()}
+    assert read_message(transaction, form) == message
+    codec = shared.parts.interface.input(transaction.infno)
+    for way in WAYS:
+        assert written(way, transaction, codec, message).body
+
+
+@pytest.mark.parametrize("given_", ["", "x", "-1", "0", "9999", "٣", "1.5"])
+def test_a_strange_number_of_rows_is_none(given_: str) -> None:
+    assert 1 <= rows_of({"rows.a": given_}, "a") <= 50
+
+
+def test_faults_are_set_on_a_simulator_only(shared: Bench) -> None:
+    browser = shared.signed_in("it")
+    browser.post("/debug/faults", {"infno": "2304", "kind": "refuse"})
+    assert "不是模拟平台" in browser.page("/debug")
+    told: list[Any] = []
+    shared.line.answers["/_sim/faults"] = [{"infno": "2304", "kind": "refuse", "times": 1}]
+    try:
+        assert (
+            browser.post("/debug/faults", {"infno": "2304", "kind": "refuse", "times": "1", "seconds": "x"}).status_code
+            == 303
+        )
+        page = browser.page("/debug")
+        assert "已设置：2304 refuse" in page
+        assert "refuse　1 次" in page
+        shared.line.answers["/_sim/faults"] = {"error": "没有这种故障"}
+        browser.post("/debug/faults", {"infno": "2304", "kind": "x"})
+        shared.line.answers["/_sim/faults"] = told
+        assert "没有这种故障" in browser.page("/debug")
+    finally:
+        shared.line.answers.clear()

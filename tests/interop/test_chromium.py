@@ -1,0 +1,241 @@
+"""The console in Debian's Chromium: each role's story, both screen sizes, accessibility, and nothing leaves the host.
+
+Screenshots are kept in ``var/screenshots`` (``YIBAO_SHOTS``) for people to look at.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from gateway.console.application import build_application
+from gateway.exchange.ports import Proof, ProofKind, State
+from tests.console.kit import PASSWORD, ROLES, Bench, bench
+from tests.running import house
+
+pytestmark = pytest.mark.interop
+SHOTS = Path(os.environ.get("YIBAO_SHOTS", Path(__file__).parents[2] / "var" / "screenshots"))
+AXE = Path(__file__).parent / "axe" / "axe.min.js"
+SIZES = {"1366x768": (1366, 768), "1920x1080": (1920, 1080)}
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+PERSON = b'{"infno":"1101","input":{"data":{"mdtrt_cert_type":"02","mdtrt_cert_no":"440899198507241019"}}}'
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bench, str]]:
+    with house(tmp_path_factory.mktemp("chromium")) as found:
+        made = bench(found)
+        lively(made)
+        with served(made) as base:
+            yield made, base
+
+
+def lively(made: Bench) -> None:
+    """A day's worth of things to look at."""
+    for number in range(60):
+        state = State.DECLINED if number % 13 == 5 else State.CONFIRMED
+        infno = ("1101", "2401", "2301", "2303", "2304", "5201")[number % 6]
+        keys = (
+            ("mdtrt_id", f"44080011419830905{number:04d}"),
+            ("ipt_no", f"ZY26112{number:04d}"),
+            ("certno", "440899198507241019"),
+        )
+        received = made.clock() - timedelta(minutes=7 * (60 - number) % 170)
+        made.exchange(
+            state, infno=infno, keys=keys, received_at=received, platform_request=PERSON, request_id=f"HIS-{number}",
+            err_msg="该人员待遇冻结，不能办理" if state is State.DECLINED else "", busy_keys=(f"k{number}",),
+        )  # fmt: skip
+    doubt = made.exchange(
+        State.ESCALATED,
+        infno="2207",
+        keys=(("mdtrt_id", "MZ-778"), ("psn_no", "P1")),
+        busy_keys=("e",),
+        err_msg="核实 12 次没有结果，请人工核对",
+    )
+    made.journal.add_proof(doubt.id, Proof(ProofKind.REVERSE, made.clock(), "冲正 2601：没有可用的答复", "2601"))
+    made.exchange(
+        State.IN_DOUBT, infno="2304", keys=(("mdtrt_id", "ZY-9"),), busy_keys=("d",), err_msg="没有收到平台答复"
+    )
+    made.clock.ahead += timedelta(seconds=60)
+    made.parts.figures.catch_up()
+
+
+@contextmanager
+def served(made: Bench) -> Iterator[str]:
+    server = uvicorn.Server(uvicorn.Config(build_application(made.parts), port=0, lifespan="off", log_config=None))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    ready = threading.Event()
+    while not server.started and thread.is_alive():
+        ready.wait(0.02)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(20)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        found = shutil.which("chromium")
+        assert found, "chromium is not installed"
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Person:
+    """Somebody at a screen; nothing they do may reach beyond this host or fail in the browser."""
+
+    def __init__(self, chromium: Any, base: str, role: str, size: str) -> None:
+        width, height = SIZES[size]
+        self.base, self.role, self.size = base, role, size
+        self.page = chromium.new_page(viewport={"width": width, "height": height})
+        self.page.set_default_timeout(20_000)
+        self.strangers: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on(
+            "request",
+            lambda asked: self.strangers.append(asked.url) if not asked.url.startswith((base, "data:")) else None,
+        )
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+
+    def sign_in(self) -> None:
+        self.page.goto(self.base + "/sign-in")
+        self.shot("sign-in")
+        self.page.fill("[name=name]", self.role)
+        self.page.fill("[name=password]", PASSWORD)
+        self.page.keyboard.press("Enter")
+        self.page.wait_for_url(self.base + "/")
+
+    def open(self, path: str) -> None:
+        self.page.goto(self.base + path)
+
+    def shot(self, name: str, *, whole: bool = False) -> None:
+        """Kept for people, and looked at for what machines can see."""
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SHOTS / f"{name}-{self.role}-{self.size}.png", full_page=whole)
+        width = self.page.evaluate("document.documentElement.scrollWidth")
+        assert width <= SIZES[self.size][0], f"{name} is wider than the screen"
+        self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = self.page.evaluate("rules => axe.run({runOnly: rules})", RULES)
+        told = [f"{one['id']}: {[node['html'][:160] for node in one['nodes'][:3]]}" for one in found["violations"]]
+        assert told == [], (name, told)
+
+    def done(self) -> None:
+        self.page.close()
+        assert self.strangers == []
+        assert self.complaints == []
+
+
+@pytest.fixture
+def person(chromium: Any, console: tuple[Bench, str], request: pytest.FixtureRequest) -> Iterator[Person]:
+    role, size = request.param
+    made = Person(chromium, console[1], role, size)
+    made.sign_in()
+    yield made
+    made.done()
+
+
+BOTH = [(role, size) for role in ROLES for size in SIZES]
+
+
+@pytest.mark.parametrize("person", BOTH, indirect=True, ids=lambda pair: "-".join(pair))
+def test_chromium_every_page_of_every_role(person: Person) -> None:
+    menu = person.page.eval_on_selector_all(".side li a", "found => found.map(one => one.getAttribute('href'))")
+    assert menu[0] == "/"
+    for path in menu:
+        person.open(path)
+        person.shot(path.strip("/").replace("/", "-") or "home")
+
+
+@pytest.mark.parametrize(
+    "person", [("insurance", size) for size in SIZES], indirect=True, ids=lambda pair: "-".join(pair)
+)
+def test_chromium_insurance_office_settles_a_doubt(person: Person, console: tuple[Bench, str]) -> None:
+    page = person.page
+    page.keyboard.press("/")
+    page.keyboard.type("2304")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/exchanges"))
+    for key in ("Escape", "ArrowDown", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_url(re.compile(r"/exchanges/\d+$"))
+    page.click("text=查看报文")
+    page.wait_for_selector("#messages .fields")
+    assert "440899198507241019" in page.inner_text("#messages")
+    person.shot("exchange", whole=True)
+    escalated = console[0].exchange(
+        State.ESCALATED, infno="2207", busy_keys=(f"story {person.size}",), keys=(("mdtrt_id", "STORY"),)
+    )
+    person.open(f"/doubts/{escalated.id}")
+    person.shot("doubt", whole=True)
+    page.click("text=平台没有办理")
+    page.fill("[name=reason]", "经办端 10:20 查询，没有这笔结算")
+    page.check("[name=sure]")
+    page.click("text=了结这笔交易")
+    page.wait_for_url(re.compile(r"/exchanges/\d+$"))
+    assert "已了结" in page.inner_text("[role=status]")
+    assert console[0].journal.get(escalated.id).state is State.NOT_DONE
+
+
+@pytest.mark.parametrize("person", [("it", size) for size in SIZES], indirect=True, ids=lambda pair: "-".join(pair))
+def test_chromium_information_department_runs_the_house(person: Person, console: tuple[Bench, str]) -> None:
+    page = person.page
+    person.open("/running")
+    with page.expect_response(re.compile("/running/figures")):
+        pass  # it comes by itself
+    person.shot("running-refreshed")
+    person.open("/debug")
+    page.fill("[data-filter]", "人员基本")
+    page.click("text=人员基本信息获取")
+    page.select_option("[name='data.0.mdtrt_cert_type']", "02")
+    page.fill("[name='data.0.mdtrt_cert_no']", "440899198507241019")
+    page.click("text=发送")
+    page.wait_for_selector("#wire pre >> nth=1")
+    person.shot("debug-sent")
+    person.open("/users")
+    page.fill("[name=full_name]", "新来的")
+    page.fill(".uneven-right form[action='/users'] [name=name]", f"neu{person.size[:4]}")
+    page.click("text=建立，并生成密码")
+    page.wait_for_selector(".handed")
+    person.shot("user-made")
+
+
+@pytest.mark.parametrize(
+    "person", [("auditor", size) for size in SIZES], indirect=True, ids=lambda pair: "-".join(pair)
+)
+def test_chromium_auditor_checks_the_log(person: Person) -> None:
+    person.open("/audit")
+    person.page.click("text=校验整条链")
+    person.page.wait_for_selector("#verified .flash.ok")
+    person.shot("audit-verified")
+
+
+@pytest.mark.parametrize(
+    "person",
+    [(role, "1366x768") for role in ("cashier", "ward", "pharmacy", "operations")],
+    indirect=True,
+    ids=lambda pair: "-".join(pair),
+)
+def test_chromium_others_look_without_seeing_bodies(person: Person) -> None:
+    person.open("/exchanges?infno=1101")
+    person.page.click("table tbody a >> nth=0")
+    person.page.click("text=查看遮盖后的报文")
+    person.page.wait_for_selector("#messages .fields")
+    assert "440899198507241019" not in person.page.content()
+    person.shot("masked", whole=True)
+    person.page.click("text=退出")
+    person.page.wait_for_url(re.compile("/sign-in"))
