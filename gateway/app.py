@@ -62,6 +62,7 @@ from gateway.mappings.dialects import DialectLibrary
 from gateway.metrics import Metrics
 from gateway.published import wsdl_files
 from gateway.resealing_loop import ResealingLoop
+from gateway.retention_run import RetentionRun, limits_of
 from gateway.rules import policy as rules
 from gateway.settings import ClientSettings, Settings, Workstation
 from gateway.soap.hospital import Hospital, HospitalService
@@ -138,6 +139,7 @@ class Gateway:
     loop: ResolverLoop
     resealing: ResealingLoop
     lists: EpisodeLoop
+    retention: RetentionRun
     heartbeat: Heartbeat
     mappings: Mappings
     metrics: Metrics
@@ -152,6 +154,7 @@ class Gateway:
         """After the last call: the resolver, the line, the registration, then the store, which finishes its writes."""
         self.resealing.close()
         self.lists.close()
+        self.retention.close()
         self.loop.close()
         self.background.shutdown(cancel_futures=True)
         self.platform.close()
@@ -273,6 +276,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     services = _services(reception, at_the_hospital, files, root)
     files.reloaded.append(services.forget)
     resealing = ResealingLoop(store.resealing)
+    retention = RetentionRun(store.retention, limits_of(settings.retention), clock.now)
     doubts = DoubtsDesk(resolver, store.operator_log)
     episodes = Episodes(store.stay_feed, store.journal.stays, desk.policy)
     station = {name: value for name, value in settings.alignment.workstation.model_dump().items() if value}
@@ -297,7 +301,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         measure=partial(_measure, metrics, store, msgids, work_list, gate, certificates),
         doubts=doubts,
         stays=StaysDesk(desk, stay_rules, exchange, clock.now, head=_own_workstation(settings), log=store.operator_log),
-        store=StoreDesk(store, resealing.wake),
+        store=StoreDesk(store, resealing.wake, retention),
         console=(ConsoleDesk(store, clock.now, sign_in_policy(settings), doubts), console_token),
         alignment=AlignmentDesk(alignment, store.stay_feed, store.operator_log),
     )
@@ -327,6 +331,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         resolver=resolver,
         loop=loop,
         resealing=resealing,
+        retention=retention,
         lists=lists,
         heartbeat=heartbeat,
         mappings=files,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.commands.noted import Operator, tell_gateway, who
 from gateway.commands.terminal import (
     ConfigOption,
     Failed,
@@ -34,6 +36,7 @@ app = typer.Typer(help="交易日志的数据库：升级、备份、恢复、�
 ReplaceOption = Annotated[
     str, typer.Option("--replace", metavar="NAME", help="数据库不是空的也恢复，原有内容将丢失；须写明其名字。")
 ]
+_POLL_S = 0.3
 BackupArgument = Annotated[Path, typer.Argument(metavar="FILE", help="备份文件。", show_default=False)]
 
 
@@ -58,6 +61,8 @@ def backup(
         print_json(_shown(file, manifest))
     else:
         print_pairs(_shown(file, manifest))
+    if manifest.archive_files:
+        complain(f"备份不含归档文件夹 {manifest.archive or ''} 里的 {manifest.archive_files} 个文件，请另行备份。")
 
 
 @app.command()
@@ -165,6 +170,62 @@ def _sentences(found: Compared) -> Iterator[str]:
 
 
 @app.command()
+def retain(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="只报告会做什么。")] = False,
+    operator: Operator = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """按 [retention] 清理到期的内容：删查询类报文，归档结算与状态类报文，删到期归档与操作日志；网关照常服务。"""
+    given = settings(context, config)
+    log_to_stderr()
+    begun = tell_gateway(given, "retain", {"dry_run": dry_run, "operator": who(operator)})
+    if begun is None:
+        done = _retained_here(given, who(operator), dry_run=dry_run)
+    else:
+        done = begun["retained"] if dry_run else _retained_there(given)
+    if as_json:
+        print_json(done)
+        return
+    print_pairs({name: value for name, value in done.items() if name != "warnings"})
+    for sentence in done["warnings"]:
+        complain(sentence)
+
+
+def _retained_here(given: Settings, operator: str, *, dry_run: bool) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from gateway import clock
+    from gateway.retention_run import limits_of
+
+    limits = limits_of(given.retention)
+    with _opened(given, read_only=dry_run) as store, _told("清理") as told:
+        if dry_run:
+            return asdict(store.retention.plan(limits, clock.now()))
+        store.upgrade()
+        return asdict(store.retention.run(limits, clock.now(), operator, lambda _, done, total: told(done, total)))
+
+
+def _retained_there(given: Settings) -> dict[str, Any]:
+    """Follow the run in the gateway; interrupted, it goes on there."""
+    with progress() as bar:
+        task = bar.add_task("清理", total=None)
+        while True:
+            told = tell_gateway(given, "retained", {})
+            if told is None:
+                raise Failed("网关在清理途中停了：重新启动后再运行一次即可接着做，没有丢失任何内容")
+            if not told["running"]:
+                break
+            bar.update(task, description=told["what"] or "清理", completed=told["done"], total=told["total"] or None)
+            time.sleep(_POLL_S)
+    if "failed" in told:
+        raise Failed(str(told["failed"]))
+    found: dict[str, Any] = told["retained"]
+    return found
+
+
+@app.command()
 def check(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """检查数据库是否损坏、结构是否为所需版本、记录是否自相矛盾；只读，网关运行时也可用。"""
     with _opened(settings(context, config), read_only=True) as store, _told("检查") as told:
@@ -218,6 +279,7 @@ def _shown(file: Path, manifest: Manifest) -> dict[str, object]:
         "revision": manifest.revision,
         "database": manifest.database,
         "rows": manifest.rows,
+        "not_contained": f"{manifest.archive_files} files in {manifest.archive}" if manifest.archive_files else "",
         "sha256": _sha256(file),
     }
 
