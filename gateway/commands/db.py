@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.commands.noted import Operator, tell_gateway, who
+from gateway.commands.noted import Operator, note, tell_gateway, who
 from gateway.commands.terminal import (
     ConfigOption,
     Failed,
@@ -50,12 +50,19 @@ def upgrade(context: typer.Context, config: ConfigOption = None) -> None:
 
 @app.command()
 def backup(
-    context: typer.Context, file: BackupArgument, config: ConfigOption = None, as_json: JsonOption = False
+    context: typer.Context,
+    file: BackupArgument,
+    operator: Operator = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """把某一时刻的全部内容写成一个文件；网关运行时也可用。不含任何密钥，密钥文件须另行备份。"""
+    """把某一时刻的全部内容写成一个文件，记入操作日志；网关运行时也可用。不含任何密钥，密钥文件须另行备份。"""
     from gateway import clock
 
-    with _opened(settings(context, config), read_only=True) as store, _told("备份") as told:
+    given = settings(context, config)
+    log_to_stderr()
+    _note_backup(given, operator, file)
+    with _opened(given, read_only=True) as store, _told("备份") as told:
         manifest = store.backup(file, clock.now(), told)
     if as_json:
         print_json(_shown(file, manifest))
@@ -65,22 +72,31 @@ def backup(
         complain(f"备份不含归档文件夹 {manifest.archive or ''} 里的 {manifest.archive_files} 个文件，请另行备份。")
 
 
+def _note_backup(given: Settings, operator: str, file: Path) -> None:
+    """Before the copy, so that it stands in it too; a full disk or a gateway that hangs are when a copy is needed most."""
+    try:
+        note(given, operator, "db.backup", str(file))
+    except Failed as error:
+        complain(f"照常备份，但没有记入操作日志：{error}")
+
+
 @app.command()
 def restore(
     context: typer.Context,
     file: BackupArgument,
     replace: ReplaceOption = "",
+    operator: Operator = "",
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """以备份取代数据库的内容。先停掉所有网关；此后网关只办理查询，直到核对完毕（yibao db reconcile）。"""
+    """以备份取代数据库的内容，记入恢复后的操作日志。先停掉所有网关；此后只办理查询，直到核对完毕（yibao db reconcile）。"""
     from gateway import clock
 
     given = settings(context, config)
     if replace and replace != (name := _name(given.store.url)):
         raise Failed(f"--replace 写的是 {replace}，而配置中的数据库是 {name}")
     with _opened(given) as store, _told("核对备份文件，恢复") as told:
-        done = store.restore(file, clock.now(), told, replace=bool(replace))
+        done = store.restore(file, clock.now(), told, replace=bool(replace), operator=who(operator))
     shown = {
         **_shown(file, done.manifest),
         "gap_since": f"{done.gap.since:%Y-%m-%d %H:%M:%S}",
@@ -129,7 +145,7 @@ def reconcile(
         taken = store.take_over(found, clock.now(), operator.strip()) if taking and file else []
         if taking:
             detail = f"补记 {len(taken)} 笔，撤销 {len(found.undone_there)} 笔" + (f"；{reason}" if close else "")
-            store.operator_log.append(operator.strip(), "db reconcile", str(file or ""), detail)
+            store.operator_log.append(operator.strip(), "db.reconcile", str(file or ""), detail)
         gap = store.close_gap() if close else None
     shown = _compared(found, taken)
     if as_json:

@@ -107,12 +107,19 @@ class Store:
         return write_backup(self._backend, path, now, told, self._archive)
 
     def restore(
-        self, path: Path, now: datetime, told: Told = lambda _done, _total: None, *, replace: bool = False
+        self,
+        path: Path,
+        now: datetime,
+        told: Told = lambda _done, _total: None,
+        *,
+        replace: bool = False,
+        operator: str = "yibao",
     ) -> Restored:
-        """Put a copy in the place of this store. See :func:`gateway.store.restore.restore`."""
+        """Put a copy in the place of this store, whose operator log tells of it. See :func:`gateway.store.restore.restore`."""
         done = restore(self._backend, path, now, told, replace=replace)
         self._backend.write(self._keys.register)
         self._keys.admit()
+        self.operator_log.append(operator, "db.restore", str(path), f"{done.gap} 的记录已丢失")
         self.escalate_lost(now)
         return done
 
