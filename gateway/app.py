@@ -18,6 +18,7 @@ import structlog
 from pydantic import BaseModel, SecretStr
 
 from adapters.settlement.build import OAuth, SmKeys, build_platform
+from adapters.settlement.files import NO_FILES, Files
 from gateway import clock, mappings
 from gateway.certificates import CertificateWatch
 from gateway.contract import hospital
@@ -30,6 +31,7 @@ from gateway.desks import token_file
 from gateway.desks.alignment import AlignmentDesk
 from gateway.desks.console import ConsoleDesk, SignInPolicy
 from gateway.desks.doubts import DoubtsDesk
+from gateway.desks.jobs import JobsDesk
 from gateway.desks.stays import StaysDesk
 from gateway.desks.store import StoreDesk
 from gateway.dip.api import DipApi
@@ -50,6 +52,7 @@ from gateway.exchange.resolver import Policy, Resolver
 from gateway.exchange.resolver_loop import ResolverLoop, WorkList
 from gateway.exchange.sign_in import SignIns
 from gateway.exchange.stay_rules import StayRules
+from gateway.files.shelf import Shelf
 from gateway.hours import read_closing
 from gateway.http.admin import Admin
 from gateway.http.identity import Clients
@@ -78,7 +81,11 @@ from gateway.stays.desk import StayDesk
 from gateway.store import Store, open_configured
 from gateway.vouchers.desk import VoucherDesk
 from gateway.vouchers.values import Institution
-from jobs.alignment import Alignment
+from jobs.alignment import Alignment, align
+from jobs.job import Job
+from jobs.runner import Runner
+from jobs.standing import standings
+from jobs.timetable import Timetable
 
 log = structlog.get_logger(__name__)
 
@@ -147,11 +154,14 @@ class Gateway:
     admin: Admin
     episodes: Episodes
     alignment: Alignment
+    runner: Runner
+    timetable: Timetable
     background: ThreadPoolExecutor
     """Asks what nobody waits for."""
 
     def close(self) -> None:
-        """After the last call: the resolver, the line, the registration, then the store, which finishes its writes."""
+        """After the last call: jobs, the resolver, the line, the registration, then the store, which finishes its writes."""
+        self.timetable.close()
         self.resealing.close()
         self.lists.close()
         self.retention.close()
@@ -162,8 +172,15 @@ class Gateway:
         self.store.close()
 
 
-def build_line(settings: Settings) -> SettlementPlatform:
-    """The way to the province."""
+def build_shelf(settings: Settings) -> Shelf:
+    """Where files of the platform are kept; what is older than ``files.keep_days`` goes now."""
+    shelf = Shelf(settings.files_folder, settings.files.bytes_max, settings.files.inline_bytes_max)
+    shelf.sweep(clock.now() - timedelta(days=settings.files.keep_days))
+    return shelf
+
+
+def build_line(settings: Settings, files: Files = NO_FILES) -> SettlementPlatform:
+    """The way to the province, and how files go on it."""
     platform = settings.platform
     account, secret = platform.account_and_secret
     return build_platform(
@@ -185,6 +202,7 @@ def build_line(settings: Settings) -> SettlementPlatform:
         ca_file=platform.ca_file,
         client_cert=platform.client_certificate,
         client_key=platform.client_key,
+        files=files,
     )
 
 
@@ -216,7 +234,10 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     msgids = MsgidSequence(store.journal, settings.institution.code, clock.now, block=MSGIDS_PER_BLOCK)
     sign_ins = SignIns(store.journal)
     gate = _gate(settings, metrics)
-    platform = WatchedPlatform(build_line(settings), gate, lambda infno: files.interface.wire_safety.get(infno, "read"))
+    shelf = build_shelf(settings)
+    multipart = (settings.platform.file_upload or files.interface.contract.settings.get("file_upload")) != "base64"
+    line = build_line(settings, Files("multipart" if multipart else "base64", shelf))
+    platform = WatchedPlatform(line, gate, lambda infno: files.interface.wire_safety.get(infno, "read"))
     sender = _sender(settings, files.interface)
     reached = _ending_at(settings.test_die_at, settings.test_stop_at)
     desk = StayDesk(store.journal.stays, rules_policy(settings), clock.now, OutpatientSettlements(store.journal).of)
@@ -247,6 +268,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         still_mine=membership.still_mine,
         reached=reached,
         rules=stay_rules,
+        shelf=shelf,
     )
     resolver = Resolver(
         interface=lambda: files.interface,
@@ -281,6 +303,8 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     episodes = Episodes(store.stay_feed, store.journal.stays, desk.policy)
     station = {name: value for name, value in settings.alignment.workstation.model_dump().items() if value}
     alignment = Alignment(episodes, desk, exchange, store.stay_feed, station, clock.now)
+    runner = Runner([Job("alignment", partial(align, alignment))], store.jobs, membership.current, clock.now)
+    timetable = Timetable(runner, settings.jobs.times, store.jobs, membership.current, clock.now)
     certificates = CertificateWatch(settings.certificates, clock.now)
     admin = Admin(
         metrics,
@@ -298,12 +322,13 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
             "certificate_days": certificates.days_left,
         },
         reload=files.reload,
-        measure=partial(_measure, metrics, store, msgids, work_list, gate, certificates),
+        measure=partial(_measure, metrics, settings, store, msgids, work_list, gate, certificates),
         doubts=doubts,
         stays=StaysDesk(desk, stay_rules, exchange, clock.now, head=_own_workstation(settings), log=store.operator_log),
         store=StoreDesk(store, resealing.wake, retention),
         console=(ConsoleDesk(store, clock.now, sign_in_policy(settings), doubts), console_token),
         alignment=AlignmentDesk(alignment, store.stay_feed, store.operator_log),
+        jobs=JobsDesk(runner, store.jobs, store.operator_log),
     )
     router = Router(
         services,
@@ -323,6 +348,8 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     resealing.start()
     lists = EpisodeLoop(episodes)
     lists.start()
+    if settings.jobs.enabled:
+        timetable.start()
     return Gateway(
         settings=settings,
         store=store,
@@ -340,6 +367,8 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         admin=admin,
         episodes=episodes,
         alignment=alignment,
+        runner=runner,
+        timetable=timetable,
         background=background,
     )
 
@@ -472,6 +501,7 @@ IN_DOUBT_COUNTED_MAX = 1000
 
 def _measure(
     metrics: Metrics,
+    settings: Settings,
     store: Store,
     msgids: MsgidSequence,
     work_list: WorkList,
@@ -487,6 +517,9 @@ def _measure(
     metrics.set_untold(len(work_list.entries()))
     metrics.set_msgid_ahead(msgids.ahead_s)
     metrics.set_certificates(certificates.days_left())
+    for job in standings(settings.jobs.times, store.jobs, clock.now()):
+        good_s = job.last_good_at.timestamp() if job.last_good_at else 0.0
+        metrics.set_job(job.name, alert=bool(job.alert), last_good_s=good_s)
 
 
 def _sender(settings: Settings, interface: Interface) -> Sender:

@@ -33,6 +33,7 @@ from gateway.store.archive import Archive
 from gateway.store.backup import Manifest, Told, write_backup
 from gateway.store.figures import Figures
 from gateway.store.integrity import check
+from gateway.store.jobs import SqlJobs
 from gateway.store.journal import SqlJournal
 from gateway.store.nodes import SqlNodes
 from gateway.store.operator_log import OperatorLog, begin_keyed
@@ -65,6 +66,7 @@ class Store:
         self.stay_feed = StayFeed(guarded)
         self.operator_log = OperatorLog(guarded, clock.now)
         self.vouchers = SqlVouchers(guarded)
+        self.jobs = SqlJobs(guarded)
         self.after_restore = AfterRestore(backend, self.journal)
         self.resealing = Resealing(guarded, self._keys)
         self.retention = Retention(guarded, self.journal, self.operator_log, folder, node)
