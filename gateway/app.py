@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import cached_property, partial
 from importlib.metadata import version
 
 import structlog
 
+from adapters.settlement.files import Files
 from gateway import clock, configured, lanes, mappings
 from gateway.background import Background
 from gateway.certificates import CertificateWatch
@@ -34,6 +36,7 @@ from gateway.exchange.resolver import Resolver
 from gateway.exchange.resolver_turn import EVERY_S, ResolverTurn, WorkList
 from gateway.exchange.sign_in import SignIns
 from gateway.exchange.stay_rules import StayRules
+from gateway.files.shelf import Shelf
 from gateway.hours import read_closing
 from gateway.http.admin import Admin
 from gateway.http.identity import Clients
@@ -171,8 +174,17 @@ class Gateway:
         )
 
     @cached_property
+    def shelf(self) -> Shelf:
+        """Where files of the platform are kept; what is older than ``files.keep_days`` goes now."""
+        files = self.settings.files
+        shelf = Shelf(self.settings.files_folder, files.bytes_max, files.inline_bytes_max)
+        shelf.sweep(clock.now() - timedelta(days=files.keep_days))
+        return shelf
+
+    @cached_property
     def platform(self) -> WatchedPlatform:
-        line = configured.build_line(self.settings)
+        upload = configured.file_upload(self.settings, self.mappings.interface)
+        line = configured.build_line(self.settings, Files(upload, self.shelf))
         return WatchedPlatform(line, self.gate, lambda infno: self.mappings.interface.wire_safety.get(infno, "read"))
 
     @cached_property
@@ -218,6 +230,7 @@ class Gateway:
             still_mine=self.membership.still_mine,
             reached=self._reached,
             rules=self.stay_rules,
+            shelf=self.shelf,
         )
 
     @cached_property

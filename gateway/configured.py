@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from adapters.settlement.build import OAuth, SmKeys, build_platform
+from adapters.settlement.files import NO_FILES, Files, UploadForm
 from gateway.contract.envelope import Sender
 from gateway.contract.interface import Interface
 from gateway.desks.console import SignInPolicy
@@ -23,8 +24,14 @@ OWN_CONNECTIONS = 2
 """Kept for the resolver and the probe, so that full lines never keep a doubt open."""
 
 
-def build_line(settings: Settings) -> SettlementPlatform:
-    """The way to the province."""
+def file_upload(settings: Settings, interface: Interface) -> UploadForm:
+    """How 9101 carries a file: as the settings say, else as the province does."""
+    chosen = settings.platform.file_upload or interface.contract.settings.get("file_upload")
+    return "base64" if chosen == "base64" else "multipart"
+
+
+def build_line(settings: Settings, files: Files = NO_FILES) -> SettlementPlatform:
+    """The way to the province, and how files go on it."""
     platform = settings.platform
     account, secret = platform.account_and_secret
     return build_platform(
@@ -46,6 +53,7 @@ def build_line(settings: Settings) -> SettlementPlatform:
         ca_file=platform.ca_file,
         client_cert=platform.client_certificate,
         client_key=platform.client_key,
+        files=files,
     )
 
 
