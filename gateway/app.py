@@ -18,6 +18,7 @@ from gateway.desks import token_file
 from gateway.desks.alignment import AlignmentDesk
 from gateway.desks.console import ConsoleDesk
 from gateway.desks.doubts import DoubtsDesk
+from gateway.desks.jobs import JobsDesk
 from gateway.desks.stays import StaysDesk
 from gateway.desks.store import StoreDesk
 from gateway.dip.api import DipApi
@@ -56,7 +57,11 @@ from gateway.store.resealing import IDLE_S
 from gateway.this_process import ending_at, facts_of_this_process, process_lives
 from gateway.vouchers.desk import VoucherDesk
 from gateway.vouchers.values import Institution
-from jobs.alignment import Alignment
+from jobs.alignment import Alignment, align
+from jobs.job import Job
+from jobs.runner import Runner
+from jobs.standing import standings
+from jobs.timetable import Timetable
 
 log = structlog.get_logger(__name__)
 
@@ -108,9 +113,12 @@ class Gateway:
         self.mappings.reloaded.append(self.services.forget)
         for thread in self.threads:
             thread.start()
+        if self.settings.jobs.enabled:
+            self.timetable.start()
 
     def close(self) -> None:
-        """After the last call: the threads, the line, the registration, then the store, which finishes its writes."""
+        """After the last call: jobs, threads, the line, the registration, then the store, which finishes its writes."""
+        self.timetable.close()
         for thread in reversed(self.threads):
             if thread is not self.heartbeat:
                 thread.close()
@@ -348,6 +356,7 @@ class Gateway:
                 self._console_token,
             ),
             alignment=AlignmentDesk(self.alignment, self.store.stay_feed, self.store.operator_log),
+            jobs=JobsDesk(self.runner, self.store.jobs, self.store.operator_log),
         )
 
     def _measure(self) -> None:
@@ -359,11 +368,23 @@ class Gateway:
         metrics.set_untold(len(self.work_list.entries()))
         metrics.set_msgid_ahead(self.msgids.ahead_s)
         metrics.set_certificates(self.certificates.days_left())
+        for job in standings(self.settings.jobs.times, self.store.jobs, clock.now()):
+            good_s = job.last_good_at.timestamp() if job.last_good_at else 0.0
+            metrics.set_job(job.name, alert=bool(job.alert), last_good_s=good_s)
 
     def _count(self, state: State) -> int:
         return len(self.store.journal.search(Query(states=(state,), limit=IN_DOUBT_COUNTED_MAX)))
 
     # ---------------------------------------------------- what runs by itself
+
+    @cached_property
+    def runner(self) -> Runner:
+        jobs = [Job("alignment", partial(align, self.alignment))]
+        return Runner(jobs, self.store.jobs, self.membership.current, clock.now)
+
+    @cached_property
+    def timetable(self) -> Timetable:
+        return Timetable(self.runner, self.settings.jobs.times, self.store.jobs, self.membership.current, clock.now)
 
     @cached_property
     def heartbeat(self) -> Background:

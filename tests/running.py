@@ -45,6 +45,9 @@ body_bytes_max = {body_bytes_max}
 [rules]
 verify_before_discharge = {verify}
 
+[jobs]
+enabled = false
+
 [[clients]]
 name = "his"
 open = true
