@@ -123,12 +123,7 @@ def status(context: typer.Context, config: ConfigOption = None, as_json: JsonOpt
     say("全部数据都用在用的密钥。" if found.finished else f"已换 {found.done} / {found.total} 笔。")
 
 
-_STATES: Final = {
-    "written": "在用",
-    "read": "仍有数据在用，正在更换",
-    "known": "未启用",
-    "gone": "库内已无数据使用，归档与备份可能仍在用",
-}
+_STATES: Final = {"written": "在用", "read": "仍有数据在用，正在更换", "known": "未启用", "gone": "已无数据使用"}
 Desk = Callable[[str, dict[str, Any]], dict[str, Any]]
 _POLL_S: Final = 0.3
 
@@ -140,16 +135,17 @@ def _desk(given: Settings) -> Iterator[Desk]:
         yield lambda act, wish: tell_gateway(given, act, wish) or {}
         return
     from gateway import clock
+    from gateway.background import Background
     from gateway.desks.store import StoreDesk
-    from gateway.resealing_loop import ResealingLoop
     from gateway.retention_run import RetentionRun, limits_of
     from gateway.store import open_configured
+    from gateway.store.resealing import IDLE_S
 
     store = open_configured(given)
     store.upgrade()
     if given.store.url.startswith("sqlite"):
         store.resealing.nobody_else_writes()
-    loop = ResealingLoop(store.resealing)
+    loop = Background("resealing", store.resealing.turn, IDLE_S)
     loop.start()
     retention = RetentionRun(store.retention, limits_of(given.retention), clock.now)
     desk = StoreDesk(store, loop.wake, retention)
