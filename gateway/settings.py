@@ -303,6 +303,24 @@ class Protect(_Part):
     )
 
 
+class Retention(_Part):
+    """What is kept for how long (docs/operating/retention.md); nothing unresolved is ever removed."""
+
+    archive: Path | None = Field(
+        None, description="归档文件夹，各节点须为同一个；空则医保结算与状态类报文一直留在数据库里"
+    )
+    in_store_days: int = Field(365, ge=30, le=3650, description="结算与状态类报文在数据库里放多少天，之后移入归档")
+    archive_years: int = Field(15, ge=1, le=100, description="归档文件保存多少年，之后删除")
+    reads_days: int = Field(180, ge=1, le=36500, description="查询类报文保存多少天，之后删除")
+    log_days: int = Field(184, ge=184, le=36500, description="操作日志保存多少天，不得少于六个月")
+
+    @model_validator(mode="after")
+    def _archive_outlives_store(self) -> Self:
+        if self.in_store_days >= self.archive_years * 365:
+            raise ValueError("in_store_days 应小于 archive_years：归档前就已到期")
+        return self
+
+
 class Workstation(_Part):
     """What stands in the head of a client's calls when the caller leaves it out."""
 
@@ -548,6 +566,32 @@ class SignOutTimes(JobTimes):
     silent_after_s: float = 172800
 
 
+class ReportTimes(JobTimes):
+    """Yesterday in figures."""
+
+    when: str = "20 6 * * *"
+    grace_s: float = 43200
+    silent_after_s: float = 129600
+
+
+class BackupTimes(JobTimes):
+    """A copy of the store."""
+
+    when: str = "10 2 * * *"
+    grace_s: float = 21600
+    silent_after_s: float = 129600
+    folder: Path | None = Field(None, description="备份目录；空则在 SQLite 文件旁的 backups，其他数据库须设置")
+    keep: int = Field(14, ge=1, le=1000, description="留几份，其余删去最早的")
+
+
+class RetentionTimes(JobTimes):
+    """What is kept for how long (``[retention]``)."""
+
+    when: str = "30 3 * * *"
+    grace_s: float = 10800
+    silent_after_s: float = 345600
+
+
 class Jobs(_Part):
     """What runs by itself; exactly one node runs jobs at any time."""
 
@@ -555,6 +599,9 @@ class Jobs(_Part):
     alignment: AlignmentTimes = AlignmentTimes()
     sign_in: SignInTimes = SignInTimes()
     sign_out: SignOutTimes = SignOutTimes()
+    daily_report: ReportTimes = ReportTimes()
+    backup: BackupTimes = BackupTimes()
+    retention: RetentionTimes = RetentionTimes()
 
     @property
     def times(self) -> dict[str, JobTimes]:
@@ -583,6 +630,7 @@ class Settings(BaseSettings):
     listen: Listen = Listen()
     store: Store = Store()
     protect: Protect = Protect()
+    retention: Retention = Retention()
     nodes: Nodes = Nodes()
     clients: tuple[ClientSettings, ...] = ()
     limits: Limits = Limits()
@@ -664,6 +712,12 @@ class Settings(BaseSettings):
         path = self.store.url.removeprefix("sqlite:///")
         beside = Path(path).parent if path != self.store.url else Path("var")
         return self.files.folder or beside / "files"
+
+    @property
+    def backup_folder(self) -> Path | None:
+        """Where the job ``backup`` writes; None where that must be said first."""
+        path = self.store.url.removeprefix("sqlite:///")
+        return self.jobs.backup.folder or (Path(path).parent / "backups" if path != self.store.url else None)
 
     @property
     def call_s_max(self) -> float:
