@@ -30,6 +30,7 @@ from gateway.desks import token_file
 from gateway.desks.alignment import AlignmentDesk
 from gateway.desks.console import ConsoleDesk, SignInPolicy
 from gateway.desks.doubts import DoubtsDesk
+from gateway.desks.stay_acts import StayActs
 from gateway.desks.stays import StaysDesk
 from gateway.desks.store import StoreDesk
 from gateway.dip.api import DipApi
@@ -60,9 +61,9 @@ from gateway.http.reception import Reception
 from gateway.http.router import Lazily, Router, WsgiApp
 from gateway.mappings.dialects import DialectLibrary
 from gateway.metrics import Metrics
+from gateway.policies import rules_policy
 from gateway.published import wsdl_files
 from gateway.resealing_loop import ResealingLoop
-from gateway.rules import policy as rules
 from gateway.settings import ClientSettings, Settings, Workstation
 from gateway.soap.hospital import Hospital, HospitalService
 from gateway.soap.lane import Lane
@@ -145,11 +146,13 @@ class Gateway:
     admin: Admin
     episodes: Episodes
     alignment: Alignment
+    acts: StayActs
     background: ThreadPoolExecutor
     """Asks what nobody waits for."""
 
     def close(self) -> None:
         """After the last call: the resolver, the line, the registration, then the store, which finishes its writes."""
+        self.acts.close()
         self.resealing.close()
         self.lists.close()
         self.loop.close()
@@ -277,6 +280,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     episodes = Episodes(store.stay_feed, store.journal.stays, desk.policy)
     station = {name: value for name, value in settings.alignment.workstation.model_dump().items() if value}
     alignment = Alignment(episodes, desk, exchange, store.stay_feed, station, clock.now)
+    acts = StayActs(desk, exchange, alignment, episodes, vouchers, store.operator_log, _own_workstation(settings))
     certificates = CertificateWatch(settings.certificates, clock.now)
     admin = Admin(
         metrics,
@@ -298,7 +302,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         doubts=doubts,
         stays=StaysDesk(desk, stay_rules, exchange, clock.now, head=_own_workstation(settings), log=store.operator_log),
         store=StoreDesk(store, resealing.wake),
-        console=(ConsoleDesk(store, clock.now, sign_in_policy(settings), doubts), console_token),
+        console=(ConsoleDesk(store, clock.now, sign_in_policy(settings), doubts, acts.operations), console_token),
         alignment=AlignmentDesk(alignment, store.stay_feed, store.operator_log),
     )
     router = Router(
@@ -335,6 +339,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         admin=admin,
         episodes=episodes,
         alignment=alignment,
+        acts=acts,
         background=background,
     )
 
@@ -421,13 +426,6 @@ def _own_workstation(settings: Settings) -> dict[str, str]:
 def _fill_facts(store: Store, interface: Interface) -> None:
     transactions = interface.contract.transactions
     fill_facts(store.journal, store.journal.stays, transactions, interface.success_infcodes)
-
-
-def rules_policy(settings: Settings) -> rules.Policy:
-    """The switches of the entry-time rules as configured."""
-    given = settings.rules.model_dump(exclude={"verify_unanswered"})
-    given["category_changes"] = frozenset((before, after) for before, after in settings.rules.category_changes)
-    return rules.Policy(**{**given, "not_wards": frozenset(settings.wards.not_wards)})
 
 
 def voucher_desk(settings: Settings, stays: StayDesk, store: Store, interface: Callable[[], Interface]) -> VoucherDesk:

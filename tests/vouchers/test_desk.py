@@ -14,6 +14,7 @@ from lxml import html
 from pypdf import PdfReader
 
 from gateway import app
+from gateway.policies import rules_policy
 from gateway.rules.vouchers import KINDS
 from gateway.stays.desk import StayDesk
 from gateway.stays.ports import StayRef
@@ -53,7 +54,7 @@ def desk(gateway: House, **policy: Any) -> VoucherDesk:
     """The desk of the gateway; with another policy where one is given."""
     parts = gateway.gateway
     settings = parts.settings.model_copy(update={"rules": parts.settings.rules.model_copy(update=policy)})
-    stays = StayDesk(parts.store.journal.stays, app.rules_policy(settings), app.clock.now)
+    stays = StayDesk(parts.store.journal.stays, rules_policy(settings), app.clock.now)
     return app.voucher_desk(settings, stays, parts.store, lambda: parts.mappings.interface)
 
 
