@@ -14,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from gateway import clock, mappings
+from gateway.configured import rules_policy
 from gateway.console.application import build_application
 from gateway.console.areas import RIGHTS
 from gateway.console.figures import FigureBook
@@ -25,7 +26,6 @@ from gateway.console.rights import read_rights
 from gateway.contract.interface import Interface
 from gateway.exchange.outpatient import OutpatientSettlements
 from gateway.http.listeners import listening_socket, tls_context
-from gateway.policies import rules_policy
 from gateway.settings import Settings
 from gateway.stays.desk import StayDesk
 from gateway.store import Store, StoreError, open_configured

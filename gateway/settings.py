@@ -212,6 +212,9 @@ class Platform(_Part):
     ca_file: Path | None = None
     client_certificate: Path | None = None
     client_key: Path | None = None
+    file_upload: Literal["", "multipart", "base64"] = Field(
+        "", description="9101 上传文件的形式：multipart 表单，或 base64 放在报文里；空则取省份文件的值"
+    )
     receiver_system: str = Field("", description="recer_sys_code；空则取省份文件的值")
     interface_version: str = Field("", description="infver；空则取省份文件的值")
 
@@ -461,6 +464,17 @@ class His(_Part):
         return value
 
 
+class Files(_Part):
+    """Where files of the platform (9102) are kept."""
+
+    folder: Path | None = Field(None, description="目录；空则为数据库文件旁的 files，或 var/files")
+    bytes_max: int = Field(512 * 1024 * 1024, ge=1024, description="一个下载文件的字节上限")
+    inline_bytes_max: int = Field(
+        8 * 1024 * 1024, ge=0, description="不超过此字节数的文件，连同答复以 Base64 交给调用方"
+    )
+    keep_days: int = Field(30, ge=1, le=3650, description="保留多少天，过期即删")
+
+
 class Alignment(_Part):
     """In whose name the gateway itself sends 2403 after a ward-in."""
 
@@ -468,6 +482,65 @@ class Alignment(_Part):
         Workstation(opter="alignment", opter_name="医保接口网关", opter_type="2"),
         description="自动办理入院信息变更（2403）时报文头中的经办人等",
     )
+
+
+class JobTimes(_Part):
+    """When a job runs, and from when on its silence is an alarm."""
+
+    enabled: bool = Field(True, description="按时运行；false 则只能人工运行（yibao jobs run）")
+    when: str = Field("every 1h", description="every 5m（s、m、h）或 cron 五段“分 时 日 月 周”，北京时间，周写 mon-sun")
+    grace_s: float = Field(3600, ge=1, le=7 * 86400, description="错过了时间，多少秒之内仍补办一次")
+    silent_after_s: float = Field(7200, ge=60, le=60 * 86400, description="多少秒没有一次办成即告警")
+
+    @field_validator("when")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        if not (_EVERY.fullmatch(value) or _cron_works(value)):
+            raise ValueError(f"{value!r} 应形如 every 5m，或 cron 五段“分 时 日 月 周”（周写 mon-sun，不写数字）")
+        return value
+
+    @property
+    def every_s(self) -> int | None:
+        """Seconds between two runs; None for times of the clock."""
+        found = _EVERY.fullmatch(self.when)
+        return int(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]] if found else None
+
+
+_EVERY = re.compile(r"every ([1-9][0-9]{0,5})([smh])")
+
+
+def _cron_works(text: str) -> bool:
+    # slow to import, and most configurations keep the defaults
+    from apscheduler.triggers.cron import CronTrigger
+
+    parts = text.split()
+    if len(parts) != 5 or re.search(r"[0-9]", parts[4]):  # its 0 is Monday, cron's is Sunday
+        return False
+    try:
+        CronTrigger.from_crontab(text, timezone="Asia/Shanghai")
+    except ValueError:
+        return False
+    return True
+
+
+class AlignmentTimes(JobTimes):
+    """2403 after the ward-in."""
+
+    when: str = "every 5m"
+    grace_s: float = 300
+    silent_after_s: float = 3600
+
+
+class Jobs(_Part):
+    """What runs by itself; exactly one node runs jobs at any time."""
+
+    enabled: bool = Field(True, description="本节点参与运行作业")
+    alignment: AlignmentTimes = AlignmentTimes()
+
+    @property
+    def times(self) -> dict[str, JobTimes]:
+        """Every job's times, by its name."""
+        return {name: value for name in type(self).model_fields if isinstance(value := getattr(self, name), JobTimes)}
 
 
 class Log(_Part):
@@ -501,6 +574,8 @@ class Settings(BaseSettings):
     rules: Rules = Rules()
     his: His = His()
     alignment: Alignment = Alignment()
+    jobs: Jobs = Jobs()
+    files: Files = Files()
     log: Log = Log()
     test_die_at: str = Field(
         "",
@@ -563,6 +638,13 @@ class Settings(BaseSettings):
             if listener and listener.tls
         }
         return {name: file for name, file in {**files, **served}.items() if file is not None}
+
+    @property
+    def files_folder(self) -> Path:
+        """Where received files are kept."""
+        path = self.store.url.removeprefix("sqlite:///")
+        beside = Path(path).parent if path != self.store.url else Path("var")
+        return self.files.folder or beside / "files"
 
     @property
     def call_s_max(self) -> float:

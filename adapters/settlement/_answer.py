@@ -87,7 +87,11 @@ def judge(response: BaseHTTPResponse, bytes_max: int) -> bytes:
         _raise_refusal(status, read_body(response, min(bytes_max, _REFUSAL_BYTES_MAX)))
     if status != 200:
         raise NoAnswer(f"平台返回 HTTP {status}，不能作为答复")
-    body = read_body(response, bytes_max)
+    return told(status, read_body(response, bytes_max))
+
+
+def told(status: int, body: bytes) -> bytes:
+    """The body, if it is the platform's own. Raises as :func:`judge`."""
     if not body:
         raise NoAnswer("平台的答复是空的")
     if len(body) <= _REFUSAL_BYTES_MAX and b"infcode" not in body:

@@ -209,7 +209,7 @@ def money(amount: Decimal) -> str:
 
 
 def _adopted(at: datetime, title: str) -> Step:
-    return Step(at, at, "sent", title, "接入", "", "", "idle")
+    return Step(at, at, "", title, "", "", "", "idle")
 
 
 def _refused(row: Exchange, names: Mapping[str, str], *, plain: bool) -> Step:
@@ -284,7 +284,7 @@ def _bars(stay: Stay, drawn: Sequence[Step], at: Mapping[datetime, float]) -> It
     if stay.ward_in is None:
         return
     events = [step for step in drawn if step.lane == "ward" and step.short != EVENTS["ward_in_void"]]
-    end = max(at.values()) if stay.presence == "in_ward" else None
+    end = max(at.values()) if stay.presence == "in_ward" else _end(stay, at)
     for step, following in zip(events, [*events[1:], None], strict=True):
         if step.short == EVENTS["ward_out"]:
             continue
@@ -293,6 +293,11 @@ def _bars(stay: Stay, drawn: Sequence[Step], at: Mapping[datetime, float]) -> It
             ward = step.detail.partition("，")[0]
             width = round(until - at[step.at], 1)
             yield Bar(at[step.at], width, ward[: int(width // 13)], ward, "run")
+
+
+def _end(stay: Stay, at: Mapping[datetime, float]) -> float | None:
+    """Where the patient left, where no ward-out was told."""
+    return at.get(stay.times.t_dsc.minute) if stay.times.t_dsc else None
 
 
 def _ticks(at: Mapping[datetime, float]) -> Iterator[tuple[float, str]]:
