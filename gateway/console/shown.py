@@ -35,6 +35,7 @@ KEYS: Final[Mapping[str, str]] = {
     "mdtrt_cert_no": "凭证号",
     "card_sn": "卡识别码",
     "omsgid": "原报文 ID",
+    "file_qury_no": "文件查询号",
 }
 CHANNELS: Final[Mapping[str, str]] = {
     "string": "字符串服务",
