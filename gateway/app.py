@@ -49,6 +49,7 @@ from gateway.http.reception import Reception
 from gateway.http.router import Lazily, Router
 from gateway.mappings.in_force import Mappings
 from gateway.metrics import Metrics
+from gateway.retention_run import RetentionRun, limits_of
 from gateway.settings import Settings
 from gateway.soap.hospital import Hospital
 from gateway.stays.desk import StayDesk
@@ -121,6 +122,7 @@ class Gateway:
         """After the last call: jobs, threads, the line, the registration, then the store, which finishes its writes."""
         self.timetable.close()
         self.acts.close()
+        self.retention.close()
         for thread in reversed(self.threads):
             if thread is not self.heartbeat:
                 thread.close()
@@ -365,7 +367,7 @@ class Gateway:
                 head=configured.own_workstation(self.settings),
                 log=self.store.operator_log,
             ),
-            store=StoreDesk(self.store, self.resealing.wake),
+            store=StoreDesk(self.store, self.resealing.wake, self.retention),
             console=(
                 ConsoleDesk(
                     self.store, clock.now, configured.sign_in_policy(self.settings), doubts, self.acts.operations
@@ -418,6 +420,11 @@ class Gateway:
     @cached_property
     def resealing(self) -> Background:
         return Background("resealing", self.store.resealing.turn, IDLE_S)
+
+    @cached_property
+    def retention(self) -> RetentionRun:
+        """Begun by whoever asks at the store's desk."""
+        return RetentionRun(self.store.retention, limits_of(self.settings.retention), clock.now)
 
     @cached_property
     def lists(self) -> Background:
