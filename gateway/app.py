@@ -19,6 +19,7 @@ from gateway.desks.alignment import AlignmentDesk
 from gateway.desks.console import ConsoleDesk
 from gateway.desks.doubts import DoubtsDesk
 from gateway.desks.jobs import JobsDesk
+from gateway.desks.stay_acts import StayActs
 from gateway.desks.stays import StaysDesk
 from gateway.desks.store import StoreDesk
 from gateway.dip.api import DipApi
@@ -124,6 +125,7 @@ class Gateway:
     def close(self) -> None:
         """After the last call: jobs, threads, the line, the registration, then the store, which finishes its writes."""
         self.timetable.close()
+        self.acts.close()
         self.retention.close()
         for thread in reversed(self.threads):
             if thread is not self.heartbeat:
@@ -283,6 +285,19 @@ class Gateway:
         station = {name: value for name, value in given.items() if value}
         return Alignment(self.episodes, self.stays, self.exchange, self.store.stay_feed, station, clock.now)
 
+    @cached_property
+    def acts(self) -> StayActs:
+        """What people do about stays from the console."""
+        return StayActs(
+            self.stays,
+            self.exchange,
+            self.alignment,
+            self.episodes,
+            self.vouchers,
+            self.store.operator_log,
+            configured.own_workstation(self.settings),
+        )
+
     # ------------------------------------------------------------- the ways in
 
     @cached_property
@@ -358,7 +373,9 @@ class Gateway:
             ),
             store=StoreDesk(self.store, self.resealing.wake, self.retention),
             console=(
-                ConsoleDesk(self.store, clock.now, configured.sign_in_policy(self.settings), doubts),
+                ConsoleDesk(
+                    self.store, clock.now, configured.sign_in_policy(self.settings), doubts, self.acts.operations
+                ),
                 self._console_token,
             ),
             alignment=AlignmentDesk(self.alignment, self.store.stay_feed, self.store.operator_log),
