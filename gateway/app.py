@@ -31,6 +31,7 @@ from gateway.desks import token_file
 from gateway.desks.alignment import AlignmentDesk
 from gateway.desks.console import ConsoleDesk, SignInPolicy
 from gateway.desks.doubts import DoubtsDesk
+from gateway.desks.reconcile import ReconcileDesk
 from gateway.desks.stays import StaysDesk
 from gateway.desks.store import StoreDesk
 from gateway.dip.api import DipApi
@@ -63,6 +64,7 @@ from gateway.http.router import Lazily, Router, WsgiApp
 from gateway.mappings.dialects import DialectLibrary
 from gateway.metrics import Metrics
 from gateway.published import wsdl_files
+from gateway.reconcile.service import Reconciliation, Scope
 from gateway.resealing_loop import ResealingLoop
 from gateway.rules import policy as rules
 from gateway.settings import ClientSettings, Settings, Workstation
@@ -147,6 +149,7 @@ class Gateway:
     admin: Admin
     episodes: Episodes
     alignment: Alignment
+    reconciliation: Reconciliation
     background: ThreadPoolExecutor
     """Asks what nobody waits for."""
 
@@ -291,6 +294,17 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     episodes = Episodes(store.stay_feed, store.journal.stays, desk.policy)
     station = {name: value for name, value in settings.alignment.workstation.model_dump().items() if value}
     alignment = Alignment(episodes, desk, exchange, store.stay_feed, station, clock.now)
+    reconciliation = Reconciliation(
+        exchange=exchange,
+        journal=store.journal,
+        interface=lambda: files.interface,
+        resolver=resolver,
+        records=store.recon,
+        shelf=shelf,
+        scope=_scope(settings),
+        head={name: value for name, value in settings.reconcile.workstation.model_dump().items() if value},
+        clock=clock.now,
+    )
     certificates = CertificateWatch(settings.certificates, clock.now)
     admin = Admin(
         metrics,
@@ -314,6 +328,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         store=StoreDesk(store, resealing.wake),
         console=(ConsoleDesk(store, clock.now, sign_in_policy(settings), doubts), console_token),
         alignment=AlignmentDesk(alignment, store.stay_feed, store.operator_log),
+        reconcile=ReconcileDesk(reconciliation, store.recon.unsettled_days, store.operator_log),
     )
     router = Router(
         services,
@@ -349,6 +364,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         admin=admin,
         episodes=episodes,
         alignment=alignment,
+        reconciliation=reconciliation,
         background=background,
     )
 
@@ -424,6 +440,12 @@ def _policy(settings: Settings) -> Policy:
     return Policy(
         resolve.tries_max, resolve.pause_s, resolve.factor, resolve.pause_s_max, settings.platform.settle_time_s
     )
+
+
+def _scope(settings: Settings) -> Scope:
+    given = settings.reconcile
+    optins = given.setl_optins or settings.institution.area
+    return Scope(settings.institution.code, optins, given.insutypes, given.clr_types)
 
 
 def _own_workstation(settings: Settings) -> dict[str, str]:

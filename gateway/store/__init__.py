@@ -35,6 +35,7 @@ from gateway.store.integrity import check
 from gateway.store.journal import SqlJournal
 from gateway.store.nodes import SqlNodes
 from gateway.store.operator_log import OperatorLog, begin_keyed
+from gateway.store.recon import SqlRecon
 from gateway.store.resealing import Resealing
 from gateway.store.restore import Gap, Restored, escalate_lost, read_gap, restore
 from gateway.store.stay_feed import StayFeed
@@ -59,6 +60,7 @@ class Store:
         self.stay_feed = StayFeed(guarded)
         self.operator_log = OperatorLog(guarded, clock.now)
         self.vouchers = SqlVouchers(guarded)
+        self.recon = SqlRecon(guarded)
         self.after_restore = AfterRestore(backend, self.journal)
         self.resealing = Resealing(guarded, self._keys)
         self._keys.admit()
