@@ -20,7 +20,7 @@ from gateway.exchange.entries import SHANGHAI
 from gateway.exchange.ports import Exchange, Journal, Query, State
 from gateway.exchange.states import UNRESOLVED
 from gateway.faults import Unreadable
-from gateway.reconcile.compare import ZERO, Amounts, Known, Line, yuan
+from gateway.reconcile.compare import UNKNOWN, ZERO, Amounts, Known, Line, yuan
 
 log = structlog.get_logger(__name__)
 
@@ -123,8 +123,8 @@ class Books:
             psn_no=_text(info, "psn_no") or _text(asked, "psn_no"),
             day=_day(row, info),
             setl_optins=_text(info, "clr_optins") or self.setl_optins,
-            insutype=_text(info, "insutype") or _text(asked, "insutype"),
-            clr_type=_text(info, "clr_type"),
+            insutype=_text(info, "insutype") or _text(asked, "insutype") or UNKNOWN,
+            clr_type=_text(info, "clr_type") or UNKNOWN,
             amounts=Amounts(*(_amount(row, info, name) for name in Amounts._fields)),
             cash=_amount(row, info, "psn_cash_pay"),
         )

@@ -19,6 +19,10 @@ _MORE_HERE: Final = ("2", "99", "000102")
 """``stmt_rslt`` of the result file by which a platform says that only the institution has the line (codes.yaml)."""
 
 
+UNKNOWN: Final = "-"
+"""Stands for an insurance or clearing type that no message tells."""
+
+
 class Kind(enum.StrEnum):
     """The suggested cause of a difference."""
 

@@ -26,6 +26,7 @@ from gateway.files.unpack import FileWrong
 from gateway.reconcile.books import Books
 from gateway.reconcile.compare import (
     RESULT_WIDTHS,
+    UNKNOWN,
     Difference,
     Kind,
     Known,
@@ -189,6 +190,9 @@ class Reconciliation:
 
     def _total(self, day: date, setl_optins: str, insutype: str, clr_type: str, lines: Sequence[Line]) -> Part:
         make = partial(self._part, day, "total", setl_optins, insutype, clr_type, lines)
+        if UNKNOWN in (insutype, clr_type):
+            msgids = "、".join(line.msgid for line in lines[:10])
+            return make("uneven", f"成交而没有险种或清算类别，不能对账：msgid {msgids}", None)
         sums, _, count = totals(lines)
         data = {
             "insutype": insutype,
@@ -217,6 +221,7 @@ class Reconciliation:
         """Where there are lines here, or where the sums say that there are some there."""
         wanted = {(line.setl_optins, line.clr_type) for line in lines}
         wanted |= {(part.setl_optins, part.clr_type) for part in parts if part.state != "even"}
+        wanted = {group for group in wanted if UNKNOWN not in group}
         found = []
         for place, (setl_optins, clr_type) in enumerate(sorted(wanted)):
             told("对明细账 3202", place, len(wanted))
@@ -235,7 +240,7 @@ class Reconciliation:
         except (CannotCompare, FileWrong) as error:
             return _Detail(make("failed", str(error), exchange_id), [])
         known = books.known(one.msgid for one in told)
-        self._settle_doubts(told, known)
+        self._settle_doubts(told, known, setl_optins, clr_type)
         known = books.known(one.msgid for one in told)
         found = differences(lines, told, known)
         text = f"{len(told)} 行，差异 {len(found)} 笔"
@@ -290,14 +295,20 @@ class Reconciliation:
         except ValueError as error:
             raise CannotCompare(f"对账结果文件：{error}") from error
 
-    def _settle_doubts(self, told: Sequence[Told], known: Mapping[str, Known]) -> None:
+    def _settle_doubts(self, told: Sequence[Told], known: Mapping[str, Known], setl_optins: str, clr_type: str) -> None:
         """What the platform lists it has executed: evidence, and a step of the resolver, which alone decides."""
         for one in told:
             mine = known.get(one.msgid)
             if mine is None or mine.state not in (State.IN_DOUBT, State.ESCALATED):
                 continue
             if listed_line(self._journal.proofs(mine.exchange_id)) is None:
-                names = {"setl_id": one.setl_id, "mdtrt_id": one.mdtrt_id, "psn_no": one.psn_no}
+                names = {
+                    "clr_optins": setl_optins,
+                    "clr_type": clr_type,
+                    "setl_id": one.setl_id,
+                    "mdtrt_id": one.mdtrt_id,
+                    "psn_no": one.psn_no,
+                }
                 amounts = one.amounts._asdict() if one.amounts else {}
                 line = names | {name: f"{amount:.2f}" for name, amount in amounts.items()}
                 self._journal.add_proof(mine.exchange_id, listed(one.msgid, line, self._clock()))
@@ -331,8 +342,8 @@ class Reconciliation:
             day=day.isoformat(),
             kind=kind,
             setl_optins=setl_optins,
-            insutype=insutype or ALL_TYPES,
-            clr_type=clr_type or ALL_TYPES,
+            insutype=insutype,
+            clr_type=clr_type,
             state=state,
             line_count=count,
             medfee_cents=_cents(sums.medfee_sumamt),
@@ -364,7 +375,7 @@ def _case(one: Difference, setl_optins: str, clr_type: str) -> NewCase:
         "theirs": _shown(one.theirs),
     }
     key = "|".join((one.key[0], "refund" if one.refund else ""))
-    return NewCase(Kind(one.kind).value, setl_optins, clr_type or ALL_TYPES, one.msgid, one.exchange_id, key, content)
+    return NewCase(Kind(one.kind).value, setl_optins, clr_type, one.msgid, one.exchange_id, key, content)
 
 
 def _shown(amounts: Any) -> dict[str, str] | None:

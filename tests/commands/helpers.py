@@ -25,6 +25,7 @@ from gateway.metrics import Metrics
 if TYPE_CHECKING:
     from gateway.desks.alignment import AlignmentDesk
     from gateway.desks.console import ConsoleDesk
+    from gateway.desks.reconcile import ReconcileDesk
     from gateway.desks.stays import StaysDesk
     from gateway.exchange.resolver import Resolver
     from gateway.store import Store
@@ -71,6 +72,7 @@ def administration(store: Store, wake: Callable[[], None] = lambda: None) -> Adm
         stays=cast("StaysDesk", None),
         store=StoreDesk(store, wake),
         alignment=cast("AlignmentDesk", None),
+        reconcile=cast("ReconcileDesk", None),
         console=(cast("ConsoleDesk", None), ""),
     )
 

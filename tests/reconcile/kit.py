@@ -44,14 +44,15 @@ class Office:
         number, person = f"O{self._numbers}", self.hospital.psn_no
         mdtrt_id = str(self.hospital.done("2201", messages.registration(person, number))["data"]["mdtrt_id"])
         self.hospital.done("2203", messages.visit(person, mdtrt_id))
-        row = messages.fee(person, mdtrt_id, f"{number}-1", 1000 + self._numbers, chrg_bchno=number)
+        row = messages.fee(person, mdtrt_id, f"{number}-1", 1000 + self._numbers, chrg_bchno=number, rx_circ_flag="0")
         self.hospital.done("2204", {"feedetail": [row]})
         return mdtrt_id, number
 
     def settlement(self, mdtrt_id: str, batch: str) -> messages.Message:
         """2207 of the visit that :meth:`visited` has just made."""
         wanted = messages.total([messages.fee("", "", "", 1000 + int(batch[1:]))])
-        return messages.visit_settlement(self.hospital.psn_no, mdtrt_id, batch, wanted)
+        message = messages.visit_settlement(self.hospital.psn_no, mdtrt_id, batch, wanted)
+        return messages.with_trial(message, self.hospital.done("2206", message)["setlinfo"])
 
     def settled(self) -> tuple[str, str]:
         """A settled visit: ``mdtrt_id`` and ``setl_id``."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.exchange.ports import State
+from gateway.reconcile.compare import yuan
 from tests.reconcile.kit import DAY, Office
 
 
@@ -62,7 +63,7 @@ def test_differences_of_all_kinds_become_cases_and_close_when_repaired(office: O
     hospital, simulator = office.hospital, office.simulator
     mdtrt_id, batch = office.visited()
     doubt = hospital.doubtful("2207", office.settlement(mdtrt_id, batch), "lose-reply")
-    hospital.line.faults["2601"] = ["lose-reply"]
+    hospital.line.faults["2601"] = ["lose-reply"] * 3
     (_, dear), (_, gone), (_, cancelled), _ = visits
     revoked = office.settled()
     office.revoke(*revoked)
@@ -87,7 +88,9 @@ def test_differences_of_all_kinds_become_cases_and_close_when_repaired(office: O
     by_kind = {case.kind: case for case in result.open_cases}
     assert by_kind["in_doubt"].exchange_id == doubt.id
     assert by_kind["only_there"].exchange_id is None
-    assert "0.01" not in by_kind["amount_differs"].content["ours"]["medfee_sumamt"]
+    dearer = by_kind["amount_differs"].content
+    assert yuan(dearer["theirs"]["medfee_sumamt"]) - yuan(dearer["ours"]["medfee_sumamt"]) == yuan("0.01")
+    assert "平台" in dearer["cause"]
     assert office.store.recon.unsettled_days() == [DAY.isoformat()]
     assert (
         office.open_kinds()
