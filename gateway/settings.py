@@ -303,6 +303,24 @@ class Protect(_Part):
     )
 
 
+class Retention(_Part):
+    """What is kept for how long (docs/operating/retention.md); nothing unresolved is ever removed."""
+
+    archive: Path | None = Field(
+        None, description="归档文件夹，各节点须为同一个；空则医保结算与状态类报文一直留在数据库里"
+    )
+    in_store_days: int = Field(365, ge=30, le=3650, description="结算与状态类报文在数据库里放多少天，之后移入归档")
+    archive_years: int = Field(15, ge=1, le=100, description="归档文件保存多少年，之后删除")
+    reads_days: int = Field(180, ge=1, le=36500, description="查询类报文保存多少天，之后删除")
+    log_days: int = Field(184, ge=184, le=36500, description="操作日志保存多少天，不得少于六个月")
+
+    @model_validator(mode="after")
+    def _archive_outlives_store(self) -> Self:
+        if self.in_store_days >= self.archive_years * 365:
+            raise ValueError("in_store_days 应小于 archive_years：归档前就已到期")
+        return self
+
+
 class Workstation(_Part):
     """What stands in the head of a client's calls when the caller leaves it out."""
 
@@ -495,6 +513,113 @@ class Reconcile(_Part):
     )
 
 
+class JobTimes(_Part):
+    """When a job runs, and from when on its silence is an alarm."""
+
+    enabled: bool = Field(True, description="按时运行；false 则只能人工运行（yibao jobs run）")
+    when: str = Field("every 1h", description="every 5m（s、m、h）或 cron 五段“分 时 日 月 周”，北京时间，周写 mon-sun")
+    grace_s: float = Field(3600, ge=1, le=7 * 86400, description="错过了时间，多少秒之内仍补办一次")
+    silent_after_s: float = Field(7200, ge=60, le=60 * 86400, description="多少秒没有一次办成即告警")
+
+    @field_validator("when")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        if not (_EVERY.fullmatch(value) or _cron_works(value)):
+            raise ValueError(f"{value!r} 应形如 every 5m，或 cron 五段“分 时 日 月 周”（周写 mon-sun，不写数字）")
+        return value
+
+    @property
+    def every_s(self) -> int | None:
+        """Seconds between two runs; None for times of the clock."""
+        found = _EVERY.fullmatch(self.when)
+        return int(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]] if found else None
+
+
+_EVERY = re.compile(r"every ([1-9][0-9]{0,5})([smh])")
+
+
+def _cron_works(text: str) -> bool:
+    # slow to import, and most configurations keep the defaults
+    from apscheduler.triggers.cron import CronTrigger
+
+    parts = text.split()
+    if len(parts) != 5 or re.search(r"[0-9]", parts[4]):  # its 0 is Monday, cron's is Sunday
+        return False
+    try:
+        CronTrigger.from_crontab(text, timezone="Asia/Shanghai")
+    except ValueError:
+        return False
+    return True
+
+
+class AlignmentTimes(JobTimes):
+    """2403 after the ward-in."""
+
+    when: str = "every 5m"
+    grace_s: float = 300
+    silent_after_s: float = 3600
+
+
+class SignInTimes(JobTimes):
+    """9001 of every workstation, on each day that people work."""
+
+    when: str = "*/10 6-22 * * *"
+    grace_s: float = 3600
+    silent_after_s: float = 86400
+    operators: tuple[Workstation, ...] = Field((), description="除各客户端的 workstation 之外，另要签到的操作员")
+
+
+class SignOutTimes(JobTimes):
+    """9002 of every workstation."""
+
+    enabled: bool = Field(False, description="缺省不签退：夜间急诊还要用签到编号，而签到当日有效")
+    when: str = "50 23 * * *"
+    silent_after_s: float = 172800
+
+
+class ReportTimes(JobTimes):
+    """Yesterday in figures."""
+
+    when: str = "20 6 * * *"
+    grace_s: float = 43200
+    silent_after_s: float = 129600
+
+
+class BackupTimes(JobTimes):
+    """A copy of the store."""
+
+    when: str = "10 2 * * *"
+    grace_s: float = 21600
+    silent_after_s: float = 129600
+    folder: Path | None = Field(None, description="备份目录；空则在 SQLite 文件旁的 backups，其他数据库须设置")
+    keep: int = Field(14, ge=1, le=1000, description="留几份，其余删去最早的")
+
+
+class RetentionTimes(JobTimes):
+    """What is kept for how long (``[retention]``)."""
+
+    when: str = "30 3 * * *"
+    grace_s: float = 10800
+    silent_after_s: float = 345600
+
+
+class Jobs(_Part):
+    """What runs by itself; exactly one node runs jobs at any time."""
+
+    enabled: bool = Field(True, description="本节点参与运行作业")
+    alignment: AlignmentTimes = AlignmentTimes()
+    sign_in: SignInTimes = SignInTimes()
+    sign_out: SignOutTimes = SignOutTimes()
+    daily_report: ReportTimes = ReportTimes()
+    backup: BackupTimes = BackupTimes()
+    retention: RetentionTimes = RetentionTimes()
+
+    @property
+    def times(self) -> dict[str, JobTimes]:
+        """Every job's times, by its name."""
+        return {name: value for name in type(self).model_fields if isinstance(value := getattr(self, name), JobTimes)}
+
+
 class Log(_Part):
     """Structured logs; personal data is always masked."""
 
@@ -516,6 +641,7 @@ class Settings(BaseSettings):
     listen: Listen = Listen()
     store: Store = Store()
     protect: Protect = Protect()
+    retention: Retention = Retention()
     nodes: Nodes = Nodes()
     clients: tuple[ClientSettings, ...] = ()
     limits: Limits = Limits()
@@ -526,6 +652,7 @@ class Settings(BaseSettings):
     rules: Rules = Rules()
     his: His = His()
     alignment: Alignment = Alignment()
+    jobs: Jobs = Jobs()
     files: Files = Files()
     reconcile: Reconcile = Reconcile()
     log: Log = Log()
@@ -597,6 +724,12 @@ class Settings(BaseSettings):
         path = self.store.url.removeprefix("sqlite:///")
         beside = Path(path).parent if path != self.store.url else Path("var")
         return self.files.folder or beside / "files"
+
+    @property
+    def backup_folder(self) -> Path | None:
+        """Where the job ``backup`` writes; None where that must be said first."""
+        path = self.store.url.removeprefix("sqlite:///")
+        return self.jobs.backup.folder or (Path(path).parent / "backups" if path != self.store.url else None)
 
     @property
     def call_s_max(self) -> float:

@@ -11,6 +11,7 @@ from gateway.contract.jsontext import dumps
 from gateway.desks.alignment import AlignmentDesk
 from gateway.desks.console import TOKEN_HEADER, ConsoleDesk, answer_posted
 from gateway.desks.doubts import DoubtsDesk
+from gateway.desks.jobs import JobsDesk
 from gateway.desks.reconcile import ReconcileDesk
 from gateway.desks.stays import StaysDesk
 from gateway.desks.store import StoreDesk
@@ -25,6 +26,7 @@ DOUBTS: Final = "/-/doubts/"
 STORE: Final = "/-/store/"
 ALIGNMENT: Final = "/-/alignment/"
 RECONCILE: Final = "/-/reconcile/"
+JOBS: Final = "/-/jobs/"
 STAYS: Final = "/-/stays/adopt"
 CONSOLE: Final = "/-/console/"
 _TOKEN: Final = "HTTP_" + TOKEN_HEADER.upper().replace("-", "_")
@@ -45,6 +47,7 @@ class Admin:
         store: what only the process that owns the store can do for the operator's command.
         alignment: sends 2403 where a stay differs from its ward-in.
         reconcile: compares days with the platform.
+        jobs: runs a job now.
         console: what the console asks for, and the token it must bring; without a token nobody is let in.
         reload: takes up changed mapping files; returns what is wrong with them, empty when they are in force.
     """
@@ -62,6 +65,7 @@ class Admin:
         console: tuple[ConsoleDesk, str],
         alignment: AlignmentDesk,
         reconcile: ReconcileDesk,
+        jobs: JobsDesk,
     ) -> None:
         self._metrics = metrics
         self._checks = checks
@@ -70,9 +74,12 @@ class Admin:
         self._measure = measure
         self._doubts = doubts
         self._stays = stays
-        self._store = store
-        self._alignment = alignment
-        self._reconcile = reconcile
+        self._desks: Mapping[str, Callable[[str, bytes], dict[str, Any]]] = {
+            STORE: lambda act, body: store.do(act, body),
+            ALIGNMENT: lambda act, body: alignment.do(act, body),
+            RECONCILE: lambda act, body: reconcile.do(act, body),
+            JOBS: lambda act, body: jobs.do(act, body),
+        }
         self._console, self._token = console
         self._checked_at = float("-inf")
         self._found: dict[str, bool] = {}
@@ -98,16 +105,17 @@ class Admin:
             done = answer_posted(self._console, self._token, given, str(path)[len(CONSOLE) :], _body(environ))
             if done is not None:
                 return respond(start_response, 200, _JSON, dumps(done))
-        if str(path).startswith(STORE) and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
-            told = self._store.do(str(path)[len(STORE) :], _body(environ))
+        told = self._told_by_a_desk(str(path), environ)
+        if told is not None:
             return respond(start_response, 200, _JSON, dumps(told))
-        if str(path).startswith(ALIGNMENT) and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
-            aligned = self._alignment.do(str(path)[len(ALIGNMENT) :], _body(environ))
-            return respond(start_response, 200, _JSON, dumps(aligned))
-        if str(path).startswith(RECONCILE) and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
-            compared = self._reconcile.do(str(path)[len(RECONCILE) :], _body(environ))
-            return respond(start_response, 200, _JSON, dumps(compared))
         return respond(start_response, 404, _JSON, dumps({"code": ADDRESS_UNKNOWN.code}))
+
+    def _told_by_a_desk(self, path: str, environ: Environ) -> dict[str, Any] | None:
+        """What the desk of this address answers; None where there is none, or not for this caller."""
+        if environ["REQUEST_METHOD"] != "POST" or not _from_here(environ):
+            return None
+        desk = next((prefix for prefix in self._desks if path.startswith(prefix)), None)
+        return None if desk is None else self._desks[desk](path[len(desk) :], _body(environ))
 
     def _metrics_page(self, start_response: StartResponse) -> list[bytes]:
         with contextlib.suppress(JournalUnavailable):

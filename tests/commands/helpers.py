@@ -15,16 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
+from gateway import clock
 from gateway.cli import main
 from gateway.desks.doubts import DoubtsDesk
 from gateway.desks.store import StoreDesk
 from gateway.exchange.ports import State
 from gateway.http.admin import Admin
 from gateway.metrics import Metrics
+from gateway.retention_run import RetentionRun
+from gateway.store.retention import Limits
 
 if TYPE_CHECKING:
     from gateway.desks.alignment import AlignmentDesk
     from gateway.desks.console import ConsoleDesk
+    from gateway.desks.jobs import JobsDesk
     from gateway.desks.reconcile import ReconcileDesk
     from gateway.desks.stays import StaysDesk
     from gateway.exchange.resolver import Resolver
@@ -32,8 +36,9 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[2]
 END_S_MAX = 40
-WITHOUT = {"YIBAO_CONSOLE__ENABLED": "false"}
-"""A console beside each gateway would cost more than what these tests look at; one that wants it clears this."""
+WITHOUT = {"YIBAO_CONSOLE__ENABLED": "false", "YIBAO_JOBS__ENABLED": "false"}
+"""A console beside each gateway would cost more than what these tests look at, and jobs would send behind their backs;
+one that wants them clears this."""
 
 CONFIG = """\
 production = false
@@ -70,9 +75,10 @@ def administration(store: Store, wake: Callable[[], None] = lambda: None) -> Adm
         measure=lambda: None,
         doubts=DoubtsDesk(cast("Resolver", None), store.operator_log),
         stays=cast("StaysDesk", None),
-        store=StoreDesk(store, wake),
+        store=StoreDesk(store, wake, RetentionRun(store.retention, Limits(), clock.now)),
         alignment=cast("AlignmentDesk", None),
         reconcile=cast("ReconcileDesk", None),
+        jobs=cast("JobsDesk", None),
         console=(cast("ConsoleDesk", None), ""),
     )
 

@@ -63,7 +63,7 @@ def test_differences_of_all_kinds_become_cases_and_close_when_repaired(office: O
     hospital, simulator = office.hospital, office.simulator
     mdtrt_id, batch = office.visited()
     doubt = hospital.doubtful("2207", office.settlement(mdtrt_id, batch), "lose-reply")
-    hospital.line.faults["2601"] = ["lose-reply"] * 3
+    hospital.line.faults["2601"] = ["lose-request"] * 3
     (_, dear), (_, gone), (_, cancelled), _ = visits
     revoked = office.settled()
     office.revoke(*revoked)
@@ -92,13 +92,6 @@ def test_differences_of_all_kinds_become_cases_and_close_when_repaired(office: O
     assert yuan(dearer["theirs"]["medfee_sumamt"]) - yuan(dearer["ours"]["medfee_sumamt"]) == yuan("0.01")
     assert "平台" in dearer["cause"]
     assert office.store.recon.unsettled_days() == [DAY.isoformat()]
-    assert (
-        office.open_kinds()
-        == {**kinds}
-        == {
-            **office.open_kinds(),
-        }
-    )
     # found again they are the same cases
     assert [case.id for case in office.run().open_cases] == [case.id for case in result.open_cases]
     simulator.clear_planted()

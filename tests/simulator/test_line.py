@@ -348,7 +348,7 @@ def test_wrong_length(server: SimulatorServer, line: Line, admission: bytes) -> 
     """Who believes the length has half an answer."""
     fault(line, "wrong-length")
     _, half = line.call("POST", "/2401", admission)
-    with pytest.raises(ValueError, match="line 1"):
+    with pytest.raises(ValueError, match=r"JSON|Expecting|Unterminated|delimiter"):
         json.loads(half)
     assert stays(server) == 1
 
