@@ -90,11 +90,16 @@ def judge(response: BaseHTTPResponse, bytes_max: int) -> bytes:
     body = read_body(response, bytes_max)
     if not body:
         raise NoAnswer("平台的答复是空的")
+    refuse(body)
+    return body
+
+
+def refuse(body: bytes) -> None:
+    """Raises :class:`Rejected` when ``body`` is the refusal of a front gateway in the place of an answer."""
     if len(body) <= _REFUSAL_BYTES_MAX and b"infcode" not in body:
         refusal = _refusal(body)
         if refusal and str(refusal["code"]) in _REFUSAL_CODES and not refusal.get("data"):
-            raise Rejected(_refusal_text(status, refusal))
-    return body
+            raise Rejected(_refusal_text(200, refusal))
 
 
 def why(error: BaseException, seconds: float) -> str:

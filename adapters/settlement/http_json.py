@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from adapters.settlement._post import HttpPost
+from adapters.settlement._post import Answered, HttpPost
 from adapters.settlement.signing import Sealer, Signer
-from gateway.exchange.ports import NoAnswer, NotSent, PlatformAnswer, PlatformRequest, Rejected
+from gateway.exchange.ports import NoAnswer, NotSent, PlatformAnswer, PlatformRequest, Rejected, Wire
 
 
 class HttpJsonPlatform:
@@ -73,13 +73,18 @@ class HttpJsonPlatform:
         """
         body = self._sealed(request)
         headers = {**self._headers, **self._signer.headers(request.infno, body)}
+        answer: Answered | None = None
         try:
             answer = self._line.post(self.path_of(request.infno), headers, body, request)
+            opened = self._opened(request, answer.body)
         except Rejected:
             if self._on_rejected:
                 self._on_rejected()
             raise
-        return PlatformAnswer(200, answer.headers, self._opened(request, answer.body), answer.elapsed_s)
+        except NoAnswer as error:
+            error.wire = self._wire(body, answer)
+            raise
+        return PlatformAnswer(200, answer.headers, opened, answer.elapsed_s, self._wire(body, answer))
 
     def reachable(self, timeout_s: float) -> bool:
         """Whether TCP and TLS can be set up now; nothing is sent."""
@@ -95,6 +100,9 @@ class HttpJsonPlatform:
         if infno in self._paths:
             return f"{base}/{self._paths[infno]}"
         return f"{base}/{quote(infno, safe='')}" if self._url_per_infno else base or "/"
+
+    def _wire(self, body: bytes, answer: Answered | None) -> Wire | None:
+        return None if self._sealer is None else Wire(body, answer.body if answer else None)
 
     def _sealed(self, request: PlatformRequest) -> bytes:
         if self._sealer is None:
