@@ -100,11 +100,13 @@ class Operation:
         """The request. Raises :class:`WsdlWrong` when the operation does not take these arguments."""
         try:
             document, headers = self._binding._create(self._name, (), dict(arguments), client=self._client)
-            body: bytes = etree.tostring(document, encoding=label_of(self._charset), xml_declaration=True)
+            label = label_of(self._charset)
+            body = etree.tostring(document, encoding=label, xml_declaration=True)
+            assert isinstance(body, bytes)
         except (TypeError, ValueError, LookupError, AttributeError, ZeepError) as error:
             raise WsdlWrong(f"操作 {self._name} 不能这样调用：{_told(error)}") from error
-        label = f"charset={label_of(self._charset).lower()}"
-        headers = {name: _CHARSET.sub(label, value) for name, value in headers.items()}
+        said = f"charset={label.lower()}"
+        headers = {name: _CHARSET.sub(said, value) for name, value in headers.items()}
         return Envelope(headers, body)
 
     def read(self, body: bytes, content_type: str = "") -> etree._Element | SoapFault:

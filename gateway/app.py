@@ -18,6 +18,7 @@ import structlog
 from pydantic import BaseModel, SecretStr
 
 from adapters.settlement.build import OAuth, SmKeys, build_platform
+from adapters.settlement.files import NO_FILES, Files
 from gateway import clock, mappings
 from gateway.certificates import CertificateWatch
 from gateway.contract import hospital
@@ -50,6 +51,7 @@ from gateway.exchange.resolver import Policy, Resolver
 from gateway.exchange.resolver_loop import ResolverLoop, WorkList
 from gateway.exchange.sign_in import SignIns
 from gateway.exchange.stay_rules import StayRules
+from gateway.files.shelf import Shelf
 from gateway.hours import read_closing
 from gateway.http.admin import Admin
 from gateway.http.identity import Clients
@@ -159,8 +161,15 @@ class Gateway:
         self.store.close()
 
 
-def build_line(settings: Settings) -> SettlementPlatform:
-    """The way to the province."""
+def build_shelf(settings: Settings) -> Shelf:
+    """Where files of the platform are kept; what is older than ``files.keep_days`` goes now."""
+    shelf = Shelf(settings.files_folder, settings.files.bytes_max, settings.files.inline_bytes_max)
+    shelf.sweep(clock.now() - timedelta(days=settings.files.keep_days))
+    return shelf
+
+
+def build_line(settings: Settings, files: Files = NO_FILES) -> SettlementPlatform:
+    """The way to the province, and how files go on it."""
     platform = settings.platform
     account, secret = platform.account_and_secret
     return build_platform(
@@ -183,6 +192,7 @@ def build_line(settings: Settings) -> SettlementPlatform:
         ca_file=platform.ca_file,
         client_cert=platform.client_certificate,
         client_key=platform.client_key,
+        files=files,
     )
 
 
@@ -214,7 +224,10 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
     msgids = MsgidSequence(store.journal, settings.institution.code, clock.now, block=MSGIDS_PER_BLOCK)
     sign_ins = SignIns(store.journal)
     gate = _gate(settings, metrics)
-    platform = WatchedPlatform(build_line(settings), gate, lambda infno: files.interface.wire_safety.get(infno, "read"))
+    shelf = build_shelf(settings)
+    multipart = (settings.platform.file_upload or files.interface.contract.settings.get("file_upload")) != "base64"
+    line = build_line(settings, Files("multipart" if multipart else "base64", shelf))
+    platform = WatchedPlatform(line, gate, lambda infno: files.interface.wire_safety.get(infno, "read"))
     sender = _sender(settings, files.interface)
     reached = _ending_at(settings.test_die_at, settings.test_stop_at)
     desk = StayDesk(store.journal.stays, rules_policy(settings), clock.now, OutpatientSettlements(store.journal).of)
@@ -245,6 +258,7 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         still_mine=membership.still_mine,
         reached=reached,
         rules=stay_rules,
+        shelf=shelf,
     )
     resolver = Resolver(
         interface=lambda: files.interface,

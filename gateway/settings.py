@@ -234,6 +234,9 @@ class Platform(_Part):
     ca_file: Path | None = None
     client_certificate: Path | None = None
     client_key: Path | None = None
+    file_upload: Literal["", "multipart", "base64"] = Field(
+        "", description="9101 上传文件的形式：multipart 表单，或 base64 放在报文里；空则取省份文件的值"
+    )
     receiver_system: str = Field("", description="recer_sys_code；空则取省份文件的值")
     interface_version: str = Field("", description="infver；空则取省份文件的值")
 
@@ -483,6 +486,17 @@ class His(_Part):
         return value
 
 
+class Files(_Part):
+    """Where files of the platform (9102) are kept."""
+
+    folder: Path | None = Field(None, description="目录；空则为数据库文件旁的 files，或 var/files")
+    bytes_max: int = Field(512 * 1024 * 1024, ge=1024, description="一个下载文件的字节上限")
+    inline_bytes_max: int = Field(
+        8 * 1024 * 1024, ge=0, description="不超过此字节数的文件，连同答复以 Base64 交给调用方"
+    )
+    keep_days: int = Field(30, ge=1, le=3650, description="保留多少天，过期即删")
+
+
 class Alignment(_Part):
     """In whose name the gateway itself sends 2403 after a ward-in."""
 
@@ -523,6 +537,7 @@ class Settings(BaseSettings):
     rules: Rules = Rules()
     his: His = His()
     alignment: Alignment = Alignment()
+    files: Files = Files()
     log: Log = Log()
     test_die_at: str = Field(
         "",
@@ -585,6 +600,13 @@ class Settings(BaseSettings):
             if listener and listener.tls
         }
         return {name: file for name, file in {**files, **served}.items() if file is not None}
+
+    @property
+    def files_folder(self) -> Path:
+        """Where received files are kept."""
+        path = self.store.url.removeprefix("sqlite:///")
+        beside = Path(path).parent if path != self.store.url else Path("var")
+        return self.files.folder or beside / "files"
 
     @property
     def call_s_max(self) -> float:

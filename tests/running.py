@@ -186,7 +186,7 @@ def _built(
     text = _CONFIG.format(simulator=url, folder=folder, body_bytes_max=BODY_BYTES_MAX, his=his, verify=verify)
     config.write_text(text, encoding="utf-8")
     # patched for the building alone: a fixture may live longer than others that build gateways of their own
-    with patch.object(app, "build_line", lambda _: platform) if platform else nullcontext():
+    with patch.object(app, "build_line", lambda *_: platform) if platform else nullcontext():
         gateway = app.build(read_settings(config))
     try:
         yield gateway

@@ -87,19 +87,18 @@ def judge(response: BaseHTTPResponse, bytes_max: int) -> bytes:
         _raise_refusal(status, read_body(response, min(bytes_max, _REFUSAL_BYTES_MAX)))
     if status != 200:
         raise NoAnswer(f"平台返回 HTTP {status}，不能作为答复")
-    body = read_body(response, bytes_max)
+    return told(status, read_body(response, bytes_max))
+
+
+def told(status: int, body: bytes) -> bytes:
+    """The body, if it is the platform's own. Raises as :func:`judge`."""
     if not body:
         raise NoAnswer("平台的答复是空的")
-    refuse(body)
-    return body
-
-
-def refuse(body: bytes) -> None:
-    """Raises :class:`Rejected` when ``body`` is the refusal of a front gateway in the place of an answer."""
     if len(body) <= _REFUSAL_BYTES_MAX and b"infcode" not in body:
         refusal = _refusal(body)
         if refusal and str(refusal["code"]) in _REFUSAL_CODES and not refusal.get("data"):
-            raise Rejected(_refusal_text(200, refusal))
+            raise Rejected(_refusal_text(status, refusal))
+    return body
 
 
 def why(error: BaseException, seconds: float) -> str:

@@ -106,10 +106,8 @@ def build_platform(
 
 
 def _over_soap(base_url: str, soap: Mapping[str, Any] | None, options: dict[str, Any]) -> SettlementPlatform:
-    from adapters.settlement.soap import (
-        SoapCall,
-        SoapPlatform,
-    )  # zeep loads a quarter of a second; few provinces need it
+    # zeep takes a quarter of a second to load, and few provinces need it
+    from adapters.settlement.soap import SoapCall, SoapPlatform
 
     if options.pop("paths", None):
         raise ValueError("soap 方式只有一个地址，不能设置 paths")
@@ -136,6 +134,7 @@ def _with_token(base_url: str, oauth: OAuth | None, sm: SmKeys | None, options: 
 def _token_service(oauth: OAuth, options: dict[str, Any]) -> SettlementPlatform:
     """The same line conditions as the platform; one connection, for tokens are fetched one at a time."""
     line = {name: value for name, value in options.items() if name not in ("content_type", "url_per_infno", "paths")}
+    line.pop("files", None)
     line |= {"pool_size": 1, "idle_s_max": 0, "read_timeout_s": min(TOKEN_READ_S_MAX, line.get("read_timeout_s", 60))}
     signer = BasicSigner(oauth.client_id, oauth.client_secret)
     if not urlsplit(oauth.token_url).path:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from adapters.settlement._post import Answered, HttpPost
+from adapters.settlement.files import NO_FILES, Files
 from adapters.settlement.signing import Sealer, Signer
 from gateway.exchange.ports import NoAnswer, NotSent, PlatformAnswer, PlatformRequest, Rejected, Wire
 
@@ -28,6 +29,7 @@ class HttpJsonPlatform:
         paths: transaction -> path below ``base_url``, for provinces with a path per service; goes before
             ``url_per_infno``.
         on_rejected: called when the front gateway refused, for instance to forget a token.
+        files: how files go out and come in (9101, 9102).
         line: the other keyword arguments of :class:`HttpPost`.
 
     Raises:
@@ -44,6 +46,7 @@ class HttpJsonPlatform:
         content_type: str = "application/json; charset=utf-8",
         paths: Mapping[str, str] | None = None,
         on_rejected: Callable[[], None] | None = None,
+        files: Files = NO_FILES,
         **line: Any,
     ) -> None:
         if not (content_type.isascii() and content_type.isprintable()):
@@ -56,6 +59,7 @@ class HttpJsonPlatform:
         self._signer = signer
         self._sealer = sealer
         self._on_rejected = on_rejected
+        self._files = files
         self._headers = {
             "Content-Type": content_type,
             "Accept": "*/*",
@@ -71,20 +75,22 @@ class HttpJsonPlatform:
             Rejected: refused in front of the platform; not executed.
             NoAnswer: bytes may have left and no whole answer came back that can be trusted.
         """
-        body = self._sealed(request)
-        headers = {**self._headers, **self._signer.headers(request.infno, body)}
+        body, own = self._wired(request)
+        headers = {**self._headers, **own, **self._signer.headers(request.infno, body)}
+        incoming = self._files.incoming(request)
         answer: Answered | None = None
         try:
-            answer = self._line.post(self.path_of(request.infno), headers, body, request)
-            opened = self._opened(request, answer.body)
+            answer = self._line.post(self.path_of(request.infno), headers, body, request, incoming.judge)
+            told = answer.body if incoming.received else self._opened(request, answer.body)
         except Rejected:
             if self._on_rejected:
                 self._on_rejected()
             raise
         except NoAnswer as error:
-            error.wire = self._wire(body, answer)
+            error.wire = self._wire(request, body, answer)
             raise
-        return PlatformAnswer(200, answer.headers, opened, answer.elapsed_s, self._wire(body, answer))
+        wire = None if incoming.received else self._wire(request, body, answer)
+        return PlatformAnswer(200, answer.headers, told, answer.elapsed_s, wire)
 
     def reachable(self, timeout_s: float) -> bool:
         """Whether TCP and TLS can be set up now; nothing is sent."""
@@ -101,14 +107,23 @@ class HttpJsonPlatform:
             return f"{base}/{self._paths[infno]}"
         return f"{base}/{quote(infno, safe='')}" if self._url_per_infno else base or "/"
 
-    def _wire(self, body: bytes, answer: Answered | None) -> Wire | None:
-        return None if self._sealer is None else Wire(body, answer.body if answer else None)
+    def _wire(self, request: PlatformRequest, body: bytes, answer: Answered | None) -> Wire | None:
+        """What stood on the line where that is another text; never a file, which has a place of its own."""
+        if self._sealer is None or request.parcel is not None:
+            return None
+        return Wire(body, answer.body if answer else None)
 
-    def _sealed(self, request: PlatformRequest) -> bytes:
+    def _wired(self, request: PlatformRequest) -> tuple[bytes, Mapping[str, str]]:
+        """The bytes for the wire, and the headers that go with them."""
+        if request.parcel is None:
+            return self._sealed(request.body), {}
+        return self._files.outgoing(request.body, request.parcel, self._sealed)
+
+    def _sealed(self, body: bytes) -> bytes:
         if self._sealer is None:
-            return request.body
+            return body
         try:
-            return self._sealer.seal(request.body)
+            return self._sealer.seal(body)
         except ValueError as error:
             raise NotSent(f"报文无法按平台要求加密签名，没有发出：{error}") from error
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -17,8 +18,9 @@ from typing import Any, Final, Literal
 from lxml import etree
 from urllib3.response import BaseHTTPResponse
 
-from adapters.settlement._answer import judge, read_body, refuse
-from adapters.settlement._post import Answered, HttpPost
+from adapters.settlement._answer import read_body, told
+from adapters.settlement._post import Answered, HttpPost, Judge
+from adapters.settlement.files import NO_FILES, Files
 from adapters.wsdl import SOAP_11, SOAP_12, Envelope, Operation, SoapFault, WsdlWrong, result_of
 from gateway.contract.codec import as_text
 from gateway.contract.jsontext import dumps, loads
@@ -101,14 +103,16 @@ class SoapPlatform:
     Args:
         base_url: where to post; the address in the WSDL is not used.
         call: how the operation is called.
+        files: where downloads are kept. An upload is Base64 inside the envelope, a download comes as octets.
         line: the keyword arguments of :class:`HttpPost`.
 
     Raises:
         ValueError: an address, WSDL or argument that cannot work, with the reason in Chinese.
     """
 
-    def __init__(self, base_url: str, call: SoapCall, **line: Any) -> None:
+    def __init__(self, base_url: str, call: SoapCall, *, files: Files = NO_FILES, **line: Any) -> None:
         self._call = call
+        self._files = replace(files, form="base64")
         self._operation = Operation(
             call.wsdl,
             call.operation,
@@ -131,20 +135,18 @@ class SoapPlatform:
             Rejected: refused in front of the platform; not executed.
             NoAnswer: bytes may have left and no whole answer came back that can be trusted; ``wire`` tells them.
         """
-        try:
-            envelope = self._wrapped(request.body)
-        except (ValueError, Unreadable) as error:
-            raise NotSent(f"报文无法写成 SOAP 请求，没有发出：{error}") from error
+        envelope, incoming = self._outgoing(request), self._files.incoming(request)
+        path, headers = self._line.base_path or "/", self._headers(envelope)
+        reads = partial(_judge, otherwise=incoming.judge)
         answered: Answered | None = None
         try:
-            answered = self._line.post(
-                self._line.base_path or "/", self._headers(envelope), envelope.body, request, _judge
-            )
-            body = self._opened(answered)
+            answered = self._line.post(path, headers, envelope.body, request, reads)
+            body = answered.body if incoming.received else self._opened(answered)
         except NoAnswer as error:
-            error.wire = self._wire(envelope, answered)
+            error.wire = self._wire(request, envelope, answered)
             raise
-        return PlatformAnswer(200, answered.headers, body, answered.elapsed_s, self._wire(envelope, answered))
+        wire = None if incoming.received else self._wire(request, envelope, answered)
+        return PlatformAnswer(200, answered.headers, body, answered.elapsed_s, wire)
 
     def reachable(self, timeout_s: float) -> bool:
         """Whether TCP and TLS can be set up now; nothing is sent."""
@@ -155,6 +157,15 @@ class SoapPlatform:
         self._line.close()
 
     # ------------------------------------------------------------- the request
+
+    def _outgoing(self, request: PlatformRequest) -> Envelope:
+        body = request.body
+        if request.parcel is not None:
+            body, _ = self._files.outgoing(body, request.parcel, lambda written: written)
+        try:
+            return self._wrapped(body)
+        except (ValueError, Unreadable) as error:
+            raise NotSent(f"报文无法写成 SOAP 请求，没有发出：{error}") from error
 
     def _wrapped(self, body: bytes) -> Envelope:
         """The SOAP request. Raises ValueError or Unreadable when it cannot be made."""
@@ -172,8 +183,10 @@ class SoapPlatform:
     def _headers(self, envelope: Envelope) -> dict[str, str]:
         return {**envelope.headers, "Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "yibao-gateway"}
 
-    def _wire(self, envelope: Envelope, answered: Answered | None) -> Wire:
-        """What stood on the line, without the password: a journal is no place for it."""
+    def _wire(self, request: PlatformRequest, envelope: Envelope, answered: Answered | None) -> Wire | None:
+        """What stood on the line, without the password and never a file: the journal is no place for them."""
+        if request.parcel is not None:
+            return None
         sent = envelope.body.replace(self._secret, b">" + _HIDDEN + b"<") if self._secret else envelope.body
         return Wire(sent, answered.body if answered else None)
 
@@ -194,9 +207,9 @@ class SoapPlatform:
             raise NoAnswer(f"平台的 SOAP 答复无法读取：{error}") from error
 
 
-def _judge(response: BaseHTTPResponse, bytes_max: int) -> bytes:
+def _judge(response: BaseHTTPResponse, bytes_max: int, *, otherwise: Judge) -> bytes:
     """SOAP 1.1 answers a fault as HTTP 500, 1.2 a fault of the sender as 400: what it says is worth reading."""
-    return read_body(response, bytes_max) if response.status in (400, 500) else judge(response, bytes_max)
+    return read_body(response, bytes_max) if response.status in (400, 500) else otherwise(response, bytes_max)
 
 
 def _told_by(fault: SoapFault) -> NoAnswer | Rejected:
@@ -213,11 +226,7 @@ def _payload(result: etree._Element) -> bytes:
     text = (result.text or "").strip().removeprefix("\ufeff")
     if text.startswith("<"):
         return dumps(_answer_of(parse_text(text)))
-    if not text:
-        raise ValueError("答复的报文是空的")
-    body = text.encode()
-    refuse(body)
-    return body
+    return told(200, text.encode())
 
 
 def _answer_of(element: etree._Element) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.contract.model import Problem
 from gateway.faults import Retry
+from gateway.files.parcel import Parcel
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Call:
     """What the dialect met and no verb read, in the hospital's own names."""
     raw_charset: str = "utf-8"
     dialect_version: str = ""
+    parcel: Parcel | None = None
+    """The file of a 9101, set aside from the message."""
 
 
 @dataclass(frozen=True, slots=True)

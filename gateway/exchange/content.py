@@ -20,6 +20,7 @@ KEY_FIELDS: Final = {
     "mdtrt_cert_no": "card",
     "card_sn": "card",
     "omsgid": "omsgid",
+    "file_qury_no": "file_qury_no",
 }
 """Fields by which the journal is searched, wherever they stand in a message, and the kind of key that each becomes."""
 IDENTITY_CARD: Final = "02"

@@ -29,6 +29,7 @@ from gateway.exchange.call import Call, Client, Reply
 from gateway.exchange.content import business_keys, content_hash, content_key, visit_keys
 from gateway.exchange.effects import REVERSAL, effects
 from gateway.exchange.entries import BROKEN, WRITTEN
+from gateway.exchange.filed import handed_over, set_aside, wanted_file
 from gateway.exchange.gate import OPEN_GATE, Gate, TurnLost
 from gateway.exchange.patience import TIMES, Allowance, Patience, Times
 from gateway.exchange.ports import (
@@ -80,6 +81,7 @@ from gateway.faults import (
     Refused,
     Unreadable,
 )
+from gateway.files.shelf import Shelf
 from gateway.stays.ports import StayChanged
 
 log = structlog.get_logger(__name__)
@@ -169,6 +171,7 @@ class Exchange:
         still_mine: asked right before the first byte: whether what was begun under a registration may still be sent.
         reached: told the name of each boundary of the way and the infno (tests kill the process there).
         rules: asked before anything is intended.
+        shelf: where received files are; None: none are received.
     """
 
     def __init__(
@@ -193,9 +196,11 @@ class Exchange:
         still_mine: Callable[[Registration], bool] = lambda _: True,
         reached: Callable[[str, str], None] = lambda _, __: None,
         rules: Rules = NO_RULES,
+        shelf: Shelf | None = None,
     ) -> None:
         self._interface = interface
         self._rules = rules
+        self._shelf = shelf
         self._journal = journal
         self._platform = platform
         self._msgids = msgids
@@ -236,6 +241,7 @@ class Exchange:
         received_at = self._clock()
         allowance = Allowance(self._monotonic, self._times, call.client.call_s_max)
         interface = self._interface()
+        call = set_aside(call)
         try:
             transaction = interface.operation(call.infno)
             _may_call(call.client, transaction)
@@ -449,7 +455,7 @@ class Exchange:
             warn_msg="；".join(dict.fromkeys(filter(None, (answer.warn_msg, holder.warn_msg if proven else "")))),
             code=holder.code,
             retry="" if answer.success else PLATFORM_DECLINED.retry,
-            output=answer.output,
+            output=handed_over(holder.infno, answer.output, self._shelf),
             exchange_id=holder.id,
             repeated=True,
             receipt=_receipt(holder),
@@ -712,7 +718,7 @@ class Exchange:
             warn_msg="；".join(filter(None, (result.warn_msg, *case.warnings))),
             code=entry.code,
             retry="" if result.success else PLATFORM_DECLINED.retry,
-            output=result.output,
+            output=handed_over(entry.infno, result.output, self._shelf),
             exchange_id=entry.id,
             receipt=_receipt(entry),
         )
@@ -832,8 +838,15 @@ def trustworthy(result: Answer, transaction: Transaction) -> None:
 def _request(case: _Case, intent: Intent) -> PlatformRequest:
     assert intent.msgid is not None
     assert intent.platform_request is not None
-    transaction = case.transaction
-    return PlatformRequest(transaction.send_as or transaction.infno, intent.msgid, intent.platform_request)
+    infno = case.transaction.infno
+    wire = case.transaction.send_as or infno
+    return PlatformRequest(
+        wire,
+        intent.msgid,
+        intent.platform_request,
+        parcel=case.call.parcel,
+        wants_file=wanted_file(infno, case.message),
+    )
 
 
 def _reply_of_fault(fault: Fault, text: str, entry: Entry | None) -> Reply:

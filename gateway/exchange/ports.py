@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from gateway.files.parcel import Parcel
 from gateway.stays.ports import StayFact, StayRecords
 
 
@@ -83,6 +84,10 @@ class PlatformRequest:
     """Overrides the adapter's configured read timeout."""
     still_mine: Callable[[], bool] | None = field(default=None, compare=False, repr=False)
     """Asked once the connection stands, right before the first byte; False: nothing is sent and :class:`NotMine` raised."""
+    parcel: Parcel | None = None
+    """The file of a 9101: goes out in the place of its reference in ``body``."""
+    wants_file: str = ""
+    """Name of a file that the answer may be (9102): it goes to the shelf, ``body`` of the answer tells size and checksum."""
 
     def check_mine(self) -> None:
         """For whoever sends: call when nothing but the first byte is left to do. Raises :class:`NotMine`."""

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Executes = Literal["now", "no", "later"]
-Line = Literal["answer", "close", "reset", "http-500", "garbage", "wrong-charset", "truncated", "twice"]
+Line = Literal["answer", "close", "reset", "http-500", "garbage", "wrong-charset", "truncated", "wrong-length", "twice"]
 TIMES_MAX = 1_000_000
 SECONDS_MAX = 3600.0
 PENDING_MAX = 1_000
@@ -38,6 +38,7 @@ KINDS: dict[str, Kind] = {
     "garbage": Kind("now", "garbage", "已执行，答复不是 JSON"),
     "wrong-charset": Kind("now", "wrong-charset", "已执行，答复为 GBK 字节却声明 UTF-8"),
     "truncated": Kind("now", "truncated", "已执行，答复比 Content-Length 短"),
+    "wrong-length": Kind("now", "wrong-length", "已执行，答复比 Content-Length 长：照长度读就少了后半"),
     "duplicate-reply": Kind("now", "twice", "已执行，同一答复在连接上来两次"),
     "bad-signature": Kind("now", "answer", "签名校验失败，网关答 HTTP 401，未执行"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -104,6 +105,15 @@ class Reversal:
     refusal: str
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that was uploaded (9101) or is there to be fetched (9102); ``fixmedins_code`` may fetch it, ``plc`` anyone."""
+
+    name: str
+    fixmedins_code: str
+    content: bytes
+
+
 class Ledger:
     """The whole memory of the platform; the simulator's lock guards it.
 
@@ -128,6 +138,7 @@ class Ledger:
         self.reversals: dict[str, Reversal] = {}
         self.records: list[dict[str, Any]] = []
         self.sign_ins: dict[str, str] = {}
+        self.files: dict[str, File] = {}
         for person in persons.ready_made(seed, admdvs, today):
             self.persons[person.psn_no] = person
 
@@ -140,6 +151,12 @@ class Ledger:
         """Ten digits that count answers (``inf_refmsgid``)."""
         self._serials["answer"] += 1
         return f"{self._serials['answer'] % 10**10:010d}"
+
+    def keep_file(self, name: str, content: bytes, fixmedins_code: str) -> str:
+        """Keep a file. Returns its ``file_qury_no``."""
+        number = self.next_id("4")
+        self.files[number] = File(name, fixmedins_code, content)
+        return number
 
     # -------------------------------------------------------------- lookups; each declines in Chinese
 
@@ -215,6 +232,8 @@ class Ledger:
             "reversals": [{"omsgid": omsgid, "oinfno": one.oinfno, "refusal": one.refusal}
                           for omsgid, one in self.reversals.items()],
             "records": list(self.records),
+            "files": [{"file_qury_no": number, "filename": one.name, "size": len(one.content),
+                       "sha256": hashlib.sha256(one.content).hexdigest()} for number, one in self.files.items()],
         }  # fmt: skip
 
     def _shown_episode(self, one: Episode) -> dict[str, Any]:

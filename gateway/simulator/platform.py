@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import threading
 import time
@@ -12,18 +13,30 @@ from pathlib import Path
 from typing import Any, Literal
 
 # the families register their handlers when imported
-from gateway.simulator import generic, inpatient, outpatient, person, pharmacy, query, reconciliation, reversal, signin
+from gateway.simulator import (
+    files,
+    generic,
+    inpatient,
+    outpatient,
+    person,
+    pharmacy,
+    query,
+    reconciliation,
+    reversal,
+    signin,
+)
 from gateway.simulator.envelope import answer, envelope_problems
 from gateway.simulator.faults import Fault, FaultBoard
+from gateway.simulator.files import FileAnswer
 from gateway.simulator.ledger import Declined, Executed, Ledger, printed
 from gateway.simulator.registry import HANDLERS, Turn
 from gateway.simulator.sealing import E_PRESCRIPTION, Refused, Sealing
 from gateway.simulator.signature import Signing, TokenSigning
 from gateway.simulator.soap import SoapFront
 from gateway.simulator.tables import Tables, is_infno, problems
-from gateway.simulator.wire import Response, Unreadable, encode, read_object
+from gateway.simulator.wire import Response, Unreadable, encode, read_object, split_upload
 
-FAMILIES = (generic, inpatient, outpatient, person, pharmacy, query, reconciliation, reversal, signin)
+FAMILIES = (files, generic, inpatient, outpatient, person, pharmacy, query, reconciliation, reversal, signin)
 CALLBACKS = ("6204", "6302", "7108", "7109")
 """What the platform calls on the institution; nobody calls them here."""
 CALL_SERVICE = "callService"
@@ -139,6 +152,8 @@ class Simulator:
             except Exception:
                 _log.exception("simulator failed", extra={"infno": request.infno, "msgid": request.msgid})
                 return Response(500, encode({"code": 500, "message": "平台内部错误"}))
+            if isinstance(output, FileAnswer):
+                return Response(200, output.content, "application/octet-stream")
             answered = answer(refmsgid, request.received, self._clock(), output=output, refusal=refusal)
             return Response(200, encode(self._sealing.seal(answered, request.envelope) if self._sealing else answered))
 
@@ -159,10 +174,14 @@ class Simulator:
 
     def _read(self, path_infno: str, headers: Mapping[str, str], body: bytes) -> Request:
         envelope, unreadable, unsealed = {}, "", ""
+        headers = {name.lower(): value for name, value in headers.items()}
         try:
-            envelope = read_object(body)
+            text, file = split_upload(headers, body)
+            envelope = read_object(text)
             if self._sealing is not None:
                 envelope = self._sealing.unseal(envelope, path_infno, self._clock())
+            if file is not None:
+                _put_in(envelope, file)
         except Unreadable as error:
             unreadable = str(error)
         except Refused as error:
@@ -173,7 +192,7 @@ class Simulator:
             request = Request(
                 infno=infno if isinstance(infno, str) else "",
                 path_infno=path_infno,
-                headers={name.lower(): value for name, value in headers.items()},
+                headers=headers,
                 envelope=envelope,
                 unreadable=unreadable,
                 received=self._clock(),
@@ -292,6 +311,14 @@ class Simulator:
             admdvs=self._admdvs,
             today=self._clock().date(),
         )
+
+
+def _put_in(envelope: dict[str, Any], file: bytes) -> None:
+    """A file that came beside the envelope stands in it as in the other form."""
+    message = envelope.get("input")
+    node = message.get("fsUploadIn") if isinstance(message, dict) else None
+    if isinstance(node, dict):
+        node["in"] = base64.b64encode(file).decode()
 
 
 def _drop_row(message: Any) -> None:

@@ -156,7 +156,7 @@ class GmSealing:
     def _national(self, path: str, data: Any, now: datetime) -> dict[str, Any]:
         number = next(self._numbers) % 10_000
         return {
-            "infno": E_PRESCRIPTION.get(path, ""),
+            "infno": E_PRESCRIPTION.get(path, path),
             "msgid": f"{self.institution}{now:%Y%m%d%H%M%S}{number:04d}",
             "mdtrtarea_admvs": "440800",
             "recer_sys_code": "EPC",

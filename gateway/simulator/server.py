@@ -260,10 +260,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(Response(500, b"<html><body>Internal Server Error</body></html>", "text/html"))
 
     def _garbage(self, response: Response) -> None:
-        body = self._worn(response).body
-        self._send(Response(200, b"\x00\x01<<<" + body[: len(body) // 2] + b"\xff\xfe"))
+        worn = self._worn(response)
+        half = worn.body[: len(worn.body) // 2]
+        self._send(Response(200, b"\x00\x01<<<" + half + b"\xff\xfe", response.content_type))
 
     def _wrong_charset(self, response: Response) -> None:
+        if "json" not in response.content_type:  # a file has no charset
+            self._garbage(response)
+            return
         # many answers are pure ASCII, where GBK and UTF-8 agree; a Chinese warn_msg makes the bytes differ
         text = response.body.decode()[:-1] + ',"warn_msg":"演练：本答复的编码与声明不符"}'
         worn = self._worn(Response(response.status, text.encode()))
@@ -276,6 +280,12 @@ class _Handler(BaseHTTPRequestHandler):
         worn = self._worn(response)
         half = worn.body[: len(worn.body) // 2]
         self._send(Response(worn.status, half, worn.content_type), claimed=len(worn.body))
+
+    def _wrong_length(self, response: Response) -> None:
+        """More comes than was announced; what is left over stays on the line."""
+        self.close_connection = True
+        worn = self._worn(response)
+        self._send(worn, claimed=len(worn.body) // 2)
 
     def _twice(self, response: Response) -> None:
         """The line stays open, so a caller that reuses it reads the old answer again."""
@@ -294,6 +304,7 @@ _LINES: dict[str, Callable[[_Handler, Response], None]] = {
     "garbage": _Handler._garbage,
     "wrong-charset": _Handler._wrong_charset,
     "truncated": _Handler._truncated,
+    "wrong-length": _Handler._wrong_length,
     "twice": _Handler._twice,
 }
 

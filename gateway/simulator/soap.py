@@ -136,7 +136,9 @@ class SoapFront:
         return Unwrapped(infno, {f"wsse-{name}": value for name, value in told.items()}, plain)
 
     def wrap(self, answer: Response) -> Response:
-        """The answer as it goes out; a refused signature and a failure are faults."""
+        """The answer as it goes out; a refused signature and a failure are faults, a file goes as it is."""
+        if "json" not in answer.content_type:
+            return answer
         if answer.status != 200:
             message = str(read_object(answer.body).get("message") or "")
             code = "wsse:FailedAuthentication" if answer.status == 401 else "soap:Server"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,6 +12,8 @@ from typing import Any
 BODY_BYTES_MAX = 64 * 1024 * 1024
 DEPTH_MAX = 32
 CENT = Decimal("0.01")
+_BOUNDARY = re.compile(r'boundary=(?:"([^"]+)"|([^;\s]+))')
+_PART_NAME = re.compile(r'[;\s]name="([^"]*)"')
 
 
 class Unreadable(Exception):
@@ -24,6 +27,30 @@ class Response:
     status: int
     body: bytes
     content_type: str = "application/json; charset=utf-8"
+
+
+def split_upload(headers: Mapping[str, str], body: bytes) -> tuple[bytes, bytes | None]:
+    """The envelope and the file of a ``multipart/form-data`` request; any other body is the envelope alone.
+
+    Args:
+        headers: names in lower case.
+
+    Raises:
+        Unreadable: no such parts.
+    """
+    declared = headers.get("content-type", "")
+    if not declared.lower().startswith("multipart/form-data"):
+        return body, None
+    boundary = _BOUNDARY.search(declared)
+    pieces = body.split(b"--" + (boundary[1] or boundary[2]).encode()) if boundary else []
+    parts: dict[str, bytes] = {}
+    for piece in pieces[1:-1]:
+        head, _, content = piece.partition(b"\r\n\r\n")
+        name = _PART_NAME.search(head.decode("utf-8", "replace"))
+        parts[name[1] if name else ""] = content.removesuffix(b"\r\n")
+    if "jsonStr" not in parts or not {"file", "in"} & parts.keys():
+        raise Unreadable("multipart 报文应有 jsonStr 与 file 两部分")
+    return parts["jsonStr"], parts.get("file", parts.get("in", b""))
 
 
 def read_object(body: bytes) -> dict[str, Any]:

@@ -344,6 +344,15 @@ def test_truncated(server: SimulatorServer, line: Line, admission: bytes) -> Non
     assert stays(server) == 1
 
 
+def test_wrong_length(server: SimulatorServer, line: Line, admission: bytes) -> None:
+    """Who believes the length has half an answer."""
+    fault(line, "wrong-length")
+    _, half = line.call("POST", "/2401", admission)
+    with pytest.raises(ValueError, match=r"JSON|Expecting|Unterminated|delimiter"):
+        json.loads(half)
+    assert stays(server) == 1
+
+
 def test_duplicate_reply_poisons_a_line_that_is_used_again(
     server: SimulatorServer, line: Line, admission: bytes
 ) -> None:

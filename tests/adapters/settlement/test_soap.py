@@ -257,6 +257,7 @@ EXPECTED = {
     "http-500": NoAnswer,
     "garbage": NoAnswer,
     "wrong-charset": NoAnswer,
+    "wrong-length": NoAnswer,
     "truncated": NoAnswer,
     "duplicate-reply": "done",
     "bad-signature": Rejected,
