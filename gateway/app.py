@@ -2,53 +2,39 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
 import structlog
-from pydantic import BaseModel, SecretStr
 
-from adapters.settlement.build import OAuth, SmKeys, build_platform
-from adapters.settlement.files import NO_FILES, Files
-from gateway import clock, mappings
+from adapters.settlement.files import Files
+from gateway import clock, configured, lanes, mappings
+from gateway.background import Background
 from gateway.certificates import CertificateWatch
-from gateway.contract import hospital
-from gateway.contract.envelope import Sender
-from gateway.contract.errors import MappingError
-from gateway.contract.interface import Interface
-from gateway.contract.model import Contract
-from gateway.contract.published import NAMESPACE, operations
 from gateway.desks import token_file
 from gateway.desks.alignment import AlignmentDesk
-from gateway.desks.console import ConsoleDesk, SignInPolicy
+from gateway.desks.console import ConsoleDesk
 from gateway.desks.doubts import DoubtsDesk
+from gateway.desks.jobs import JobsDesk
 from gateway.desks.stays import StaysDesk
 from gateway.desks.store import StoreDesk
 from gateway.dip.api import DipApi
 from gateway.dip.feed import DipFeed
-from gateway.episodes import EpisodeLoop, Episodes
-from gateway.exchange.backfill import fill_facts
+from gateway.episodes import TURN_S, Episodes
 from gateway.exchange.breaker import Breaker, BreakerPolicy
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.gate import CallsInHand, PlatformGate, WatchedPlatform
 from gateway.exchange.limits import FairQueue, Shares
 from gateway.exchange.msgid import MsgidSequence
-from gateway.exchange.nodes import Heartbeat, Membership, facts_of_this_process
+from gateway.exchange.nodes import Membership
 from gateway.exchange.outpatient import OutpatientSettlements
-from gateway.exchange.patience import Times
-from gateway.exchange.ports import Query, SettlementPlatform, State
+from gateway.exchange.ports import Query, State
 from gateway.exchange.prober import Prober
-from gateway.exchange.resolver import Policy, Resolver
-from gateway.exchange.resolver_loop import ResolverLoop, WorkList
+from gateway.exchange.resolver import Resolver
+from gateway.exchange.resolver_turn import EVERY_S, ResolverTurn, WorkList
 from gateway.exchange.sign_in import SignIns
 from gateway.exchange.stay_rules import StayRules
 from gateway.files.shelf import Shelf
@@ -59,147 +45,35 @@ from gateway.http.json_api import JsonApi
 from gateway.http.listeners import Apps
 from gateway.http.papers import Papers
 from gateway.http.reception import Reception
-from gateway.http.router import Lazily, Router, WsgiApp
-from gateway.mappings.dialects import DialectLibrary
+from gateway.http.router import Lazily, Router
+from gateway.mappings.in_force import Mappings
 from gateway.metrics import Metrics
-from gateway.published import wsdl_files
-from gateway.resealing_loop import ResealingLoop
-from gateway.rules import policy as rules
-from gateway.settings import ClientSettings, Settings, Workstation
-from gateway.soap.hospital import Hospital, HospitalService
-from gateway.soap.lane import Lane
-from gateway.soap.operations import (
-    build_application,
-    build_legacy_application,
-    build_service,
-    build_string_application,
-)
-from gateway.soap.services import LegacyService, StringService, TypedService
+from gateway.settings import Settings
+from gateway.soap.hospital import Hospital
 from gateway.stays.desk import StayDesk
 from gateway.store import Store, open_configured
+from gateway.store.backfill import fill_facts
+from gateway.store.resealing import IDLE_S
+from gateway.this_process import ending_at, facts_of_this_process, process_lives
 from gateway.vouchers.desk import VoucherDesk
 from gateway.vouchers.values import Institution
-from jobs.alignment import Alignment
+from jobs.alignment import Alignment, align
+from jobs.job import Job
+from jobs.runner import Runner
+from jobs.standing import standings
+from jobs.timetable import Timetable
 
 log = structlog.get_logger(__name__)
 
 MSGIDS_PER_BLOCK = 200
-CONSOLE_CLIENT = "console"
-OWN_CONNECTIONS = 2
-"""Kept for the resolver and the probe, so that full lines never keep a doubt open."""
+IN_DOUBT_COUNTED_MAX = 1000
 
 
-class Mappings:
-    """The mapping files in force: interface and dialects, replaced together or not at all.
-
-    Args:
-        settings: province and strictness.
-        root: folder that holds ``mappings/``.
-    """
-
-    def __init__(self, settings: Settings, root: Path) -> None:
-        self._settings = settings
-        self._root = root
-        self.contracts, self.interface = self._load()
-        self.dialects = DialectLibrary(root, self.interface.contract)
-        self.reloaded: list[Callable[[], None]] = []
-
-    def _load(self) -> tuple[list[Contract], Interface]:
-        """Every province, since the WSDL is one for all of them; and the interface of ours."""
-        contracts = mappings.load_all(self._root)
-        province = self._settings.platform.province
-        if province not in contracts:
-            raise MappingError("mappings/provinces", 0, f"没有省份 {province}；可用：{'、'.join(contracts)}。")
-        return list(contracts.values()), Interface(contracts[province], code_lists=self._settings.contract.code_lists)
-
-    def reload(self) -> list[str]:
-        """Take up changed files. Returns what is wrong with them; then everything stays as it was."""
-        try:
-            contracts, interface = self._load()
-        except MappingError as error:
-            return [str(found) for found in error.all]
-        errors = self.dialects.reload(interface.contract)
-        if errors:
-            return [str(error) for error in errors]
-        self.contracts, self.interface = contracts, interface
-        for listener in self.reloaded:
-            listener()
-        log.info("mappings_reloaded", version=interface.contract.version)
-        return []
-
-
-@dataclass(frozen=True, slots=True)
-class Gateway:
-    """The running parts of one exchange process."""
-
-    settings: Settings
-    store: Store
-    platform: SettlementPlatform
-    exchange: Exchange
-    resolver: Resolver
-    loop: ResolverLoop
-    resealing: ResealingLoop
-    lists: EpisodeLoop
-    heartbeat: Heartbeat
-    mappings: Mappings
-    metrics: Metrics
-    router: Router
-    admin: Admin
-    episodes: Episodes
-    alignment: Alignment
-    background: ThreadPoolExecutor
-    """Asks what nobody waits for."""
-
-    def close(self) -> None:
-        """After the last call: the resolver, the line, the registration, then the store, which finishes its writes."""
-        self.resealing.close()
-        self.lists.close()
-        self.loop.close()
-        self.background.shutdown(cancel_futures=True)
-        self.platform.close()
-        self.heartbeat.close()
-        self.store.close()
-
-
-def build_shelf(settings: Settings) -> Shelf:
-    """Where files of the platform are kept; what is older than ``files.keep_days`` goes now."""
-    shelf = Shelf(settings.files_folder, settings.files.bytes_max, settings.files.inline_bytes_max)
-    shelf.sweep(clock.now() - timedelta(days=settings.files.keep_days))
-    return shelf
-
-
-def build_line(settings: Settings, files: Files = NO_FILES) -> SettlementPlatform:
-    """The way to the province, and how files go on it."""
-    platform = settings.platform
-    account, secret = platform.account_and_secret
-    return build_platform(
-        platform.url,
-        platform.signing,
-        account=account,
-        secret=secret.get_secret_value(),
-        version=platform.api_version,
-        header=platform.apikey_header,
-        oauth=OAuth(**_revealed(platform.oauth)),
-        sm=SmKeys(**_revealed(platform.sm)),
-        soap=_revealed(platform.soap),
-        url_per_infno=platform.one_url_per_infno,
-        paths=platform.paths,
-        connect_timeout_s=platform.connect_timeout_s,
-        read_timeout_s=platform.read_timeout_s,
-        answer_bytes_max=platform.answer_bytes_max,
-        pool_size=platform.pool_size + OWN_CONNECTIONS,
-        idle_s_max=platform.idle_s_max,
-        ca_file=platform.ca_file,
-        client_cert=platform.client_certificate,
-        client_key=platform.client_key,
-        files=files,
-    )
-
-
-def _revealed(part: BaseModel) -> dict[str, Any]:
-    """A part of the settings with its secrets readable, for whoever signs with them."""
-    given = part.model_dump()
-    return {name: value.get_secret_value() if isinstance(value, SecretStr) else value for name, value in given.items()}
+def make_wsgi(settings: Settings, console_token: str = "") -> Apps:
+    """What the listeners serve."""
+    gateway = build(settings, console_token)
+    token_file.keep(settings.store.url, console_token)
+    return Apps(exchange=gateway.router, admin=gateway.admin, close=gateway.close)
 
 
 def build(settings: Settings, console_token: str = "") -> Gateway:
@@ -212,375 +86,326 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
         MappingError: a mapping file is wrong.
         StoreError: the store cannot be opened or upgraded.
     """
-    settings = _with_console(settings, console_token)
-    root = mappings.data_root()
-    files = Mappings(settings, root)
-    store = open_configured(settings)
-    store.upgrade()
-    store.operator_log.anchor(lambda seq, digest: log.info("operator_log", seq=seq, digest=digest))
-    store.escalate_lost(clock.now())
-    metrics = Metrics(files.interface.contract.transactions, [client.name for client in settings.clients], State)
-    membership = _membership(settings, store)
-    msgids = MsgidSequence(store.journal, settings.institution.code, clock.now, block=MSGIDS_PER_BLOCK)
-    sign_ins = SignIns(store.journal)
-    gate = _gate(settings, metrics)
-    shelf = build_shelf(settings)
-    multipart = (settings.platform.file_upload or files.interface.contract.settings.get("file_upload")) != "base64"
-    line = build_line(settings, Files("multipart" if multipart else "base64", shelf))
-    platform = WatchedPlatform(line, gate, lambda infno: files.interface.wire_safety.get(infno, "read"))
-    sender = _sender(settings, files.interface)
-    reached = _ending_at(settings.test_die_at, settings.test_stop_at)
-    desk = StayDesk(store.journal.stays, rules_policy(settings), clock.now, OutpatientSettlements(store.journal).of)
-    background = ThreadPoolExecutor(1, "read_back")
-    stay_rules = StayRules(
-        desk,
-        store.journal,
-        clock.now,
-        verify_unanswered=settings.rules.verify_unanswered,
-        later=background.submit,
-    )
-    _fill_facts(store, files.interface)
-    exchange = Exchange(
-        interface=lambda: files.interface,
-        journal=store.journal,
-        platform=platform,
-        msgids=msgids,
-        sender=sender,
-        clock=clock.now,
-        sign_ins=sign_ins,
-        observer=metrics,
-        node=membership.current,
-        unknown_fields=settings.contract.unknown_fields,
-        twin_wait_s=settings.limits.twin_wait_s,
-        after_restore=store.after_restore,
-        gate=gate,
-        times=_times(settings),
-        still_mine=membership.still_mine,
-        reached=reached,
-        rules=stay_rules,
-        shelf=shelf,
-    )
-    resolver = Resolver(
-        interface=lambda: files.interface,
-        journal=store.journal,
-        platform=platform,
-        msgids=msgids,
-        sender=sender,
-        clock=clock.now,
-        monotonic=time.monotonic,
-        sign_ins=sign_ins,
-        policy=_policy(settings),
-        node=membership.current,
-        still_mine=membership.still_mine,
-        reached=reached,
-    )
-    work_list = WorkList(store.journal, clock.now)
-    reception = Reception(
-        exchange,
-        Clients(settings.clients, clock.now),
-        _calls_in_hand(settings, metrics),
-        settings.limits,
-        settings.listen,
-        metrics,
-    )
-    vouchers = voucher_desk(settings, desk, store, lambda: files.interface)
-    at_the_hospital = Hospital(reception, desk, vouchers)
-    services = _services(reception, at_the_hospital, files, root)
-    files.reloaded.append(services.forget)
-    resealing = ResealingLoop(store.resealing)
-    doubts = DoubtsDesk(resolver, store.operator_log)
-    episodes = Episodes(store.stay_feed, store.journal.stays, desk.policy)
-    station = {name: value for name, value in settings.alignment.workstation.model_dump().items() if value}
-    alignment = Alignment(episodes, desk, exchange, store.stay_feed, station, clock.now)
-    certificates = CertificateWatch(settings.certificates, clock.now)
-    admin = Admin(
-        metrics,
-        checks={
-            "store": store.journal.ready,
-            "platform": partial(platform.reachable, 2.0),
-            # whom the others take for dead gets no calls from the balancer
-            "node": membership.well,
-        },
-        told={
-            "sign_in": lambda: bool(sign_ins.number("", clock.now())),
-            "registered_as": lambda: membership.current().name,
-            "msgid_ahead_s": lambda: msgids.ahead_s,
-            "breaker": lambda: gate.status().conditions,
-            "certificate_days": certificates.days_left,
-        },
-        reload=files.reload,
-        measure=partial(_measure, metrics, store, msgids, work_list, gate, certificates),
-        doubts=doubts,
-        stays=StaysDesk(desk, stay_rules, exchange, clock.now, head=_own_workstation(settings), log=store.operator_log),
-        store=StoreDesk(store, resealing.wake),
-        console=(ConsoleDesk(store, clock.now, sign_in_policy(settings), doubts), console_token),
-        alignment=AlignmentDesk(alignment, store.stay_feed, store.operator_log),
-    )
-    router = Router(
-        services,
-        JsonApi(reception, at_the_hospital),
-        Papers(reception, vouchers),
-        DipApi(reception, DipFeed(store.stay_feed, store.journal.stays, desk.policy)),
-        _published_file(root),
-        settings.listen,
-        _titles(files),
-        exchange.told,
-    )
-    heartbeat = Heartbeat(membership, settings.nodes.heartbeat_s)
-    heartbeat.start()
-    prober = Prober(exchange, gate, settings.platform.connect_timeout_s + settings.platform.breaker.slow_s)
-    loop = ResolverLoop(exchange, resolver, work_list, prober.turn)
-    loop.start()
-    resealing.start()
-    lists = EpisodeLoop(episodes)
-    lists.start()
-    return Gateway(
-        settings=settings,
-        store=store,
-        platform=platform,
-        exchange=exchange,
-        resolver=resolver,
-        loop=loop,
-        resealing=resealing,
-        lists=lists,
-        heartbeat=heartbeat,
-        mappings=files,
-        metrics=metrics,
-        router=router,
-        admin=admin,
-        episodes=episodes,
-        alignment=alignment,
-        background=background,
-    )
+    gateway = Gateway(settings, console_token)
+    gateway.start()
+    return gateway
 
 
-def _membership(settings: Settings, store: Store) -> Membership:
-    """This process among the nodes, registered: from here on it may send."""
-    facts = facts_of_this_process(
-        settings.listen.exchange.address, version("yibao-gateway"), settings.nodes.dead_after_s
-    )
-    membership = Membership(
-        store.nodes,
-        settings.node,
-        facts,
-        clock=clock.now,
-        monotonic=time.monotonic,
-        heartbeat_s=settings.nodes.heartbeat_s,
-    )
-    membership.start()
-    return membership
+class Gateway:
+    """The running parts of one exchange process; each is built when it is first asked for, from those it needs."""
 
+    def __init__(self, settings: Settings, console_token: str) -> None:
+        self.settings = configured.with_console(settings, console_token)
+        self._console_token = console_token
+        self._root = mappings.data_root()
+        self._reached = ending_at(settings.test_die_at, settings.test_stop_at)
+        self.background = ThreadPoolExecutor(1, "read_back")
+        """Asks what nobody waits for."""
 
-def _with_console(settings: Settings, console_token: str) -> Settings:
-    """The configured callers, and the console with an identity of its own where transactions may be tried from it."""
-    if not console_token or settings.production:
-        return settings
-    return settings.model_copy(update={"clients": (*settings.clients, console_client(console_token))})
+    def start(self) -> None:
+        """Bring the store up to date, register among the nodes, begin what runs by itself."""
+        self.mappings  # noqa: B018 - a wrong file stops the start before anything is written
+        self.store.upgrade()
+        self.store.operator_log.anchor(lambda seq, digest: log.info("operator_log", seq=seq, digest=digest))
+        self.store.escalate_lost(clock.now())
+        self.membership.start()
+        self.fill_facts()
+        self.mappings.reloaded.append(self.services.forget)
+        for thread in self.threads:
+            thread.start()
+        if self.settings.jobs.enabled:
+            self.timetable.start()
 
+    def close(self) -> None:
+        """After the last call: jobs, threads, the line, the registration, then the store, which finishes its writes."""
+        self.timetable.close()
+        for thread in reversed(self.threads):
+            if thread is not self.heartbeat:
+                thread.close()
+        self.background.shutdown(cancel_futures=True)
+        self.platform.close()
+        self.heartbeat.close()
+        self.membership.leave()
+        self.store.close()
 
-def console_client(token: str) -> ClientSettings:
-    """The console as a caller (design, "Processes"): known by the token, signed with a workstation of its own."""
-    station = Workstation(opter="console", opter_name="控制台", mac="00-00-00-00-00-00", ip="127.0.0.1")
-    return ClientSettings(name=CONSOLE_CLIENT, api_key=SecretStr(token), workstation=station)
+    def fill_facts(self) -> None:
+        """Make the stay facts of exchanges of before there were any."""
+        interface = self.mappings.interface
+        fill_facts(
+            self.store.journal, self.store.journal.stays, interface.contract.transactions, interface.success_infcodes
+        )
 
+    # -------------------------------------------------------------- the ground
 
-def sign_in_policy(settings: Settings) -> SignInPolicy:
-    """How patient the console's sign-in is."""
-    console = settings.console
-    return SignInPolicy(
-        console.attempts_max, timedelta(seconds=console.refused_s), timedelta(seconds=console.session_s_max)
-    )
+    @cached_property
+    def mappings(self) -> Mappings:
+        return Mappings(self._root, self.settings.platform.province, self.settings.contract.code_lists)
 
+    @cached_property
+    def store(self) -> Store:
+        return open_configured(self.settings)
 
-def _gate(settings: Settings, metrics: Metrics) -> PlatformGate:
-    platform, limits = settings.platform, settings.limits
-    places = min(settings.listen.threads, platform.pool_size)
-    shares = Shares(places, [client.name for client in settings.clients], limits.sure_share)
-    return PlatformGate(
-        platform.url,
-        Breaker(BreakerPolicy(**platform.breaker.model_dump())),
-        FairQueue(shares),
-        [read_closing(text) for text in platform.closed],
-        clock=clock.now,
-        monotonic=time.monotonic,
-        limited=metrics.count_limited,
-    )
+    @cached_property
+    def metrics(self) -> Metrics:
+        clients = [client.name for client in self.settings.clients]
+        return Metrics(self.mappings.interface.contract.transactions, clients, State)
 
+    @cached_property
+    def membership(self) -> Membership:
+        """This process among the nodes; once it has started, it may send."""
+        nodes = self.settings.nodes
+        return Membership(
+            self.store.nodes,
+            self.settings.node,
+            facts_of_this_process(self.settings.listen.exchange.address, version("yibao-gateway"), nodes.dead_after_s),
+            clock=clock.now,
+            monotonic=time.monotonic,
+            heartbeat_s=nodes.heartbeat_s,
+            lives=process_lives,
+        )
 
-def _calls_in_hand(settings: Settings, metrics: Metrics) -> CallsInHand:
-    at_most = {client.name: client.concurrent_max for client in settings.clients if client.concurrent_max}
-    names = [client.name for client in settings.clients]
-    return CallsInHand(
-        Shares(settings.limits.calls_max, names, settings.limits.sure_share, at_most), metrics.count_limited
-    )
+    # ---------------------------------------------------- the way of one call
 
+    @cached_property
+    def gate(self) -> PlatformGate:
+        platform, limits = self.settings.platform, self.settings.limits
+        places = min(self.settings.listen.threads, platform.pool_size)
+        shares = Shares(places, [client.name for client in self.settings.clients], limits.sure_share)
+        return PlatformGate(
+            platform.url,
+            Breaker(BreakerPolicy(**platform.breaker.model_dump())),
+            FairQueue(shares),
+            [read_closing(text) for text in platform.closed],
+            clock=clock.now,
+            monotonic=time.monotonic,
+            limited=self.metrics.count_limited,
+        )
 
-def _times(settings: Settings) -> Times:
-    platform = settings.platform
-    return Times(settings.call_s_max, settings.limits.turn_wait_s, platform.connect_timeout_s, platform.read_timeout_s)
+    @cached_property
+    def shelf(self) -> Shelf:
+        """Where files of the platform are kept; what is older than ``files.keep_days`` goes now."""
+        files = self.settings.files
+        shelf = Shelf(self.settings.files_folder, files.bytes_max, files.inline_bytes_max)
+        shelf.sweep(clock.now() - timedelta(days=files.keep_days))
+        return shelf
 
+    @cached_property
+    def platform(self) -> WatchedPlatform:
+        upload = configured.file_upload(self.settings, self.mappings.interface)
+        line = configured.build_line(self.settings, Files(upload, self.shelf))
+        return WatchedPlatform(line, self.gate, lambda infno: self.mappings.interface.wire_safety.get(infno, "read"))
 
-def _policy(settings: Settings) -> Policy:
-    resolve = settings.resolve
-    return Policy(
-        resolve.tries_max, resolve.pause_s, resolve.factor, resolve.pause_s_max, settings.platform.settle_time_s
-    )
+    @cached_property
+    def msgids(self) -> MsgidSequence:
+        return MsgidSequence(self.store.journal, self.settings.institution.code, clock.now, block=MSGIDS_PER_BLOCK)
 
+    @cached_property
+    def sign_ins(self) -> SignIns:
+        return SignIns(self.store.journal)
 
-def _own_workstation(settings: Settings) -> dict[str, str]:
-    """Who stands in the head of what the gateway asks for an operator: the first workstation that is configured."""
-    stations = [client.workstation.model_dump() for client in settings.clients]
-    return next((found for found in stations if found["opter"] and found["mac"]), stations[0])
+    @cached_property
+    def stays(self) -> StayDesk:
+        settled = OutpatientSettlements(self.store.journal).of
+        return StayDesk(self.store.journal.stays, configured.rules_policy(self.settings), clock.now, settled)
 
+    @cached_property
+    def stay_rules(self) -> StayRules:
+        return StayRules(
+            self.stays,
+            self.store.journal,
+            clock.now,
+            verify_unanswered=self.settings.rules.verify_unanswered,
+            later=self.background.submit,
+        )
 
-def _fill_facts(store: Store, interface: Interface) -> None:
-    transactions = interface.contract.transactions
-    fill_facts(store.journal, store.journal.stays, transactions, interface.success_infcodes)
+    @cached_property
+    def exchange(self) -> Exchange:
+        return Exchange(
+            interface=lambda: self.mappings.interface,
+            journal=self.store.journal,
+            platform=self.platform,
+            msgids=self.msgids,
+            sender=configured.sender_of(self.settings, self.mappings.interface),
+            clock=clock.now,
+            sign_ins=self.sign_ins,
+            observer=self.metrics,
+            node=self.membership.current,
+            unknown_fields=self.settings.contract.unknown_fields,
+            twin_wait_s=self.settings.limits.twin_wait_s,
+            after_restore=self.store.after_restore,
+            gate=self.gate,
+            times=configured.patience(self.settings),
+            still_mine=self.membership.still_mine,
+            reached=self._reached,
+            rules=self.stay_rules,
+            shelf=self.shelf,
+        )
 
+    @cached_property
+    def resolver(self) -> Resolver:
+        return Resolver(
+            interface=lambda: self.mappings.interface,
+            journal=self.store.journal,
+            platform=self.platform,
+            msgids=self.msgids,
+            sender=configured.sender_of(self.settings, self.mappings.interface),
+            clock=clock.now,
+            monotonic=time.monotonic,
+            sign_ins=self.sign_ins,
+            policy=configured.resolve_policy(self.settings),
+            node=self.membership.current,
+            still_mine=self.membership.still_mine,
+            reached=self._reached,
+        )
 
-def rules_policy(settings: Settings) -> rules.Policy:
-    """The switches of the entry-time rules as configured."""
-    given = settings.rules.model_dump(exclude={"verify_unanswered"})
-    given["category_changes"] = frozenset((before, after) for before, after in settings.rules.category_changes)
-    return rules.Policy(**{**given, "not_wards": frozenset(settings.wards.not_wards)})
+    # ------------------------------------------------------- made of the stays
 
+    @cached_property
+    def episodes(self) -> Episodes:
+        return Episodes(self.store.stay_feed, self.store.journal.stays, self.stays.policy)
 
-def voucher_desk(settings: Settings, stays: StayDesk, store: Store, interface: Callable[[], Interface]) -> VoucherDesk:
-    """Where vouchers are printed."""
-    institution = Institution(settings.institution.code, settings.institution.name)
-    return VoucherDesk(stays, store.journal, store.vouchers, interface, institution)
+    @cached_property
+    def vouchers(self) -> VoucherDesk:
+        institution = Institution(self.settings.institution.code, self.settings.institution.name)
+        return VoucherDesk(
+            self.stays, self.store.journal, self.store.vouchers, lambda: self.mappings.interface, institution
+        )
 
+    @cached_property
+    def alignment(self) -> Alignment:
+        given = self.settings.alignment.workstation.model_dump()
+        station = {name: value for name, value in given.items() if value}
+        return Alignment(self.episodes, self.stays, self.exchange, self.store.stay_feed, station, clock.now)
 
-def _ending_at(die_at: str, stop_at: str) -> Callable[[str, str], None]:
-    """For tests with real processes: end this one at a boundary, as a power cut would, or stop it as a long pause would."""
-    stops = [stop_at] if stop_at else []
+    # ------------------------------------------------------------- the ways in
 
-    def is_at(place: str, name: str, infno: str) -> bool:
-        boundary, _, only = place.partition(":")
-        return boundary == name and only in ("", infno)
+    @cached_property
+    def reception(self) -> Reception:
+        return Reception(
+            self.exchange,
+            Clients(self.settings.clients, clock.now),
+            CallsInHand(configured.shares_of_calls(self.settings), self.metrics.count_limited),
+            self.settings.limits,
+            self.settings.listen,
+            self.metrics,
+        )
 
-    def reached(name: str, infno: str) -> None:
-        if is_at(die_at, name, infno):
-            # SIGKILL where there is one: no handler runs, nothing is flushed
-            os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
-        if stops and is_at(stops[0], name, infno):
-            stops.clear()  # once: whoever lets it go on wants to see what it does then
-            os.kill(os.getpid(), signal.SIGSTOP)
+    @cached_property
+    def hospital(self) -> Hospital:
+        return Hospital(self.reception, self.stays, self.vouchers)
 
-    return reached
+    @cached_property
+    def services(self) -> Lazily:
+        return lanes.build_services(self.reception, self.hospital, self.mappings, self._root)
 
+    @cached_property
+    def router(self) -> Router:
+        return Router(
+            self.services,
+            JsonApi(self.reception, self.hospital),
+            Papers(self.reception, self.vouchers),
+            DipApi(self.reception, DipFeed(self.store.stay_feed, self.store.journal.stays, self.stays.policy)),
+            lanes.published_file(self._root),
+            self.settings.listen,
+            lanes.titles(self.mappings),
+            self.exchange.told,
+        )
 
-def make_wsgi(settings: Settings, console_token: str = "") -> Apps:
-    """What the listeners serve."""
-    gateway = build(settings, console_token)
-    token_file.keep(settings.store.url, console_token)
-    return Apps(exchange=gateway.router, admin=gateway.admin, close=gateway.close)
+    # ------------------------------------------------------ the operator's side
 
+    @cached_property
+    def certificates(self) -> CertificateWatch:
+        return CertificateWatch(self.settings.certificates, clock.now)
 
-IN_DOUBT_COUNTED_MAX = 1000
+    @cached_property
+    def work_list(self) -> WorkList:
+        return WorkList(self.store.journal, clock.now)
 
+    @cached_property
+    def admin(self) -> Admin:
+        doubts = DoubtsDesk(self.resolver, self.store.operator_log)
+        return Admin(
+            self.metrics,
+            checks={
+                "store": self.store.journal.ready,
+                "platform": partial(self.platform.reachable, 2.0),
+                # whom the others take for dead gets no calls from the balancer
+                "node": self.membership.well,
+            },
+            told={
+                "sign_in": lambda: bool(self.sign_ins.number("", clock.now())),
+                "registered_as": lambda: self.membership.current().name,
+                "msgid_ahead_s": lambda: self.msgids.ahead_s,
+                "breaker": lambda: self.gate.status().conditions,
+                "certificate_days": self.certificates.days_left,
+            },
+            reload=self.mappings.reload,
+            measure=self._measure,
+            doubts=doubts,
+            stays=StaysDesk(
+                self.stays,
+                self.stay_rules,
+                self.exchange,
+                clock.now,
+                head=configured.own_workstation(self.settings),
+                log=self.store.operator_log,
+            ),
+            store=StoreDesk(self.store, self.resealing.wake),
+            console=(
+                ConsoleDesk(self.store, clock.now, configured.sign_in_policy(self.settings), doubts),
+                self._console_token,
+            ),
+            alignment=AlignmentDesk(self.alignment, self.store.stay_feed, self.store.operator_log),
+            jobs=JobsDesk(self.runner, self.store.jobs, self.store.operator_log),
+        )
 
-def _measure(
-    metrics: Metrics,
-    store: Store,
-    msgids: MsgidSequence,
-    work_list: WorkList,
-    gate: PlatformGate,
-    certificates: CertificateWatch,
-) -> None:
-    """Gauges that are read from where the truth is, when somebody asks."""
-    in_doubt = store.journal.search(Query(states=(State.IN_DOUBT,), limit=IN_DOUBT_COUNTED_MAX))
-    metrics.set_in_doubt(len(in_doubt))
-    escalated = store.journal.search(Query(states=(State.ESCALATED,), limit=IN_DOUBT_COUNTED_MAX))
-    metrics.set_escalated(len(escalated))
-    metrics.set_gate(gate.status())
-    metrics.set_untold(len(work_list.entries()))
-    metrics.set_msgid_ahead(msgids.ahead_s)
-    metrics.set_certificates(certificates.days_left())
+    def _measure(self) -> None:
+        """Gauges that are read from where the truth is, when somebody asks."""
+        metrics = self.metrics
+        metrics.set_in_doubt(self._count(State.IN_DOUBT))
+        metrics.set_escalated(self._count(State.ESCALATED))
+        metrics.set_gate(self.gate.status())
+        metrics.set_untold(len(self.work_list.entries()))
+        metrics.set_msgid_ahead(self.msgids.ahead_s)
+        metrics.set_certificates(self.certificates.days_left())
+        for job in standings(self.settings.jobs.times, self.store.jobs, clock.now()):
+            good_s = job.last_good_at.timestamp() if job.last_good_at else 0.0
+            metrics.set_job(job.name, alert=bool(job.alert), last_good_s=good_s)
 
+    def _count(self, state: State) -> int:
+        return len(self.store.journal.search(Query(states=(state,), limit=IN_DOUBT_COUNTED_MAX)))
 
-def _sender(settings: Settings, interface: Interface) -> Sender:
-    province = interface.contract.settings
-    return Sender(
-        fixmedins_code=settings.institution.code,
-        fixmedins_name=settings.institution.name,
-        mdtrtarea_admvs=settings.institution.area,
-        insuplc_admdvs=settings.institution.patient_area,
-        recer_sys_code=settings.platform.receiver_system or str(province.get("recer_sys_code", "")),
-        infver=settings.platform.interface_version or str(province.get("infver", "")),
-    )
+    # ---------------------------------------------------- what runs by itself
 
+    @cached_property
+    def runner(self) -> Runner:
+        jobs = [Job("alignment", partial(align, self.alignment))]
+        return Runner(jobs, self.store.jobs, self.membership.current, clock.now)
 
-# ------------------------------------------------------------------ services
+    @cached_property
+    def timetable(self) -> Timetable:
+        return Timetable(self.runner, self.settings.jobs.times, self.store.jobs, self.membership.current, clock.now)
 
+    @cached_property
+    def heartbeat(self) -> Background:
+        """In a thread of its own, since no call may delay a sign of life; registering was the first one."""
+        return Background("heartbeat", self.membership.heartbeat, self.settings.nodes.heartbeat_s, at_once=False)
 
-def _services(reception: Reception, at_the_hospital: Hospital, files: Mappings, root: Path) -> Lazily:
-    """``exchange``, one typed service per group, ``legacy/<dialect>``."""
-    published = {path.stem for path in (root / "wsdl").glob("*.wsdl")}
+    @cached_property
+    def loop(self) -> Background:
+        platform = self.settings.platform
+        prober = Prober(self.exchange, self.gate, platform.connect_timeout_s + platform.breaker.slow_s)
+        turn = ResolverTurn(self.exchange, self.resolver, self.work_list, prober.turn)
+        return Background("resolver", turn.take, EVERY_S)
 
-    def names() -> set[str]:
-        return published | {f"legacy/{name}" for name in files.dialects.current.dialects}
+    @cached_property
+    def resealing(self) -> Background:
+        return Background("resealing", self.store.resealing.turn, IDLE_S)
 
-    def build_lane(name: str) -> WsgiApp:
-        if name == "exchange":
-            return _string_lane(reception, root)
-        if name == hospital.GROUP:
-            return _hospital_lane(reception, at_the_hospital, files, root)
-        if name.startswith("legacy/"):
-            return _legacy_lane(name.removeprefix("legacy/"), reception, files, root)
-        return _typed_lane(name, reception, files, root)
+    @cached_property
+    def lists(self) -> Background:
+        return Background("episodes", self.episodes.turn, TURN_S, at_once=False)
 
-    return Lazily(names, build_lane)
-
-
-def _string_lane(reception: Reception, root: Path) -> Lane:
-    wsdl = wsdl_files.published(root, "exchange.wsdl")
-    return Lane(build_string_application, StringService(reception), reception, lambda: wsdl, "/soap/exchange")
-
-
-def _hospital_lane(reception: Reception, at_the_hospital: Hospital, files: Mappings, root: Path) -> Lane:
-    wsdl = wsdl_files.published(root, f"{hospital.GROUP}.wsdl")
-    build_app = partial(build_service, hospital.GROUP, NAMESPACE, hospital.service_operations(files.contracts))
-    service = HospitalService(at_the_hospital, reception)
-    return Lane(build_app, service, reception, lambda: wsdl, f"/soap/{hospital.GROUP}")
-
-
-def _typed_lane(group: str, reception: Reception, files: Mappings, root: Path) -> Lane:
-    found = operations(files.contracts, group)
-    wsdl = wsdl_files.published(root, f"{group}.wsdl")
-    service = TypedService({operation.infno: operation for operation in found}, reception)
-    return Lane(partial(build_application, group, found), service, reception, lambda: wsdl, f"/soap/{group}")
-
-
-def _legacy_lane(name: str, reception: Reception, files: Mappings, root: Path) -> Lane:
-    dialect = files.dialects.current.dialects[name]
-    wsdl = wsdl_files.published(root, f"legacy/{dialect.wsdl}")
-    called = [
-        (operation.name, list(operation.request.parameters), list(operation.answer.parts))
-        for operation in dialect.operations
-    ]
-    build_app = partial(build_legacy_application, name, dialect.namespace, called)
-    return Lane(build_app, LegacyService(dialect, reception), reception, lambda: wsdl, f"/soap/legacy/{name}")
-
-
-def _published_file(root: Path) -> Callable[[str], bytes | None]:
-    def read(name: str) -> bytes | None:
-        try:
-            return wsdl_files.published(root, name)
-        except KeyError:
-            return None
-
-    return read
-
-
-def _titles(files: Mappings) -> dict[str, str]:
-    """What the index page says beside each address."""
-    titles = {
-        "exchange": "字符串服务 Call(infno, request)",
-        hospital.GROUP: "院内服务：WardIn 入科、StayStatus 住院状态、Outcome 交易结果等",
-    }
-    for group, found in files.interface.groups.items():
-        shown = "、".join(f"{transaction.infno} {transaction.name}" for transaction in found[:4])
-        titles[group] = shown + (" 等" if len(found) > 4 else "")
-    titles |= {f"legacy/{name}": dialect.title for name, dialect in files.dialects.current.dialects.items()}
-    return titles
+    @cached_property
+    def threads(self) -> tuple[Background, ...]:
+        return (self.heartbeat, self.loop, self.resealing, self.lists)

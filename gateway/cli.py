@@ -21,6 +21,7 @@ from gateway.commands import (
     doubts,
     faults,
     his,
+    jobs,
     journal,
     keys,
     mapping,
@@ -75,6 +76,7 @@ app.add_typer(wsdl.app, name="wsdl")
 app.add_typer(mapping.app, name="mapping")
 app.command("probe")(probe.probe)
 app.command("nodes")(nodes.nodes)
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(db.app, name="db")
 app.add_typer(his.app, name="his")
 app.add_typer(keys.app, name="keys")

@@ -49,6 +49,13 @@ class Episodes:
         self.catch_up()
         return self._feed.episodes(query or EpisodeQuery())
 
+    def turn(self) -> None:
+        """Take up changes in the background, so that a list never waits for many of them."""
+        try:
+            self.catch_up()
+        except JournalUnavailable as error:
+            log.warning("episodes_wait_for_the_store", reason=str(error))
+
     def catch_up(self) -> None:
         """Take up every change there is."""
         with self._lock:
@@ -116,29 +123,3 @@ def episode(stay: Stay) -> Episode:
         ward_name=stay.ward_in.ward_name if stay.ward_in else "",
         **times,
     )
-
-
-class EpisodeLoop:
-    """Takes up changes in the background, so that a list never waits for many of them."""
-
-    def __init__(self, episodes: Episodes, turn_s: float = TURN_S) -> None:
-        self._episodes = episodes
-        self._turn_s = turn_s
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="episodes", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def close(self) -> None:
-        """Finish the step at hand."""
-        self._end.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._end.wait(self._turn_s):
-            try:
-                self._episodes.catch_up()
-            except JournalUnavailable as error:
-                log.warning("episodes_wait_for_the_store", reason=str(error))

@@ -59,6 +59,12 @@ class Metrics:
         self._certificate_days = Gauge(
             "yibao_certificate_days", "Days until a certificate ends", ["certificate"], registry=registry
         )
+        self._job_alert = Gauge(
+            "yibao_job_alert", "1 while a job has failed, or has not done well for too long", ["job"], registry=registry
+        )
+        self._job_good = Gauge(
+            "yibao_job_last_good_timestamp_seconds", "When a job last did well; 0 never", ["job"], registry=registry
+        )
         self._waiting = Gauge("yibao_waiting", "Calls waiting for a turn to the platform", registry=registry)
         self._sending = Gauge("yibao_sending", "Turns to the platform that are held", registry=registry)
         self._inflight = Gauge("yibao_inflight", "Exchanges running now", registry=registry)
@@ -92,6 +98,11 @@ class Metrics:
         """Days until each certificate ends; below 30 somebody should act."""
         for name, days in days_left.items():
             self._certificate_days.labels(name).set(days)
+
+    def set_job(self, job: str, *, alert: bool, last_good_s: float) -> None:
+        """How a job of the program's own list stands; seconds since 1970."""
+        self._job_alert.labels(job).set(alert)
+        self._job_good.labels(job).set(last_good_s)
 
     def set_in_doubt(self, count: int) -> None:
         """How many exchanges are in doubt now, as the journal says."""

@@ -246,6 +246,8 @@ class Platform(_Part):
         if self.infno_in_url is not None:
             return self.infno_in_url
         path = urlsplit(self.url).path
+        if self.signing == "soap":
+            return False
         if self.signing == "api-headers":
             return not path.endswith("/callService")
         return self.signing == "tif" or not path
@@ -506,6 +508,65 @@ class Alignment(_Part):
     )
 
 
+class JobTimes(_Part):
+    """When a job runs, and from when on its silence is an alarm."""
+
+    enabled: bool = Field(True, description="按时运行；false 则只能人工运行（yibao jobs run）")
+    when: str = Field("every 1h", description="every 5m（s、m、h）或 cron 五段“分 时 日 月 周”，北京时间，周写 mon-sun")
+    grace_s: float = Field(3600, ge=1, le=7 * 86400, description="错过了时间，多少秒之内仍补办一次")
+    silent_after_s: float = Field(7200, ge=60, le=60 * 86400, description="多少秒没有一次办成即告警")
+
+    @field_validator("when")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        if not (_EVERY.fullmatch(value) or _cron_works(value)):
+            raise ValueError(f"{value!r} 应形如 every 5m，或 cron 五段“分 时 日 月 周”（周写 mon-sun，不写数字）")
+        return value
+
+    @property
+    def every_s(self) -> int | None:
+        """Seconds between two runs; None for times of the clock."""
+        found = _EVERY.fullmatch(self.when)
+        return int(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]] if found else None
+
+
+_EVERY = re.compile(r"every ([1-9][0-9]{0,5})([smh])")
+
+
+def _cron_works(text: str) -> bool:
+    # slow to import, and most configurations keep the defaults
+    from apscheduler.triggers.cron import CronTrigger
+
+    parts = text.split()
+    if len(parts) != 5 or re.search(r"[0-9]", parts[4]):  # its 0 is Monday, cron's is Sunday
+        return False
+    try:
+        CronTrigger.from_crontab(text, timezone="Asia/Shanghai")
+    except ValueError:
+        return False
+    return True
+
+
+class AlignmentTimes(JobTimes):
+    """2403 after the ward-in."""
+
+    when: str = "every 5m"
+    grace_s: float = 300
+    silent_after_s: float = 3600
+
+
+class Jobs(_Part):
+    """What runs by itself; exactly one node runs jobs at any time."""
+
+    enabled: bool = Field(True, description="本节点参与运行作业")
+    alignment: AlignmentTimes = AlignmentTimes()
+
+    @property
+    def times(self) -> dict[str, JobTimes]:
+        """Every job's times, by its name."""
+        return {name: value for name in type(self).model_fields if isinstance(value := getattr(self, name), JobTimes)}
+
+
 class Log(_Part):
     """Structured logs; personal data is always masked."""
 
@@ -537,6 +598,7 @@ class Settings(BaseSettings):
     rules: Rules = Rules()
     his: His = His()
     alignment: Alignment = Alignment()
+    jobs: Jobs = Jobs()
     files: Files = Files()
     log: Log = Log()
     test_die_at: str = Field(

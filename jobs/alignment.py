@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -20,16 +20,20 @@ from gateway.contract.model import Transaction
 from gateway.episodes import Episodes
 from gateway.exchange.call import Call, Client, Reply
 from gateway.exchange.exchange import Exchange
+from gateway.exchange.ports import Registration
 from gateway.rules.stay import Stay
 from gateway.stays.desk import StayDesk
 from gateway.stays.ports import StayRef
 from gateway.store.stay_feed import Episode, EpisodeQuery, StayFeed, WorkEntry
+from jobs.job import Result, Run
 
 log = structlog.get_logger(__name__)
 
 CHANGE: Final = "2403"
 CLIENT: Final = "alignment"
 CHANNEL: Final = "alignment"
+PAUSE: Final = timedelta(minutes=4)
+PAUSE_MAX: Final = timedelta(hours=6)
 UNKNOWN_CODE: Final = "ET02-03"
 """What a discharge would be told of the same stay."""
 
@@ -73,15 +77,27 @@ class Alignment:
         self._clock = clock
         self._running = threading.Lock()
 
-    def run(self, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Done:
-        """Align every stay that can be aligned. Two runs at once do nothing twice: the second waits for the first."""
+    def run(
+        self, progress: Callable[[int, int], None] = lambda _done, _total: None, under: Registration | None = None
+    ) -> Done:
+        """Align every stay that can be aligned. Two runs at once do nothing twice: the second waits for the first.
+
+        Args:
+            progress: told after each stay; what it raises ends the run.
+            under: registration of the run by schedule, which asks again for a stay that was refused after ever longer
+                pauses, or when its times have changed; None where a person asks: all are tried.
+        """
         with self._running:
             found = [one for one in self._episodes.stays(_OPEN) if one.mdtrt_id]
             still = {one.mdtrt_id for one in found}
             self._feed.end_work([one.mdtrt_id for one in self._feed.work() if one.mdtrt_id not in still])
+            before = {one.mdtrt_id: one for one in self._feed.work()} if under else {}
             aligned, left = [], []
+            progress(0, len(found))
             for done, one in enumerate(found, 1):
-                entry = self._one(StayRef(one.ipt_no, one.mdtrt_id))
+                tried = before.get(one.mdtrt_id)
+                waits = tried is not None and _may_wait(tried, one, self._clock())
+                entry = tried if waits else self._one(StayRef(one.ipt_no, one.mdtrt_id), under)
                 aligned += [one.mdtrt_id] if entry is None else []
                 left += [entry] if entry else []
                 progress(done, len(found))
@@ -93,27 +109,27 @@ class Alignment:
         with self._running:
             return self._one(ref)
 
-    def _one(self, ref: StayRef) -> WorkEntry | None:
+    def _one(self, ref: StayRef, under: Registration | None = None) -> WorkEntry | None:
         stay = self._desk.judged(ref).stay
-        entry = self._aligned(stay)
+        entry = self._aligned(stay, under)
         if entry is None:
             self._feed.end_work([stay.mdtrt_id])
         else:
             self._feed.set_work(entry)
         return entry
 
-    def _aligned(self, stay: Stay) -> WorkEntry | None:
+    def _aligned(self, stay: Stay, under: Registration | None) -> WorkEntry | None:
         if stay.alignment == "aligned":
             return None
         if stay.unknown:
             texts = "、".join(f"{one.infno}（交易日志 {one.exchange_id}）" for one in stay.unknown)
             return self._left(stay, UNKNOWN_CODE, f"结果未明：{texts}，核实之前不再发送")
-        reply = self._exchange.handle(self._call(stay))
+        reply = self._exchange.handle(self._call(stay, under))
         return None if reply.infcode == "0" else self._refused(stay, reply)
 
-    def _call(self, stay: Stay) -> Call:
+    def _call(self, stay: Stay, under: Registration | None) -> Call:
         message = change_message(stay, self._exchange.interface)
-        return Call(self._client, CHANGE, message, dumps(message), CHANNEL)
+        return Call(self._client, CHANGE, message, dumps(message), CHANNEL, under=under)
 
     def _refused(self, stay: Stay, reply: Reply) -> WorkEntry:
         code = reply.code or reply.infcode
@@ -133,6 +149,20 @@ class Alignment:
             tries=0,
             tried_at=self._clock(),
         )
+
+
+def _may_wait(tried: WorkEntry, now_known: Episode, now: datetime) -> bool:
+    """Whether trying again would most probably get the same refusal."""
+    if (tried.t_ins, tried.t_ward) != (now_known.t_ins, now_known.t_ward):
+        return False
+    pause: timedelta = min(PAUSE * 2 ** min(tried.tries, 20), PAUSE_MAX)
+    return now - tried.tried_at < pause
+
+
+def align(alignment: Alignment, run: Run) -> Result:
+    """The job ``alignment``; what is left is on the work list (``yibao stays align --list``)."""
+    done = alignment.run(run.advance, run.registration)
+    return Result({"已办理": len(done.aligned)}, left=len(done.left))
 
 
 _OPEN: Final = EpisodeQuery(

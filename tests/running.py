@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from gateway import app, clock
+from gateway import app, clock, configured
 from gateway.exchange.fake_platform import FakePlatform
 from gateway.exchange.ports import Bodies, Exchange, Query
 from gateway.settings import read_settings
@@ -44,6 +44,9 @@ body_bytes_max = {body_bytes_max}
 
 [rules]
 verify_before_discharge = {verify}
+
+[jobs]
+enabled = false
 
 [[clients]]
 name = "his"
@@ -186,7 +189,7 @@ def _built(
     text = _CONFIG.format(simulator=url, folder=folder, body_bytes_max=BODY_BYTES_MAX, his=his, verify=verify)
     config.write_text(text, encoding="utf-8")
     # patched for the building alone: a fixture may live longer than others that build gateways of their own
-    with patch.object(app, "build_line", lambda *_: platform) if platform else nullcontext():
+    with patch.object(configured, "build_line", lambda *_: platform) if platform else nullcontext():
         gateway = app.build(read_settings(config))
     try:
         yield gateway

@@ -54,7 +54,7 @@ def list_(
     """列出结果未知（IN_DOUBT）与待人工核对（ESCALATED）的交易，后者在前。"""
     from gateway import clock
     from gateway.exchange.ports import Query, State
-    from gateway.exchange.resolver_loop import WorkList
+    from gateway.exchange.resolver_turn import WorkList
 
     with reading(settings(context, config)) as store:
         if untold:

@@ -134,15 +134,16 @@ def _desk(given: Settings) -> Iterator[Desk]:
     if tell_gateway(given, "keys", {}) is not None:
         yield lambda act, wish: tell_gateway(given, act, wish) or {}
         return
+    from gateway.background import Background
     from gateway.desks.store import StoreDesk
-    from gateway.resealing_loop import ResealingLoop
     from gateway.store import open_configured
+    from gateway.store.resealing import IDLE_S
 
     store = open_configured(given)
     store.upgrade()
     if given.store.url.startswith("sqlite"):
         store.resealing.nobody_else_writes()
-    loop = ResealingLoop(store.resealing)
+    loop = Background("resealing", store.resealing.turn, IDLE_S)
     loop.start()
     desk = StoreDesk(store, loop.wake)
 

@@ -47,7 +47,7 @@ def show(
 ) -> None:
     """显示一次住院：各时间与来源、经过、出院办理还缺什么。"""
     from gateway import clock, mappings
-    from gateway.app import rules_policy
+    from gateway.configured import rules_policy
     from gateway.stays.derive import derive
     from gateway.stays.desk import is_known
     from gateway.stays.ports import StayRef

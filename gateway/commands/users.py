@@ -192,8 +192,8 @@ def _done(given: Settings, operation: str, arguments: Mapping[str, Any]) -> None
 def _desk(given: Settings) -> Iterator[Desk]:
     """The desk of the running gateway where it alone may write (SQLite), else one of our own on the store."""
     from gateway import clock, logs
-    from gateway.app import sign_in_policy
     from gateway.commands.local import admin_of, ask
+    from gateway.configured import sign_in_policy
     from gateway.console.lines import DeskLine
     from gateway.desks import token_file
     from gateway.desks.console import ConsoleDesk

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from gateway.contract.model import Problem
+from gateway.exchange.ports import Registration
 from gateway.faults import Retry
 from gateway.files.parcel import Parcel
 
@@ -52,6 +53,8 @@ class Call:
     """What the dialect met and no verb read, in the hospital's own names."""
     raw_charset: str = "utf-8"
     dialect_version: str = ""
+    under: Registration | None = None
+    """Registration under which it was decided to send this: once that is no longer in force nothing of it leaves."""
     parcel: Parcel | None = None
     """The file of a 9101, set aside from the message."""
 

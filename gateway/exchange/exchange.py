@@ -649,7 +649,7 @@ class Exchange:
     def _intent(self, case: _Case, interface: Interface) -> Intent:
         """What will be made durable: the very msgid and bytes that will leave."""
         call, transaction = case.call, case.transaction
-        node = self._node()
+        node = call.under or self._node()
         msgid = self._msgids.next()
         now = self._clock()
         opter = case.head.get("opter", "")

@@ -4,18 +4,13 @@ A registration is a name and an epoch. What a process begins carries both, and r
 store is asked whether they are still in force. Others raise the epoch of whoever is silent for too long; in the same
 commit what it had begun is in doubt. So a process that was paused, however long, sends nothing that others have taken
 over, and nobody compares clocks: silence is counted on the own monotonic clock, and only while the own look at the
-store succeeds. No thread in here but ``Heartbeat``.
+store succeeds. No thread in here: the process takes the turns of :meth:`Membership.turn` in one of its own.
 """
 
 from __future__ import annotations
 
-import os
-import socket
-import sys
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -79,7 +74,7 @@ class Membership:
         clock: Clock,
         monotonic: Callable[[], float],
         heartbeat_s: float,
-        lives: Callable[[int], bool] | None = None,
+        lives: Callable[[int], bool],
     ) -> None:
         self._registry = registry
         self._name = name
@@ -87,7 +82,7 @@ class Membership:
         self._clock = clock
         self._monotonic = monotonic
         self._heartbeat_s = heartbeat_s
-        self._lives = lives or process_lives
+        self._lives = lives
         self._registration = Registration(name)
         self._silent: dict[str, _Silence] = {}
         self._looked_at: float | None = None
@@ -165,6 +160,13 @@ class Membership:
 
     # --------------------------------------------------------------- turns
 
+    def heartbeat(self) -> None:
+        """One turn; without a store it is left out, and the others count it as silence."""
+        try:
+            self.turn()
+        except JournalUnavailable:
+            log.warning("heartbeat_without_store", node=self._registration.name)
+
     def turn(self) -> None:
         """A sign of life, then a look at the others. Raises ``JournalUnavailable``."""
         if self._registry.beat(self._registration, self._clock()):
@@ -210,74 +212,3 @@ class Membership:
         if doubtful is not None:
             name, epoch = node.registration.name, node.registration.epoch
             log.error("node_dead", node=name, epoch=epoch, address=node.facts.address, in_doubt=doubtful)
-
-
-class Heartbeat:
-    """Takes the turns of a :class:`Membership` in a thread of its own, since no call may delay a sign of life.
-
-    Args:
-        every_s: seconds between two turns.
-    """
-
-    def __init__(self, membership: Membership, every_s: float) -> None:
-        self._membership = membership
-        self._every_s = every_s
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
-
-    def start(self) -> None:
-        """Begin; the first turn comes after ``every_s``, since registering was the first sign of life."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """End after the turn that runs now, then leave."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        self._membership.leave()
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._every_s):
-            try:
-                self._membership.turn()
-            except JournalUnavailable:
-                log.warning("heartbeat_without_store")
-            except Exception:  # without a heartbeat the others would take this node for dead
-                log.exception("heartbeat_failed")
-
-
-# ------------------------------------------------------------- this process
-
-
-def facts_of_this_process(address: str, version: str, silence_s: float) -> NodeFacts:
-    """What the others are told.
-
-    Args:
-        address: where it listens.
-        version: of the program.
-        silence_s: how long it may be silent.
-    """
-    return NodeFacts(address, _place(), os.getpid(), version, silence_s)
-
-
-def _place(proc: Path = Path("/proc")) -> str:
-    """This machine since its last start, and the namespace of its process numbers; empty where nobody tells."""
-    try:
-        boot = (proc / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        space = (proc / "self/ns/pid").stat().st_ino
-    except OSError:
-        return ""
-    return f"{socket.gethostname()[:60]} {boot} {space}"
-
-
-def process_lives(pid: int) -> bool:
-    """Whether a process with this number runs on this machine, as far as one can tell; in doubt it does."""
-    if sys.platform == "win32" or pid <= 0:
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

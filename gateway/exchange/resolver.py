@@ -1,7 +1,7 @@
 """Settles what is in doubt, with proof: asks, repeats, reverses, or calls a person (design, "Safety classes").
 
 One step claims a doubt in the journal, sends at most a few requests through the same port as everything else, and keeps
-each as evidence. No thread and no sleep in here: ``ResolverLoop`` calls :meth:`Resolver.run_due`.
+each as evidence. No thread and no sleep in here: ``ResolverTurn`` calls :meth:`Resolver.run_due`.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from gateway.contract.jsontext import dumps
 from gateway.desks.alignment import AlignmentDesk
 from gateway.desks.console import TOKEN_HEADER, ConsoleDesk, answer_posted
 from gateway.desks.doubts import DoubtsDesk
+from gateway.desks.jobs import JobsDesk
 from gateway.desks.stays import StaysDesk
 from gateway.desks.store import StoreDesk
 from gateway.exchange.ports import JournalUnavailable
@@ -23,6 +24,7 @@ RELOAD: Final = "/-/reload"
 DOUBTS: Final = "/-/doubts/"
 STORE: Final = "/-/store/"
 ALIGNMENT: Final = "/-/alignment/"
+JOBS: Final = "/-/jobs/"
 STAYS: Final = "/-/stays/adopt"
 CONSOLE: Final = "/-/console/"
 _TOKEN: Final = "HTTP_" + TOKEN_HEADER.upper().replace("-", "_")
@@ -42,6 +44,7 @@ class Admin:
         stays: takes over a stay that the gateway did not register.
         store: what only the process that owns the store can do for the operator's command.
         alignment: sends 2403 where a stay differs from its ward-in.
+        jobs: runs a job now.
         console: what the console asks for, and the token it must bring; without a token nobody is let in.
         reload: takes up changed mapping files; returns what is wrong with them, empty when they are in force.
     """
@@ -58,6 +61,7 @@ class Admin:
         store: StoreDesk,
         console: tuple[ConsoleDesk, str],
         alignment: AlignmentDesk,
+        jobs: JobsDesk,
     ) -> None:
         self._metrics = metrics
         self._checks = checks
@@ -68,6 +72,7 @@ class Admin:
         self._stays = stays
         self._store = store
         self._alignment = alignment
+        self._jobs = jobs
         self._console, self._token = console
         self._checked_at = float("-inf")
         self._found: dict[str, bool] = {}
@@ -99,6 +104,8 @@ class Admin:
         if str(path).startswith(ALIGNMENT) and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
             aligned = self._alignment.do(str(path)[len(ALIGNMENT) :], _body(environ))
             return respond(start_response, 200, _JSON, dumps(aligned))
+        if str(path).startswith(JOBS) and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
+            return respond(start_response, 200, _JSON, dumps(self._jobs.do(str(path)[len(JOBS) :], _body(environ))))
         return respond(start_response, 404, _JSON, dumps({"code": ADDRESS_UNKNOWN.code}))
 
     def _metrics_page(self, start_response: StartResponse) -> list[bytes]:

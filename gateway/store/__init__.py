@@ -32,6 +32,7 @@ from gateway.store.aftermath import AfterRestore, Compared, Listed, close_gap, c
 from gateway.store.backup import Manifest, Told, write_backup
 from gateway.store.figures import Figures
 from gateway.store.integrity import check
+from gateway.store.jobs import SqlJobs
 from gateway.store.journal import SqlJournal
 from gateway.store.nodes import SqlNodes
 from gateway.store.operator_log import OperatorLog, begin_keyed
@@ -59,6 +60,7 @@ class Store:
         self.stay_feed = StayFeed(guarded)
         self.operator_log = OperatorLog(guarded, clock.now)
         self.vouchers = SqlVouchers(guarded)
+        self.jobs = SqlJobs(guarded)
         self.after_restore = AfterRestore(backend, self.journal)
         self.resealing = Resealing(guarded, self._keys)
         self._keys.admit()

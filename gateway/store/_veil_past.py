@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Table, bindparam, select, update
 from gateway.protect import Sealing
 from gateway.protect.guard import version_of
 from gateway.store._veil import NAMES, PLACE, SEALED
+from gateway.store.job_tables import job_run
 from gateway.store.stay_tables import (
     adoption,
     alignment_work,
@@ -25,7 +26,7 @@ from gateway.store.voucher_tables import voucher
 
 _ALL: Final = (
     stay_fact, ward_event, hospital_record, adoption, fee_approval, fee_extraction, stay_version, stay_change,
-    episode_time, alignment_work, voucher,
+    episode_time, alignment_work, voucher, job_run,
 )  # fmt: skip
 
 
@@ -57,7 +58,7 @@ def reseal_stays(connection: Connection, sealing: Sealing, ids: list[int], after
         how many rows were changed.
     """
     changed = _reseal(connection, sealing, stay_fact, stay_fact.c.exchange_id.in_(ids))
-    for table in (hospital_record, adoption, voucher):
+    for table in (hospital_record, adoption, voucher, job_run):
         within = table.c.id > after if last is None else table.c.id.between(after + 1, last)
         changed += _reseal(connection, sealing, table, within)
     return changed
@@ -69,7 +70,7 @@ def _reseal(connection: Connection, sealing: Sealing, table: Table, which: Any) 
     older = [
         _values(table, row, {SEALED: sealing.seal(PLACE, sealing.open(PLACE, row[SEALED], version_of(row[SEALED])))})
         for row in connection.execute(select(*primary, table.c.packed).where(which)).mappings().all()
-        if version_of(row[SEALED]) != sealing.data_version
+        if row[SEALED] is not None and version_of(row[SEALED]) != sealing.data_version
     ]
     if older:
         connection.execute(changing, older)

@@ -15,6 +15,7 @@ from typing import Any, Final
 import structlog
 from sqlalchemy import Connection
 
+from gateway.exchange.ports import JournalUnavailable
 from gateway.protect import KeyringError, KeysMissing, Sealing
 from gateway.store import _sealed as protection
 from gateway.store import resealing_statements as sql
@@ -30,6 +31,10 @@ BATCH: Final = 100
 GRACE_S: Final = 180.0
 """Longer than any write with keys taken up before can last: look for keys 5 s, wait for the writer 30 s, idle in a
 transaction 60 s, statements 30 s."""
+IDLE_S: Final = 60.0
+"""How soon a process sees that another has put new keys to use."""
+BREATH_S: Final = 0.02
+"""Between two batches: the writer belongs to the exchanges."""
 FINISHED: Final = -1
 _NAME: Final = "all"
 
@@ -110,6 +115,19 @@ class Resealing:
             return _progress(sealing, row, last)
 
         return self._backend.read(job)
+
+    def turn(self) -> float:
+        """What the thread beside the exchanges does: one batch, or nothing while keys or store are not to be had.
+
+        Returns:
+            Seconds until the next turn.
+        """
+        try:
+            due = self.step()
+        except (JournalUnavailable, KeysMissing, KeyringError) as error:
+            log.warning("resealing_waits", reason=str(error))
+            return IDLE_S
+        return IDLE_S if due is None else max(due, BREATH_S)
 
     def step(self) -> float | None:
         """Do one batch.

@@ -25,14 +25,16 @@ from gateway.metrics import Metrics
 if TYPE_CHECKING:
     from gateway.desks.alignment import AlignmentDesk
     from gateway.desks.console import ConsoleDesk
+    from gateway.desks.jobs import JobsDesk
     from gateway.desks.stays import StaysDesk
     from gateway.exchange.resolver import Resolver
     from gateway.store import Store
 
 REPOSITORY = Path(__file__).parents[2]
 END_S_MAX = 40
-WITHOUT = {"YIBAO_CONSOLE__ENABLED": "false"}
-"""A console beside each gateway would cost more than what these tests look at; one that wants it clears this."""
+WITHOUT = {"YIBAO_CONSOLE__ENABLED": "false", "YIBAO_JOBS__ENABLED": "false"}
+"""A console beside each gateway would cost more than what these tests look at, and jobs would send behind their backs;
+one that wants them clears this."""
 
 CONFIG = """\
 production = false
@@ -71,6 +73,7 @@ def administration(store: Store, wake: Callable[[], None] = lambda: None) -> Adm
         stays=cast("StaysDesk", None),
         store=StoreDesk(store, wake),
         alignment=cast("AlignmentDesk", None),
+        jobs=cast("JobsDesk", None),
         console=(cast("ConsoleDesk", None), ""),
     )
 

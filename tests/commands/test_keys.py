@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.background import Background
 from gateway.exchange.ports import Query
 from gateway.protect import KeyFile
-from gateway.resealing_loop import ResealingLoop
 from gateway.store import Store, open_store
+from gateway.store.resealing import IDLE_S
 from tests.commands.helpers import administration, write_config, yibao
 from tests.servers import in_process
 from tests.store.samples import intent, outcome
@@ -83,7 +84,7 @@ def test_rotation_without_a_gateway(store: Store, keys: KeyFile, tmp_path: Path)
 
 def test_rotation_beside_a_gateway(store: Store, keys: KeyFile, tmp_path: Path) -> None:
     store.resealing.nobody_else_writes()
-    loop = ResealingLoop(store.resealing)
+    loop = Background("resealing", store.resealing.turn, IDLE_S)
     loop.start()
     try:
         with in_process(administration(store, loop.wake)) as port:

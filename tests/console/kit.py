@@ -13,7 +13,7 @@ from lxml import html
 from starlette.testclient import TestClient
 
 from gateway import clock, mappings
-from gateway.app import sign_in_policy
+from gateway.configured import sign_in_policy
 from gateway.console.application import build_application
 from gateway.console.areas import RIGHTS
 from gateway.console.figures import FigureBook

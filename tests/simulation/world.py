@@ -34,7 +34,7 @@ from gateway.exchange.ports import Exchange as Row
 from gateway.exchange.ports import JournalUnavailable, NodeFacts, PlatformRequest, State
 from gateway.exchange.prober import Prober
 from gateway.exchange.resolver import Policy, Resolver
-from gateway.exchange.resolver_loop import ResolverLoop, WorkList
+from gateway.exchange.resolver_turn import ResolverTurn, WorkList
 from gateway.exchange.sign_in import SignIns
 from gateway.exchange.stay_rules import StayRules
 from gateway.faults import Refused, Unreadable
@@ -268,13 +268,12 @@ class Node:
         )
 
     def _beat(self, membership: Membership) -> None:
-        """What the thread of ``Heartbeat`` does, in virtual time."""
+        """What the thread of the heartbeat does, in virtual time."""
         world = self.world
         while True:
             world.schedule.sleep(HEARTBEAT_S)
             before = membership.current()
-            with suppress(JournalUnavailable):
-                membership.turn()
+            membership.heartbeat()
             if membership.current() != before:
                 world.faults["declared dead"] += 1
                 world.tell(
@@ -282,16 +281,16 @@ class Node:
                 )
 
     def _resolve(self, gate: PlatformGate, prober: Prober) -> None:
-        """What the thread of ``ResolverLoop`` does, in virtual time; a turn without anything open is left out."""
+        """What the thread of the resolver does, in virtual time; a turn without anything open is left out."""
         world = self.world
         assert self.exchange is not None
         assert self.resolver is not None
         work_list = WorkList(self.exchange._journal, self.clock)
-        loop = ResolverLoop(self.exchange, self.resolver, work_list, prober.turn)
+        turn = ResolverTurn(self.exchange, self.resolver, work_list, prober.turn)
         while True:
             world.schedule.sleep(RESOLVE_EVERY_S)
             if world.witness.open_count(escalated=False) or gate.probe_due():
-                loop.turn()
+                turn.take()
 
     def crash(self, why: str) -> None:
         """SIGKILL: nothing of the process happens any more, and whoever waits for it loses the connection."""
@@ -716,7 +715,7 @@ def _leaves(message: Any, name: str) -> Iterator[str]:
                 yield from _leaves(value, name)
 
 
-BROKEN: Final = {"resolver_failed", "send_failed"}
+BROKEN: Final = {"send_failed"}
 """What the gateway logs when it has caught an error that it did not expect: a bug, however well it was survived."""
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from gateway import app
 from gateway.cli import main
 from gateway.exchange.ports import Query
 from gateway.settings import read_settings
@@ -116,7 +115,7 @@ def test_facts_of_a_journal_of_before(houses: tuple[House, House], tmp_path: Pat
 
     old.gateway.store._backend.write(forget)
     assert journal.stays.known(_named(stay)).history.exchanges == ()
-    app._fill_facts(old.gateway.store, old.gateway.mappings.interface)
+    old.gateway.fill_facts()
     assert journal.stays.known(_named(stay)).history.exchanges == before.exchanges
     assert journal.stays.unfilled(["2401"], 10) == []
 

@@ -183,8 +183,10 @@ def test_a_list_of_many_takes_as_many_statements_as_one_of_few(gateway: Gateway)
     counted: list[str] = []
 
     def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        counted.append(statement)
+        if "stay_" in statement or "episode" in statement:  # the resolver's turns read other tables beside us
+            counted.append(statement)
 
+    gateway.lists.close()  # it would take up changes beside us
     event.listen(Engine, "before_cursor_execute", count)
     try:
         found = gateway.episodes.stays(EpisodeQuery(ward_code="L"))

@@ -13,7 +13,8 @@ import pytest
 from lxml import html
 from pypdf import PdfReader
 
-from gateway import app
+from gateway import clock
+from gateway.configured import rules_policy
 from gateway.rules.vouchers import KINDS
 from gateway.stays.desk import StayDesk
 from gateway.stays.ports import StayRef
@@ -22,6 +23,7 @@ from gateway.vouchers.page import page
 from gateway.vouchers.pdf import pdf
 from gateway.vouchers.sheet import ADMITTED, Print
 from gateway.vouchers.typefaces import Typefaces
+from gateway.vouchers.values import Institution
 from tests.running import House, house
 from tests.vouchers.story import Stay, asked, begin, settled
 
@@ -53,8 +55,9 @@ def desk(gateway: House, **policy: Any) -> VoucherDesk:
     """The desk of the gateway; with another policy where one is given."""
     parts = gateway.gateway
     settings = parts.settings.model_copy(update={"rules": parts.settings.rules.model_copy(update=policy)})
-    stays = StayDesk(parts.store.journal.stays, app.rules_policy(settings), app.clock.now)
-    return app.voucher_desk(settings, stays, parts.store, lambda: parts.mappings.interface)
+    stays = StayDesk(parts.store.journal.stays, rules_policy(settings), clock.now)
+    institution = Institution(settings.institution.code, settings.institution.name)
+    return VoucherDesk(stays, parts.store.journal, parts.store.vouchers, lambda: parts.mappings.interface, institution)
 
 
 def text_of(content: bytes) -> str:
@@ -218,7 +221,7 @@ def test_a_stay_that_left_before_go_live_prints_the_time_of_its_settlement(gatew
     stay = settled(gateway, new_number())
     was = stay.times.ward_in
     stay.ward_in(was + timedelta(minutes=9))
-    printer = desk(gateway, go_live=app.clock.now())
+    printer = desk(gateway, go_live=clock.now())
     shown = printer.print("receipt", StayRef(stay.ipt_no), BY_HAND)
     assert shown.sheet.value(ADMITTED) == f"{was:%Y-%m-%d %H:%M}"
     assert shown.sheet.notes == ("上线前出院，按结算时的入院时间打印",)

@@ -12,7 +12,7 @@ from gateway.console.exchanges.views import exchange_of, names
 from gateway.console.visit import Visit
 from gateway.contract.jsontext import loads_strict
 from gateway.exchange.ports import Exchange, Query, State
-from gateway.exchange.resolver_loop import UNTOLD_AFTER, UNTOLD_SINCE
+from gateway.exchange.resolver_turn import UNTOLD_AFTER, UNTOLD_SINCE
 from gateway.faults import GatewayFault
 
 LISTED_MAX: Final = 300

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from gateway.console.area import Area, MenuItem, Page
 from gateway.console.visit import Visit
 from gateway.exchange.ports import Exchange, Query, State
-from gateway.exchange.resolver_loop import UNTOLD_AFTER, UNTOLD_SINCE
+from gateway.exchange.resolver_turn import UNTOLD_AFTER, UNTOLD_SINCE
 
 SHOWN_MAX: Final = 8
 COUNTED_MAX: Final = 200

@@ -1,8 +1,7 @@
-"""The thread that settles doubts: wakes every second for as long as the process serves."""
+"""The turns in which doubts are settled, every second for as long as the process serves."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -49,12 +48,11 @@ class WorkList:
         self._alerted = {entry.id for entry in found}
 
 
-class ResolverLoop:
-    """Runs resolver, unrecorded outcomes and work list in a thread of the exchange process.
+class ResolverTurn:
+    """What the thread of the resolver does every second: unrecorded outcomes, the probe, what is due, the work list.
 
     Args:
         prober: asks whether the platform is back, when that is due.
-        every_s: seconds between two turns.
     """
 
     def __init__(
@@ -63,43 +61,21 @@ class ResolverLoop:
         resolver: Resolver,
         work_list: WorkList,
         prober: Callable[[], object] = lambda: None,
-        *,
-        every_s: float = EVERY_S,
     ) -> None:
         self._exchange = exchange
         self._resolver = resolver
         self._work_list = work_list
         self._prober = prober
-        self._every_s = every_s
         self._turns = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="resolver", daemon=True)
 
-    def start(self) -> None:
-        """Begin; the first turn comes at once."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """End after the step that runs now; the platform's read timeout bounds how long that takes."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def turn(self) -> None:
-        """One turn; whatever breaks in it, the next comes."""
+    def take(self) -> None:
+        """One turn; without a store it is left out."""
+        self._turns += 1
         try:
             self._exchange.settle_unrecorded()
             self._prober()
             self._resolver.run_due()
-            if self._turns % UNTOLD_EVERY == 0:
+            if self._turns % UNTOLD_EVERY == 1:
                 self._work_list.alert()
         except JournalUnavailable:
             log.warning("resolver_without_journal")
-        except Exception:  # a doubt that breaks the loop would leave all others unsettled
-            log.exception("resolver_failed")
-        self._turns += 1
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self.turn()
-            self._stop.wait(self._every_s)
