@@ -327,6 +327,24 @@ class Protect(_Part):
     )
 
 
+class Retention(_Part):
+    """What is kept for how long (docs/operating/retention.md); nothing unresolved is ever removed."""
+
+    archive: Path | None = Field(
+        None, description="归档文件夹，各节点须为同一个；空则医保结算与状态类报文一直留在数据库里"
+    )
+    in_store_days: int = Field(365, ge=30, le=3650, description="结算与状态类报文在数据库里放多少天，之后移入归档")
+    archive_years: int = Field(15, ge=1, le=100, description="归档文件保存多少年，之后删除")
+    reads_days: int = Field(180, ge=1, le=36500, description="查询类报文保存多少天，之后删除")
+    log_days: int = Field(184, ge=184, le=36500, description="操作日志保存多少天，不得少于六个月")
+
+    @model_validator(mode="after")
+    def _archive_outlives_store(self) -> Self:
+        if self.in_store_days >= self.archive_years * 365:
+            raise ValueError("in_store_days 应小于 archive_years：归档前就已到期")
+        return self
+
+
 class Workstation(_Part):
     """What stands in the head of a client's calls when the caller leaves it out."""
 
@@ -588,6 +606,7 @@ class Settings(BaseSettings):
     listen: Listen = Listen()
     store: Store = Store()
     protect: Protect = Protect()
+    retention: Retention = Retention()
     nodes: Nodes = Nodes()
     clients: tuple[ClientSettings, ...] = ()
     limits: Limits = Limits()

@@ -417,6 +417,8 @@ class Exchange:
             holder = patience.watch(self._journal, holder, (State.INTENDED, State.IN_DOUBT))
         if holder.state is State.CONFIRMED and holder.undone_by is not None:
             return None
+        if holder.safety == "read" and self._is_gone(holder):
+            return None
         return self._reply_of(holder, interface) if waiting or holder.state not in FREE else None
 
     def _await_turn(self, holder: Entry, patience: Patience) -> None:
@@ -443,8 +445,15 @@ class Exchange:
             exchange_id=entry.id,
         )
 
+    def _is_gone(self, holder: Entry) -> bool:
+        """Whether its bytes were removed at the end of their time: a read is then asked anew."""
+        bodies = self._journal.bodies(holder.id)
+        return bodies is not None and bool(bodies.gone)
+
     def _answered_again(self, holder: Entry, interface: Interface) -> Reply:
         bodies = self._journal.bodies(holder.id)
+        if bodies and bodies.gone:
+            return _bare_reply(holder, bodies.gone)
         proven = bodies and bodies.proof_answer
         answer = read_answer(proven or (bodies and bodies.platform_answer) or b"", interface.success_infcodes)
         return Reply(
@@ -862,6 +871,22 @@ def _reply_of_fault(fault: Fault, text: str, entry: Entry | None) -> Reply:
 
 def _open_reply(entry: Entry, fault: Fault) -> Reply:
     return _reply_of_fault(fault, f"{fault.title}：{fault.action}", entry)
+
+
+def _bare_reply(entry: Entry, gone: str) -> Reply:
+    """What is still known of an exchange whose bytes were removed at the end of their time."""
+    return Reply(
+        infcode=entry.infcode or "-1",
+        msgid=entry.msgid or "",
+        inf_refmsgid=entry.inf_refmsgid,
+        err_msg=entry.err_msg,
+        warn_msg="；".join(filter(None, (entry.warn_msg, gone))),
+        code=entry.code,
+        retry="" if entry.state is State.CONFIRMED else PLATFORM_DECLINED.retry,
+        exchange_id=entry.id,
+        repeated=True,
+        receipt=_receipt(entry),
+    )
 
 
 def refusal_reply(refusal: GatewayFault, entry: Entry | None = None) -> Reply:

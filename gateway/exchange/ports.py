@@ -242,7 +242,10 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Bodies:
-    """The bytes of one exchange, exactly as they were; None where there were none."""
+    """The bytes of one exchange, exactly as they were; None where there were none.
+
+    ``gone`` says for staff why there are none any more: they were removed at the end of their time.
+    """
 
     caller_request: bytes | None
     caller_charset: str
@@ -252,6 +255,7 @@ class Bodies:
     wire_request: bytes | None = None
     """As it left, where the province wants the envelope wrapped or sealed."""
     wire_answer: bytes | None = None
+    gone: str = ""
 
 
 class ProofKind(enum.StrEnum):
@@ -332,6 +336,10 @@ class Busy(Exception):
 
 class JournalUnavailable(Exception):
     """The journal could not be read or written; nothing was recorded by this call."""
+
+
+class BodiesAway(JournalUnavailable):
+    """The bytes of an exchange are kept in a file that cannot be read now; the text is for staff."""
 
 
 class Journal(Protocol):
