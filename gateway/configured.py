@@ -112,6 +112,12 @@ def own_workstation(settings: Settings) -> dict[str, str]:
     return next((found for found in stations if found["opter"] and found["mac"]), stations[0])
 
 
+def operators_to_sign_in(settings: Settings) -> list[dict[str, str]]:
+    """Workstations whose operators the gateway signs in."""
+    stations = [client.workstation for client in settings.clients if client.name != CONSOLE_CLIENT]
+    return [one.model_dump() for one in (*stations, *settings.jobs.sign_in.operators)]
+
+
 def rules_policy(settings: Settings) -> rules.Policy:
     """The switches of the entry-time rules as configured."""
     given = settings.rules.model_dump(exclude={"verify_unanswered"})

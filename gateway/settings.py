@@ -573,11 +573,59 @@ class AlignmentTimes(JobTimes):
     silent_after_s: float = 3600
 
 
+class SignInTimes(JobTimes):
+    """9001 of every workstation, on each day that people work."""
+
+    when: str = "*/10 6-22 * * *"
+    grace_s: float = 3600
+    silent_after_s: float = 86400
+    operators: tuple[Workstation, ...] = Field((), description="除各客户端的 workstation 之外，另要签到的操作员")
+
+
+class SignOutTimes(JobTimes):
+    """9002 of every workstation."""
+
+    enabled: bool = Field(False, description="缺省不签退：夜间急诊还要用签到编号，而签到当日有效")
+    when: str = "50 23 * * *"
+    silent_after_s: float = 172800
+
+
+class ReportTimes(JobTimes):
+    """Yesterday in figures."""
+
+    when: str = "20 6 * * *"
+    grace_s: float = 43200
+    silent_after_s: float = 129600
+
+
+class BackupTimes(JobTimes):
+    """A copy of the store."""
+
+    when: str = "10 2 * * *"
+    grace_s: float = 21600
+    silent_after_s: float = 129600
+    folder: Path | None = Field(None, description="备份目录；空则在 SQLite 文件旁的 backups，其他数据库须设置")
+    keep: int = Field(14, ge=1, le=1000, description="留几份，其余删去最早的")
+
+
+class RetentionTimes(JobTimes):
+    """What is kept for how long (``[retention]``)."""
+
+    when: str = "30 3 * * *"
+    grace_s: float = 10800
+    silent_after_s: float = 345600
+
+
 class Jobs(_Part):
     """What runs by itself; exactly one node runs jobs at any time."""
 
     enabled: bool = Field(True, description="本节点参与运行作业")
     alignment: AlignmentTimes = AlignmentTimes()
+    sign_in: SignInTimes = SignInTimes()
+    sign_out: SignOutTimes = SignOutTimes()
+    daily_report: ReportTimes = ReportTimes()
+    backup: BackupTimes = BackupTimes()
+    retention: RetentionTimes = RetentionTimes()
 
     @property
     def times(self) -> dict[str, JobTimes]:
@@ -688,6 +736,12 @@ class Settings(BaseSettings):
         path = self.store.url.removeprefix("sqlite:///")
         beside = Path(path).parent if path != self.store.url else Path("var")
         return self.files.folder or beside / "files"
+
+    @property
+    def backup_folder(self) -> Path | None:
+        """Where the job ``backup`` writes; None where that must be said first."""
+        path = self.store.url.removeprefix("sqlite:///")
+        return self.jobs.backup.folder or (Path(path).parent / "backups" if path != self.store.url else None)
 
     @property
     def call_s_max(self) -> float:
