@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.commands.noted import Operator, note, tell_gateway, who
 from gateway.commands.terminal import (
     ConfigOption,
     Failed,
@@ -34,6 +36,7 @@ app = typer.Typer(help="交易日志的数据库：升级、备份、恢复、�
 ReplaceOption = Annotated[
     str, typer.Option("--replace", metavar="NAME", help="数据库不是空的也恢复，原有内容将丢失；须写明其名字。")
 ]
+_POLL_S = 0.3
 BackupArgument = Annotated[Path, typer.Argument(metavar="FILE", help="备份文件。", show_default=False)]
 
 
@@ -47,17 +50,34 @@ def upgrade(context: typer.Context, config: ConfigOption = None) -> None:
 
 @app.command()
 def backup(
-    context: typer.Context, file: BackupArgument, config: ConfigOption = None, as_json: JsonOption = False
+    context: typer.Context,
+    file: BackupArgument,
+    operator: Operator = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """把某一时刻的全部内容写成一个文件；网关运行时也可用。不含任何密钥，密钥文件须另行备份。"""
+    """把某一时刻的全部内容写成一个文件，记入操作日志；网关运行时也可用。不含任何密钥，密钥文件须另行备份。"""
     from gateway import clock
 
-    with _opened(settings(context, config), read_only=True) as store, _told("备份") as told:
+    given = settings(context, config)
+    log_to_stderr()
+    _note_backup(given, operator, file)
+    with _opened(given, read_only=True) as store, _told("备份") as told:
         manifest = store.backup(file, clock.now(), told)
     if as_json:
         print_json(_shown(file, manifest))
     else:
         print_pairs(_shown(file, manifest))
+    if manifest.archive_files:
+        complain(f"备份不含归档文件夹 {manifest.archive or ''} 里的 {manifest.archive_files} 个文件，请另行备份。")
+
+
+def _note_backup(given: Settings, operator: str, file: Path) -> None:
+    """Before the copy, so that it stands in it too; a full disk or a gateway that hangs are when a copy is needed most."""
+    try:
+        note(given, operator, "db.backup", str(file))
+    except Failed as error:
+        complain(f"照常备份，但没有记入操作日志：{error}")
 
 
 @app.command()
@@ -65,17 +85,18 @@ def restore(
     context: typer.Context,
     file: BackupArgument,
     replace: ReplaceOption = "",
+    operator: Operator = "",
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """以备份取代数据库的内容。先停掉所有网关；此后网关只办理查询，直到核对完毕（yibao db reconcile）。"""
+    """以备份取代数据库的内容，记入恢复后的操作日志。先停掉所有网关；此后只办理查询，直到核对完毕（yibao db reconcile）。"""
     from gateway import clock
 
     given = settings(context, config)
     if replace and replace != (name := _name(given.store.url)):
         raise Failed(f"--replace 写的是 {replace}，而配置中的数据库是 {name}")
     with _opened(given) as store, _told("核对备份文件，恢复") as told:
-        done = store.restore(file, clock.now(), told, replace=bool(replace))
+        done = store.restore(file, clock.now(), told, replace=bool(replace), operator=who(operator))
     shown = {
         **_shown(file, done.manifest),
         "gap_since": f"{done.gap.since:%Y-%m-%d %H:%M:%S}",
@@ -124,7 +145,7 @@ def reconcile(
         taken = store.take_over(found, clock.now(), operator.strip()) if taking and file else []
         if taking:
             detail = f"补记 {len(taken)} 笔，撤销 {len(found.undone_there)} 笔" + (f"；{reason}" if close else "")
-            store.operator_log.append(operator.strip(), "db reconcile", str(file or ""), detail)
+            store.operator_log.append(operator.strip(), "db.reconcile", str(file or ""), detail)
         gap = store.close_gap() if close else None
     shown = _compared(found, taken)
     if as_json:
@@ -162,6 +183,62 @@ def _sentences(found: Compared) -> Iterator[str]:
         yield f"平台已撤销：编号 {number}，{line}"
     for number, msgid in found.only_here:
         yield f"只在交易日志：编号 {number}，msgid {msgid}"
+
+
+@app.command()
+def retain(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="只报告会做什么。")] = False,
+    operator: Operator = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """按 [retention] 清理到期的内容：删查询类报文，归档结算与状态类报文，删到期归档与操作日志；网关照常服务。"""
+    given = settings(context, config)
+    log_to_stderr()
+    begun = tell_gateway(given, "retain", {"dry_run": dry_run, "operator": who(operator)})
+    if begun is None:
+        done = _retained_here(given, who(operator), dry_run=dry_run)
+    else:
+        done = begun["retained"] if dry_run else _retained_there(given)
+    if as_json:
+        print_json(done)
+        return
+    print_pairs({name: value for name, value in done.items() if name != "warnings"})
+    for sentence in done["warnings"]:
+        complain(sentence)
+
+
+def _retained_here(given: Settings, operator: str, *, dry_run: bool) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from gateway import clock
+    from gateway.retention_run import limits_of
+
+    limits = limits_of(given.retention)
+    with _opened(given, read_only=dry_run) as store, _told("清理") as told:
+        if dry_run:
+            return asdict(store.retention.plan(limits, clock.now()))
+        store.upgrade()
+        return asdict(store.retention.run(limits, clock.now(), operator, lambda _, done, total: told(done, total)))
+
+
+def _retained_there(given: Settings) -> dict[str, Any]:
+    """Follow the run in the gateway; interrupted, it goes on there."""
+    with progress() as bar:
+        task = bar.add_task("清理", total=None)
+        while True:
+            told = tell_gateway(given, "retained", {})
+            if told is None:
+                raise Failed("网关在清理途中停了：重新启动后再运行一次即可接着做，没有丢失任何内容")
+            if not told["running"]:
+                break
+            bar.update(task, description=told["what"] or "清理", completed=told["done"], total=told["total"] or None)
+            time.sleep(_POLL_S)
+    if "failed" in told:
+        raise Failed(str(told["failed"]))
+    found: dict[str, Any] = told["retained"]
+    return found
 
 
 @app.command()
@@ -218,6 +295,7 @@ def _shown(file: Path, manifest: Manifest) -> dict[str, object]:
         "revision": manifest.revision,
         "database": manifest.database,
         "rows": manifest.rows,
+        "not_contained": f"{manifest.archive_files} files in {manifest.archive}" if manifest.archive_files else "",
         "sha256": _sha256(file),
     }
 

@@ -26,6 +26,7 @@ from gateway.commands.terminal import (
 )
 
 if TYPE_CHECKING:
+    from gateway.exchange.ports import Bodies
     from gateway.settings import Settings
     from gateway.store import Store
 
@@ -138,7 +139,7 @@ def show(
         row = store.journal.get(exchange_id)
         if row is None:
             raise Failed(f"日志中没有编号为 {exchange_id} 的交易")
-        kept = store.journal.bodies(exchange_id) if bodies else None
+        kept = _bodies(store, exchange_id) if bodies else None
         proofs = store.journal.proofs(exchange_id)
     told = shown(row, unmasked=unmasked)
     ruled = [one.detail if unmasked else mask_text(one.detail) for one in proofs if one.kind is ProofKind.RULES]
@@ -151,8 +152,19 @@ def show(
         say(f"── 规则所比较与修改\n{text}\n")
     for title, text in texts.items():
         say(f"── {title}\n{text}\n")
+    if kept is not None and kept.gone:
+        complain(f"{kept.gone}。")
     if not unmasked:
         complain(MASKED_NOTE)
+
+
+def _bodies(store: Store, exchange_id: int) -> Bodies | None:
+    from gateway.exchange.ports import BodiesAway
+
+    try:
+        return store.journal.bodies(exchange_id)
+    except BodiesAway as error:
+        raise Failed(str(error)) from error
 
 
 @app.command()

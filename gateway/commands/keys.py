@@ -134,8 +134,10 @@ def _desk(given: Settings) -> Iterator[Desk]:
     if tell_gateway(given, "keys", {}) is not None:
         yield lambda act, wish: tell_gateway(given, act, wish) or {}
         return
+    from gateway import clock
     from gateway.background import Background
     from gateway.desks.store import StoreDesk
+    from gateway.retention_run import RetentionRun, limits_of
     from gateway.store import open_configured
     from gateway.store.resealing import IDLE_S
 
@@ -145,7 +147,8 @@ def _desk(given: Settings) -> Iterator[Desk]:
         store.resealing.nobody_else_writes()
     loop = Background("resealing", store.resealing.turn, IDLE_S)
     loop.start()
-    desk = StoreDesk(store, loop.wake)
+    retention = RetentionRun(store.retention, limits_of(given.retention), clock.now)
+    desk = StoreDesk(store, loop.wake, retention)
 
     def do(act: str, wish: dict[str, Any]) -> dict[str, Any]:
         told = desk.do(act, json.dumps(wish).encode())

@@ -1,4 +1,4 @@
-"""An operator's look at personal data is kept in mind before it is granted."""
+"""What an operator looks at or takes away is kept in mind before it is granted."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ def _write(given: Settings, entry: dict[str, str]) -> None:
     try:
         store = open_configured(given)
     except StoreError as error:
-        raise Failed(f"操作日志无法写入，因此不予显示：{error}") from error
+        raise Failed(f"操作日志无法写入，因此不予办理：{error}") from error
     try:
         store.operator_log.append(**entry)
     except JournalUnavailable as error:
-        raise Failed(f"操作日志无法写入，因此不予显示：{error}") from error
+        raise Failed(f"操作日志无法写入，因此不予办理：{error}") from error
     finally:
         store.close()

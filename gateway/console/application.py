@@ -29,7 +29,7 @@ from gateway.console.pages import STATIC, Pages
 from gateway.console.parts import Parts
 from gateway.console.rights import SIGNED_IN
 from gateway.console.visit import Visit
-from gateway.exchange.ports import JournalUnavailable
+from gateway.exchange.ports import BodiesAway, JournalUnavailable
 from gateway.store.accounts import User
 
 log = structlog.get_logger(__name__)
@@ -104,6 +104,8 @@ class _Door:
             return page.show(visit)
         except _Refused as refused:
             return refused.response
+        except BodiesAway as error:
+            return self._told(request, 503, "报文现在读不到", str(error))
         except JournalUnavailable:
             log.warning("console_without_store", path=request.url.path)
             return self._told(request, 503, "交易日志暂时读不到", "请稍后再试；若一直如此，请信息科检查存储。")

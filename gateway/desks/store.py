@@ -1,4 +1,4 @@
-"""What the operator's command asks of the process that owns the store: rotate keys, tell how far, keep a look in mind."""
+"""What the operator's command asks of the process that owns the store: rotate keys, clear out what is due, tell how far, keep a look in mind."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from gateway.contract.jsontext import loads_strict
 from gateway.exchange.ports import JournalUnavailable
 from gateway.faults import Unreadable
 from gateway.protect import KeyringError, KeysMissing
+from gateway.retention_run import RetentionRun
 from gateway.store import Store, StoreError
 
 
@@ -18,12 +19,20 @@ class StoreDesk:
 
     Args:
         wake: lets the work with new keys begin at once.
+        retention: removes what is due, in a thread of its own.
     """
 
-    def __init__(self, store: Store, wake: Callable[[], None]) -> None:
+    def __init__(self, store: Store, wake: Callable[[], None], retention: RetentionRun) -> None:
         self._store = store
         self._wake = wake
-        self._acts = {"rotate": self._rotate, "keys": self._keys, "log": self._log}
+        self._retention = retention
+        self._acts = {
+            "rotate": self._rotate,
+            "keys": self._keys,
+            "log": self._log,
+            "retain": self._retain,
+            "retained": self._retained,
+        }
 
     def do(self, act: str, body: bytes) -> dict[str, Any]:
         """Do ``act`` with the wish in ``body``, a JSON object."""
@@ -47,6 +56,15 @@ class StoreDesk:
     def _keys(self, _wish: dict[str, Any]) -> dict[str, Any]:
         found = self._store.resealing.progress()
         return {"progress": None if found is None else asdict(found)}
+
+    def _retain(self, wish: dict[str, Any]) -> dict[str, Any]:
+        if wish["dry_run"]:
+            return {"retained": asdict(self._retention.plan())}
+        self._retention.begin(str(wish["operator"]))
+        return self._retained(wish)
+
+    def _retained(self, _wish: dict[str, Any]) -> dict[str, Any]:
+        return self._retention.progress()
 
     def _log(self, wish: dict[str, Any]) -> dict[str, Any]:
         fields = [str(wish[name]) for name in ("operator", "act", "subject", "detail")]

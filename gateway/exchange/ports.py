@@ -58,8 +58,19 @@ class NotMine(NotSent):
     """Just before the first byte the exchange was no longer this node's: others have declared the node dead."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """What really stood on the line, where the province wraps or seals the national envelope; ``answer`` None: none came."""
+
+    request: bytes
+    answer: bytes | None = None
+
+
 class NoAnswer(PlatformError):
     """The request may have arrived but there is no trustworthy answer (timeout, reset, truncated, HTTP 5xx, too large)."""
+
+    wire: Wire | None = None
+    """Set by ways of which the bytes on the line are others than the journal's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,8 @@ class PlatformAnswer:
     headers: Mapping[str, str]
     body: bytes
     elapsed_s: float
+    wire: Wire | None = None
+    """Set by ways of which the bytes on the line are others than ``body`` and the request's."""
 
 
 class SettlementPlatform(Protocol):
@@ -179,6 +192,8 @@ class Outcome:
     """Only with CONFIRMED: the exchange sent under this msgid is no longer in force (2601)."""
     stay: Sequence[StayFact] = ()
     """Only with CONFIRMED: what it tells of stays now that the answer is known; empty: as the intent said."""
+    wire: Wire | None = None
+    """The bytes on the line, where they are others than the request's and the answer's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,13 +242,20 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Bodies:
-    """The bytes of one exchange, exactly as they were; None where there were none."""
+    """The bytes of one exchange, exactly as they were; None where there were none.
+
+    ``gone`` says for staff why there are none any more: they were removed at the end of their time.
+    """
 
     caller_request: bytes | None
     caller_charset: str
     platform_request: bytes | None
     platform_answer: bytes | None
     proof_answer: bytes | None = None
+    wire_request: bytes | None = None
+    """As it left, where the province wants the envelope wrapped or sealed."""
+    wire_answer: bytes | None = None
+    gone: str = ""
 
 
 class ProofKind(enum.StrEnum):
@@ -314,6 +336,10 @@ class Busy(Exception):
 
 class JournalUnavailable(Exception):
     """The journal could not be read or written; nothing was recorded by this call."""
+
+
+class BodiesAway(JournalUnavailable):
+    """The bytes of an exchange are kept in a file that cannot be read now; the text is for staff."""
 
 
 class Journal(Protocol):

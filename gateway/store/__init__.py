@@ -29,6 +29,7 @@ from gateway.store._sqlite import SqliteBackend
 from gateway.store._veil_past import veil_everything
 from gateway.store.accounts import Accounts
 from gateway.store.aftermath import AfterRestore, Compared, Listed, close_gap, compare, take_over
+from gateway.store.archive import Archive
 from gateway.store.backup import Manifest, Told, write_backup
 from gateway.store.figures import Figures
 from gateway.store.integrity import check
@@ -38,6 +39,7 @@ from gateway.store.nodes import SqlNodes
 from gateway.store.operator_log import OperatorLog, begin_keyed
 from gateway.store.resealing import Resealing
 from gateway.store.restore import Gap, Restored, escalate_lost, read_gap, restore
+from gateway.store.retention import Retention
 from gateway.store.stay_feed import StayFeed
 from gateway.store.vouchers import SqlVouchers
 
@@ -49,11 +51,15 @@ POOL_SIZE = 8
 class Store:
     """An open store. Its parts are shared by all threads of the process; not to be carried over a fork."""
 
-    def __init__(self, backend: Backend, keys: KeySource | None = None) -> None:
+    def __init__(
+        self, backend: Backend, keys: KeySource | None = None, *, node: str = "", archive: Path | None = None
+    ) -> None:
         self._backend = backend
+        self._archive = archive
         self._keys = Keys(backend, keys, _begin)
         guarded = GuardedBackend(backend, self._keys) if keys else backend
-        self.journal = SqlJournal(guarded)
+        folder = Archive(archive) if archive else None
+        self.journal = SqlJournal(guarded, folder)
         self.nodes = SqlNodes(backend)
         self.accounts = Accounts(backend)
         self.figures = Figures(backend)
@@ -63,6 +69,7 @@ class Store:
         self.jobs = SqlJobs(guarded)
         self.after_restore = AfterRestore(backend, self.journal)
         self.resealing = Resealing(guarded, self._keys)
+        self.retention = Retention(guarded, self.journal, self.operator_log, folder, node)
         self._keys.admit()
 
     def upgrade(self) -> None:
@@ -99,15 +106,22 @@ class Store:
 
     def backup(self, path: Path, now: datetime, told: Told = lambda _done, _total: None) -> Manifest:
         """Copy one moment of the store into a new file while others go on writing. See :func:`write_backup`."""
-        return write_backup(self._backend, path, now, told)
+        return write_backup(self._backend, path, now, told, self._archive)
 
     def restore(
-        self, path: Path, now: datetime, told: Told = lambda _done, _total: None, *, replace: bool = False
+        self,
+        path: Path,
+        now: datetime,
+        told: Told = lambda _done, _total: None,
+        *,
+        replace: bool = False,
+        operator: str = "yibao",
     ) -> Restored:
-        """Put a copy in the place of this store. See :func:`gateway.store.restore.restore`."""
+        """Put a copy in the place of this store, whose operator log tells of it. See :func:`gateway.store.restore.restore`."""
         done = restore(self._backend, path, now, told, replace=replace)
         self._backend.write(self._keys.register)
         self._keys.admit()
+        self.operator_log.append(operator, "db.restore", str(path), f"{done.gap} 的记录已丢失")
         self.escalate_lost(now)
         return done
 
@@ -138,7 +152,13 @@ class Store:
 
 
 def open_store(
-    url: str, *, node: str, read_only: bool = False, pool_size: int = POOL_SIZE, keys: KeySource | None = None
+    url: str,
+    *,
+    node: str,
+    read_only: bool = False,
+    pool_size: int = POOL_SIZE,
+    keys: KeySource | None = None,
+    archive: Path | None = None,
 ) -> Store:
     """Open the store at ``url``.
 
@@ -151,6 +171,7 @@ def open_store(
         read_only: leave writing to another process.
         pool_size: connections at most (SQLite: those that read).
         keys: where the keys of a protected store come from; None only where nothing is protected.
+        archive: folder of the bodies that have left the tables (``retention.py``).
 
     Raises:
         StoreError: the URL is not understood, the SQLite file is in use, missing or damaged, or the keys are missing
@@ -158,9 +179,15 @@ def open_store(
     """
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
-        return _store(SqliteBackend(_file(parsed), node=node, pool_size=pool_size, read_only=read_only), keys)
-    connect = SERVERS[parsed.get_backend_name()]
-    return _store(connect(parsed, node=node, pool_size=pool_size, read_only=read_only), keys)
+        opened: Backend = SqliteBackend(_file(parsed), node=node, pool_size=pool_size, read_only=read_only)
+    else:
+        connect = SERVERS[parsed.get_backend_name()]
+        opened = connect(parsed, node=node, pool_size=pool_size, read_only=read_only)
+    try:
+        return Store(opened, keys, node=node, archive=archive)
+    except StoreError:
+        opened.close()
+        raise
 
 
 SERVERS: Mapping[str, Callable[..., ServerBackend]] = {"postgresql": postgres, "oracle": oracle, "mssql": mssql}
@@ -179,15 +206,8 @@ def open_configured(settings: Settings, *, read_only: bool = False) -> Store:
         keys = source_of(settings.protect.keys)
     except KeyringError as error:
         raise StoreError(str(error)) from error
-    return open_store(settings.store.url, node=settings.node, read_only=read_only, keys=keys)
-
-
-def _store(backend: Backend, keys: KeySource | None) -> Store:
-    try:
-        return Store(backend, keys)
-    except StoreError:
-        backend.close()
-        raise
+    folder = settings.retention.archive
+    return open_store(settings.store.url, node=settings.node, read_only=read_only, keys=keys, archive=folder)
 
 
 def _parse(url: str) -> URL:

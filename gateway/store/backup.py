@@ -22,6 +22,8 @@ from sqlalchemy import Column, Connection, LargeBinary, Table, func, inspect, se
 from gateway.exchange import entries
 from gateway.store._backend import Backend, StoreError
 from gateway.store._migrate import head, revision
+from gateway.store.retention_tables import WRITTEN
+from gateway.store.retention_tables import archive as archived
 from gateway.store.tables import metadata
 
 FORMAT = 1
@@ -30,6 +32,8 @@ LENGTH_BYTES = 4
 ROWS_AT_ONCE = 1000
 WIDE_ROWS_AT_ONCE = 20
 """Of a table with bytes: sixteen mebibytes each, at worst."""
+
+ARCHIVE_FILES = select(func.count()).select_from(archived).where(archived.c.state == WRITTEN)
 
 Told = Callable[[int, int], None]
 """Is told how many rows are done, of how many."""
@@ -52,19 +56,23 @@ class Manifest(msgspec.Struct, frozen=True):
     revision: str
     database: str
     tables: tuple[TableCopy, ...]
+    archive: str = ""
+    """The archive folder, which is not contained."""
+    archive_files: int = 0
 
     @property
     def rows(self) -> int:
         return sum(table.rows for table in self.tables)
 
 
-def write_backup(backend: Backend, path: Path, now: datetime, told: Told) -> Manifest:
+def write_backup(backend: Backend, path: Path, now: datetime, told: Told, archive: Path | None = None) -> Manifest:
     """Copy one moment of the store into a new file, readable by its owner only.
 
     Args:
         backend: the store; writers go on.
         path: of the file; it appears whole or not at all.
         now: the time to write into it.
+        archive: the archive folder; the manifest names it and how many files belong to the copy.
 
     Raises:
         StoreError: the file is there already or cannot be written, or the tables are newer than the program.
@@ -75,7 +83,7 @@ def write_backup(backend: Backend, path: Path, now: datetime, told: Told) -> Man
     part = path.with_name(path.name + ".part")
     try:
         with _private(part) as file:
-            manifest = backend.snapshot(lambda connection: _copy(connection, file, now, told))
+            manifest = backend.snapshot(lambda connection: _copy(connection, file, now, told, archive))
             file.flush()
             os.fsync(file.fileno())
         part.rename(path)
@@ -91,7 +99,7 @@ def _private(path: Path) -> IO[bytes]:
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b")
 
 
-def _copy(connection: Connection, file: IO[bytes], now: datetime, told: Told) -> Manifest:
+def _copy(connection: Connection, file: IO[bytes], now: datetime, told: Told, folder: Path | None) -> Manifest:
     present = revision(connection)
     if present is None:
         raise StoreError("数据库是空的，没有可以备份的内容")
@@ -109,7 +117,15 @@ def _copy(connection: Connection, file: IO[bytes], now: datetime, told: Told) ->
 
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         copies = [_copy_table(connection, archive, table, columns, advanced) for table, columns in tables]
-        manifest = Manifest(FORMAT, entries.to_ms(now), present, connection.dialect.name, tuple(copies))
+        manifest = Manifest(
+            FORMAT,
+            entries.to_ms(now),
+            present,
+            connection.dialect.name,
+            tuple(copies),
+            str(folder or ""),
+            connection.execute(ARCHIVE_FILES).scalar_one() if any(table is archived for table, _ in tables) else 0,
+        )
         archive.writestr(MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
     return manifest
 

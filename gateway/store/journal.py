@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Select
 from gateway.exchange import entries
 from gateway.exchange.ports import (
     Bodies,
+    BodiesAway,
     Busy,
     Exchange,
     InForce,
@@ -31,6 +32,8 @@ from gateway.store import _sealed as protection
 from gateway.store import statements as sql
 from gateway.store._backend import Backend
 from gateway.store._keys import must_be_protected_too, must_know_every_version, sealing_of
+from gateway.store.archive import Archive
+from gateway.store.retention_tables import WRITTEN
 from gateway.store.stays import SqlStays, check_versions, confirm_facts, fact_rows, insert_facts
 from gateway.store.tables import exchange
 
@@ -40,10 +43,15 @@ _NONE_AS_IT_IS = frozenset({"msgid", "request_id", "finished_at", "next_try_at",
 
 
 class SqlJournal:
-    """The durable record in tables. Arguments, results and errors are those of the port."""
+    """The durable record in tables. Arguments, results and errors are those of the port.
 
-    def __init__(self, backend: Backend) -> None:
+    Args:
+        archive: where bodies lie that have left the tables; None where none have.
+    """
+
+    def __init__(self, backend: Backend, archive: Archive | None = None) -> None:
         self._backend = backend
+        self._archive = archive
         self.stays = SqlStays(backend)
 
     def find_request(self, client: str, request_id: str) -> Exchange | None:
@@ -87,7 +95,7 @@ class SqlJournal:
         return self._backend.write(job)
 
     def finish(self, exchange_id: int, outcome: Outcome) -> Exchange:
-        body = _packed("platform_answer", outcome.platform_answer)
+        bodies = _answer_bodies(outcome)
         facts = fact_rows(outcome.stay)
 
         def job(connection: Connection) -> Exchange:
@@ -96,7 +104,7 @@ class SqlJournal:
             keys = entries.key_pairs(before.keys, outcome.keys)
             after = replace(before, **entries.ended(outcome), keys=keys)
             _close(connection, before, after, outcome, facts)
-            _insert_bodies(connection, exchange_id, [body])
+            _insert_bodies(connection, exchange_id, bodies)
             return after
 
         return self._backend.write(job)
@@ -158,7 +166,7 @@ class SqlJournal:
         bodies = [
             _packed("caller_request", intent.caller_request, intent.caller_charset),
             _packed("platform_request", intent.platform_request),
-            _packed("platform_answer", outcome.platform_answer),
+            *_answer_bodies(outcome),
         ]
         facts, evidence = fact_rows(outcome.stay or intent.stay), [_proof_row(proof) for proof in intent.evidence]
 
@@ -183,6 +191,8 @@ class SqlJournal:
 
         def job(connection: Connection) -> Bodies | None:
             found = connection.execute(sql.BODIES, which).all()
+            if found and found[0].kind is None and (away := connection.execute(sql.ARCHIVED, which).one_or_none()):
+                return _archived(self._archive, sealing_of(connection), exchange_id, away)
             return _bodies(sealing_of(connection), exchange_id, found) if found else None
 
         return self._backend.read(job)
@@ -190,7 +200,7 @@ class SqlJournal:
     def search(self, query: Query) -> list[Exchange]:
         def job(connection: Connection) -> list[Exchange]:
             sealing = sealing_of(connection)
-            page = _page(connection, sql.search(query, sealing.searched), {})
+            page = read_page(connection, sql.search(query, sealing.searched), {})
             if query.keys:
                 must_know_every_version(connection, sealing)
             return page
@@ -198,7 +208,7 @@ class SqlJournal:
         return self._backend.read(job)
 
     def _page(self, statement: Select[Any], values: Mapping[str, Any]) -> list[Exchange]:
-        return self._backend.read(lambda connection: _page(connection, statement, values))
+        return self._backend.read(lambda connection: read_page(connection, statement, values))
 
     def count_by_state(self, since: datetime) -> Mapping[str, int]:
         after = {"since": entries.to_ms(since)}
@@ -225,7 +235,7 @@ class SqlJournal:
         return self._backend.room()
 
 
-def _page(connection: Connection, statement: Select[Any], values: Mapping[str, Any]) -> list[Exchange]:
+def read_page(connection: Connection, statement: Select[Any], values: Mapping[str, Any]) -> list[Exchange]:
     page = connection.execute(statement, values).all()
     keys: dict[int, list[tuple[str, str]]] = {row.id: [] for row in page if row.sealed is None}
     for key in connection.execute(sql.KEYS_OF, {"ids": list(keys)}) if keys else ():
@@ -322,7 +332,7 @@ def _ended_ids(connection: Connection, row: Exchange, infnos: Sequence[str]) -> 
     if kind:
         must_know_every_version(connection, sealing_of(connection))
     mine = _settlements(row)
-    others = _page(connection, sql.ROWS, {"ids": ids}) if ids else []
+    others = read_page(connection, sql.ROWS, {"ids": ids}) if ids else []
     return [found.id for found in others if entries.same_settlement(mine, _settlements(found))]
 
 
@@ -464,6 +474,15 @@ def _packed(kind: str, body: bytes | None, charset: str | None = None) -> dict[s
     }
 
 
+def _answer_bodies(outcome: Outcome) -> list[dict[str, Any] | None]:
+    wire = outcome.wire
+    return [
+        _packed("platform_answer", outcome.platform_answer),
+        _packed("wire_request", wire.request if wire else None),
+        _packed("wire_answer", wire.answer if wire else None),
+    ]
+
+
 def _bodies(sealing: Sealing, exchange_id: int, found: Sequence[Any]) -> Bodies:
     by_kind = {row.kind: row for row in found if row.kind is not None}
     caller = by_kind.get("caller_request")
@@ -473,7 +492,17 @@ def _bodies(sealing: Sealing, exchange_id: int, found: Sequence[Any]) -> Bodies:
         platform_request=_unpacked(sealing, exchange_id, by_kind.get("platform_request")),
         platform_answer=_unpacked(sealing, exchange_id, by_kind.get("platform_answer")),
         proof_answer=_unpacked(sealing, exchange_id, by_kind.get("proof_answer")),
+        wire_request=_unpacked(sealing, exchange_id, by_kind.get("wire_request")),
+        wire_answer=_unpacked(sealing, exchange_id, by_kind.get("wire_answer")),
     )
+
+
+def _archived(archive: Archive | None, sealing: Sealing, exchange_id: int, away: Any) -> Bodies:
+    if away.state != WRITTEN:
+        return Bodies(None, "", None, None, None, gone="报文已过保存期，已按期删除")
+    if archive is None:
+        raise BodiesAway(f"报文在归档文件 {away.name} 中，而配置没有写明归档文件夹 [retention] archive")
+    return _bodies(sealing, exchange_id, archive.read(away.name, exchange_id, sealing, away.key_version))
 
 
 def _unpacked(sealing: Sealing, exchange_id: int, row: Any) -> bytes | None:

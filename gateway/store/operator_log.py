@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -27,6 +28,8 @@ NAME_CHARS_MAX: Final = 64
 SUBJECT_CHARS_MAX: Final = 200
 DETAIL_CHARS_MAX: Final = 4000
 _PAGE_ROWS: Final = 1000
+CUT_ROWS: Final = 500
+"""Rows removed per transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +120,66 @@ class OperatorLog:
         head: Any = self._backend.read(lambda connection: connection.execute(sql.OPERATOR_HEAD).one_or_none())
         if head is None:
             return BrokenEntry(0, "链头记录已被删除")
-        last, at_head, keyed = "", "", False
-        for seq, (row, digest) in enumerate(self._rows(), 1):
+        anchor = self._read_anchor()
+        while True:
+            broken = self._verify(head, anchor, tell)
+            moved = self._read_anchor()
+            if broken is None or moved == anchor:
+                return broken
+            # rows were removed at the end of their time while others were looked at
+            anchor = moved
+
+    def cut(self, before: datetime, between: Callable[[], object] = lambda: None) -> int:
+        """Remove the oldest rows, all from before that time, in small batches; the chain can be verified as before.
+
+        What stands in for them is the anchor: the first row that is kept and the digest of the one before it, signed with
+        the audit key.
+
+        Args:
+            before: the newest row always stays.
+            between: called between two batches.
+
+        Returns:
+            how many rows were removed.
+
+        Raises:
+            ValueError: the chain does not hold; what shows it must not be removed.
+        """
+        if broken := self.verify():
+            raise ValueError(f"操作日志不完整（{broken.reason}），为保留证据不予清理：见 yibao audit verify")
+        first, upto = self._read_anchor().seq, self._kept_from(before)
+        for kept_from in range(min(first + CUT_ROWS, upto), upto + CUT_ROWS, CUT_ROWS) if upto > first else ():
+            self._backend.write(partial(_cut, kept_from=min(kept_from, upto)))
+            between()
+        return max(0, upto - first)
+
+    def due(self, before: datetime) -> int:
+        """How many rows :meth:`cut` would remove."""
+        return max(0, self._kept_from(before) - self._read_anchor().seq)
+
+    def _kept_from(self, before: datetime) -> int:
+        def job(connection: Connection) -> int:
+            newest: int = connection.execute(sql.OPERATOR_HEAD).one().seq
+            since = {"since": entries.to_ms(before)}
+            found: int | None = connection.execute(sql.LOG_KEPT_FROM, since).scalar()
+            return newest if found is None else found
+
+        return self._backend.read(job)
+
+    def _read_anchor(self) -> _Anchor:
+        return self._backend.read(_anchor)
+
+    def _verify(self, head: Any, anchor: _Anchor, tell: Callable[[int], None]) -> BrokenEntry | None:
+        if not anchor.signed:
+            return BrokenEntry(anchor.seq, "起点记录被改动：最早的各条可能被删除")
+        last, at_head, keyed = anchor.before_hash, "", anchor.keyed
+        for seq, (row, digest) in enumerate(self._rows(anchor.seq - 1), anchor.seq):
             if row.seq != seq:
                 return BrokenEntry(seq, f"第 {seq} 条已被删除")
             if row.hash != digest(last):
                 return BrokenEntry(seq, f"第 {seq} 条的内容或位置被改动")
+            if seq == anchor.seq and anchor.cut and not anchor.keyed and row.key_version is not None:
+                return BrokenEntry(seq, "起点记录不是用密钥写的，而其后各条是：最早的各条可能被删除")
             if keyed and row.key_version is None:
                 return BrokenEntry(seq, f"第 {seq} 条不是用密钥写的，其前各条是")
             last, keyed = row.hash, row.key_version is not None
@@ -142,9 +199,8 @@ class OperatorLog:
         row: Any = self._backend.read(lambda connection: connection.execute(sql.OPERATOR_HEAD).one())
         return row.seq, row.hash or ""
 
-    def _rows(self) -> Iterator[tuple[Any, Callable[[str], str]]]:
+    def _rows(self, after: int) -> Iterator[tuple[Any, Callable[[str], str]]]:
         """Each row, and the digest it should have after another."""
-        after = 0
         while page := self._page(after):
             yield from page
             after = page[-1][0].seq
@@ -173,6 +229,52 @@ def _append(connection: Connection, row: dict[str, Any]) -> tuple[int, str]:
     if moved.rowcount != 1:
         raise JournalUnavailable("another entry was appended at the same moment")
     return numbered["seq"], digest
+
+
+@dataclass(frozen=True, slots=True)
+class _Anchor:
+    """Where the chain begins: ``keyed`` as the row there was; ``signed`` says whether the signature holds."""
+
+    seq: int
+    before_hash: str
+    keyed: bool
+    signed: bool
+
+    @property
+    def cut(self) -> bool:
+        return self.seq > 1
+
+
+def _anchor(connection: Connection) -> _Anchor:
+    row: Any = connection.execute(sql.OPERATOR_ANCHOR).one_or_none()
+    if row is None:
+        return _Anchor(1, "", keyed=False, signed=False)
+    before, keyed = row.before_hash or "", row.key_version is not None
+    untouched = row.seq == 1 and not before and row.mac is None
+    # rows of before there were keys may have been removed before there were any
+    made_with = {sealing_of(connection).audit_version, row.key_version}
+    signed = untouched or row.mac in [_signature(connection, row, version) for version in made_with]
+    return _Anchor(row.seq, before, keyed, signed)
+
+
+def _signature(connection: Connection, anchor: Any, made_with: int | None) -> str:
+    # a row's content begins with a number: no digest of a row is a signature of an anchor
+    content = ["anchor", anchor.seq, anchor.before_hash or "", anchor.key_version]
+    return sealing_of(connection).chained(json.dumps(content).encode(), made_with)
+
+
+def _cut(connection: Connection, kept_from: int) -> None:
+    seen = _anchor(connection)
+    if kept_from <= seen.seq:
+        # run again, or another node was faster
+        return
+    gone, kept = connection.execute(sql.OPERATOR_LOG_AFTER, {"after": kept_from - 2, "count": 2}).all()
+    anchor = SimpleNamespace(seq=kept_from, before_hash=gone.hash, key_version=kept.key_version)
+    mac = _signature(connection, anchor, sealing_of(connection).audit_version)
+    values = {f"new_{name}": value for name, value in vars(anchor).items()}
+    if connection.execute(sql.MOVE_OPERATOR_ANCHOR, {**values, "new_mac": mac, "seen": seen.seq}).rowcount != 1:
+        raise JournalUnavailable("another process moved the anchor of the operator log at the same moment")
+    connection.execute(sql.DROP_OPERATOR_LOG, {"kept_from": kept_from})
 
 
 def begin_keyed(connection: Connection, clock: Callable[[], datetime]) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import Executable, Select, and_, bindparam, delete, exists, func
 from gateway.exchange import entries
 from gateway.exchange.ports import NodeState, Query, State
 from gateway.exchange.states import OPEN, SENT
+from gateway.store.retention_tables import archive, archived_body, operator_log_anchor
 from gateway.store.tables import (
     busy,
     console_session,
@@ -78,6 +79,11 @@ BODIES = (
     )
     .select_from(exchange.outerjoin(exchange_body, exchange_body.c.exchange_id == exchange.c.id))
     .where(exchange.c.id == bindparam("exchange_id"))
+)
+ARCHIVED = (
+    select(archive.c.name, archive.c.state, archive.c.key_version)
+    .select_from(archived_body.outerjoin(archive, archive.c.id == archived_body.c.archive_id))
+    .where(archived_body.c.exchange_id == bindparam("exchange_id"))
 )
 # grouping by a bare column would lure SQLite into walking the whole index of states instead of the recent rows
 _STATE = func.coalesce(exchange.c.state, exchange.c.state)
@@ -242,14 +248,14 @@ SENT_WITHOUT_BYTES = (
         exchange.outerjoin(
             exchange_body,
             (exchange_body.c.exchange_id == exchange.c.id) & (exchange_body.c.kind == "platform_request"),
-        )
+        ).outerjoin(archived_body, archived_body.c.exchange_id == exchange.c.id)
     )
     .where(
         exchange.c.state.in_(
             [state.value for state in (SENT | OPEN | {State.NOT_DONE, State.REVERSED}) - {State.NOT_SENT}]
         )
     )
-    .where(exchange_body.c.exchange_id.is_(None))
+    .where(exchange_body.c.exchange_id.is_(None), archived_body.c.exchange_id.is_(None))
 )
 
 STORE_KEYS = select(store_key).order_by(store_key.c.purpose, store_key.c.version)
@@ -278,6 +284,16 @@ OPERATOR_LOG_AFTER = (
     .order_by(operator_log.c.seq)
     .limit(bindparam("count"))
 )
+OPERATOR_ANCHOR = select(operator_log_anchor)
+MOVE_OPERATOR_ANCHOR = (
+    update(operator_log_anchor)
+    .where(operator_log_anchor.c.seq == bindparam("seen"))
+    .values({name: bindparam(f"new_{name}") for name in ("seq", "before_hash", "mac", "key_version")})
+)
+LOG_KEPT_FROM = (
+    select(operator_log.c.seq).where(operator_log.c.at >= bindparam("since")).order_by(operator_log.c.seq).limit(1)
+)
+DROP_OPERATOR_LOG = delete(operator_log).where(operator_log.c.seq < bindparam("kept_from"))
 
 
 def operator_log_page(operator: str, subject: str, before: int | None, limit: int) -> Select[Any]:

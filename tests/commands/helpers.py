@@ -15,12 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
+from gateway import clock
 from gateway.cli import main
 from gateway.desks.doubts import DoubtsDesk
 from gateway.desks.store import StoreDesk
 from gateway.exchange.ports import State
 from gateway.http.admin import Admin
 from gateway.metrics import Metrics
+from gateway.retention_run import RetentionRun
+from gateway.store.retention import Limits
 
 if TYPE_CHECKING:
     from gateway.desks.alignment import AlignmentDesk
@@ -71,7 +74,7 @@ def administration(store: Store, wake: Callable[[], None] = lambda: None) -> Adm
         measure=lambda: None,
         doubts=DoubtsDesk(cast("Resolver", None), store.operator_log),
         stays=cast("StaysDesk", None),
-        store=StoreDesk(store, wake),
+        store=StoreDesk(store, wake, RetentionRun(store.retention, Limits(), clock.now)),
         alignment=cast("AlignmentDesk", None),
         jobs=cast("JobsDesk", None),
         console=(cast("ConsoleDesk", None), ""),

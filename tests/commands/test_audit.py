@@ -80,7 +80,7 @@ def test_what_cannot_be_noted_is_not_shown(store: Store, tmp_path: Path) -> None
     ran = yibao("journal", "show", row, "--bodies", "--config", write_config(tmp_path))
     assert ran.code == 1
     assert ran.out == ""
-    assert "不予显示" in ran.err
+    assert "不予办理" in ran.err
 
 
 def test_verify_says_what_is_wrong(store: Store, config: Path) -> None:

@@ -17,7 +17,7 @@ COMMANDS = (
     "serve", "demo", "simulate", "call", "probe", "faults",
     "journal search", "journal show", "journal export", "wsdl build", "wsdl check",
     "mapping check", "mapping try", "mapping import", "mapping reload", "mapping provinces",
-    "db upgrade", "db check", "config check", "config show",
+    "db upgrade", "db retain", "db check", "config check", "config show",
 )  # fmt: skip
 
 

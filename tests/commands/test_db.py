@@ -53,7 +53,7 @@ def _written(folder: Path) -> None:
 def test_a_backup_is_restored_by_name_only(tmp_path: Path) -> None:
     config, copy = write_config(tmp_path), tmp_path / "copy"
     _written(tmp_path)
-    ran = yibao("db", "backup", copy, "--config", config, "--json")
+    ran = yibao("db", "backup", copy, "--operator", "张三", "--config", config, "--json")
     shown = json.loads(ran.out)
     assert (ran.code, shown["file"]) == (0, str(copy))
     assert shown["sha256"] == hashlib.sha256(copy.read_bytes()).hexdigest()
@@ -62,10 +62,32 @@ def test_a_backup_is_restored_by_name_only(tmp_path: Path) -> None:
     for name, words in (("", "不是空的（已有 1 笔交易）"), ("other.db", "配置中的数据库是 yibao.db")):
         ran = yibao("db", "restore", copy, "--config", config, *(("--replace", name) if name else ()))
         assert (ran.code, words in ran.err) == (1, True)
-    ran = yibao("db", "restore", copy, "--config", config, "--replace", "yibao.db", "--json")
+    ran = yibao("db", "restore", copy, "--config", config, "--operator", "李四", "--replace", "yibao.db", "--json")
     assert (ran.code, json.loads(ran.out)["escalated"]) == (0, 0)
+    assert _acts(tmp_path) == [("李四", "db.restore", str(copy)), ("张三", "db.backup", str(copy))]
+    assert yibao("audit", "verify", "--config", config).code == 0
     ran = yibao("db", "check", "--config", config)
     assert (ran.code, "尚未核对" in ran.err) == (1, True)
+
+
+def _acts(folder: Path) -> list[tuple[str, str, str]]:
+    store = open_store(f"sqlite:///{folder}/yibao.db", node="n1", read_only=True)
+    try:
+        return [(one.operator, one.act, one.subject) for one in store.operator_log.entries()]
+    finally:
+        store.close()
+
+
+def test_a_backup_is_taken_also_when_it_cannot_be_logged(tmp_path: Path) -> None:
+    config, copy = write_config(tmp_path), tmp_path / "copy"
+    _written(tmp_path)
+    # a gateway that hangs: it holds the file and answers nobody
+    holder = open_store(f"sqlite:///{tmp_path}/yibao.db", node="n1")
+    ran = yibao("db", "backup", copy, "--config", config)
+    holder.close()
+    assert (ran.code, "没有记入操作日志" in ran.err) == (0, True)
+    assert copy.exists()
+    assert _acts(tmp_path) == []
 
 
 def test_restore_of_what_is_no_backup(tmp_path: Path) -> None:

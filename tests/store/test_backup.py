@@ -102,7 +102,8 @@ def test_a_copy_is_restored_as_it_was(store: Store, other: Store, tmp_path: Path
     done = other.restore(tmp_path / "copy", RESTORED)
     assert (done.gap.since, done.gap.until, done.escalated) == (TAKEN, RESTORED, 2)
     after = content(other)
-    changed = {"exchange", "proof", "msgid_high", "store_mark"}
+    changed = {"exchange", "proof", "msgid_high", "store_mark", "operator_log", "operator_log_head"}
+    assert [one.act for one in other.operator_log.entries()] == ["db.restore"]
     assert {name: rows for name, rows in after.items() if name not in changed} == {
         name: rows for name, rows in before.items() if name not in changed
     }

@@ -16,7 +16,10 @@ from tests.protect.keys import MemoryKeys
 
 UNLOCK = {
     "sqlite": ["DROP TRIGGER tr_operator_log_UPDATE", "DROP TRIGGER tr_operator_log_DELETE"],
-    "postgresql": ["DROP TRIGGER tr_operator_log ON operator_log"],
+    "postgresql": [
+        "DROP TRIGGER tr_operator_log ON operator_log",
+        "DROP TRIGGER tr_operator_log_delete ON operator_log",
+    ],
 }
 
 

@@ -69,12 +69,20 @@ _ADDS = (
 )
 """What a migration may say; a table it names by ``on`` or ``into`` must be its own."""
 
+REVIEWED = {
+    "create trigger tr_operator_log_delete before delete on operator_log"
+    " for each row execute function operator_log_keeps_from_anchor()": "no program before it removes rows of that table",
+}
+"""Statements outside the rules that shut nobody out, each with the reason."""
+
 
 def breaks_the_rules(statements: list[str]) -> list[str]:
     made = {"alembic_version", "store_mark"}
     wrong = []
     for statement in statements:
         one = " ".join(statement.lower().split())
+        if one in REVIEWED:
+            continue
         found = next((match for form in reversed(_ADDS) if (match := re.match(form, one))), None)
         names = found.groupdict() if found else {}
         made |= {names["made"]} if names.get("made") else set()
@@ -132,6 +140,7 @@ def widths(url: str) -> dict[tuple[str, str], int]:
         "CREATE INDEX ix_more ON exchange (opter)",
         "UPDATE exchange SET opter = '1'",
         "INSERT INTO exchange (id) VALUES (1)",
+        "CREATE TRIGGER tr_other BEFORE DELETE ON operator_log FOR EACH ROW EXECUTE FUNCTION f()",
         "DROP TABLE busy",
         "ALTER TABLE exchange ADD CONSTRAINT ck_x CHECK (state IN ('A'))",
         "TRUNCATE busy",

@@ -13,8 +13,9 @@ from gateway.console.exchanges import reading
 from gateway.console.exchanges.search import PAGE_ROWS, Wish, find, read_wish
 from gateway.console.shown import STATES, free_text, key_value
 from gateway.console.visit import Visit
+from gateway.contract.charset import declared_in_xml
 from gateway.contract.model import Transaction
-from gateway.exchange.ports import Bodies, Exchange, Query
+from gateway.exchange.ports import Bodies, BodiesAway, Exchange, Query
 from gateway.masking import mask_value
 from gateway.spreadsheet import BOM, line
 
@@ -58,12 +59,20 @@ def one(visit: Visit) -> Response:
         "exchanges/exchange.html",
         row=row,
         transaction=visit.parts.interface.contract.transactions.get(row.infno),
-        sizes=_sizes(journal.bodies(row.id)),
+        sizes=_sizes(_if_at_hand(visit, row)),
         proofs=journal.proofs(row.id),
         related=_related(visit, row),
         names=names(visit),
         plain=visit.may("exchange.body"),
     )
+
+
+def _if_at_hand(visit: Visit, row: Exchange) -> Bodies | None:
+    """The bytes, unless the file in which they are archived is away: the rest of the page needs none."""
+    try:
+        return visit.parts.store.journal.bodies(row.id)
+    except BodiesAway:
+        return None
 
 
 def exchange_of(visit: Visit) -> Exchange | None:
@@ -73,7 +82,7 @@ def exchange_of(visit: Visit) -> Exchange | None:
 
 
 def _sizes(bodies: Bodies | None) -> dict[str, int | None]:
-    kinds = ("caller_request", "platform_request", "platform_answer", "proof_answer")
+    kinds = ("caller_request", "platform_request", "platform_answer", "proof_answer", "wire_request", "wire_answer")
     return {name: len(found) if (found := getattr(bodies, name, None)) is not None else None for name in kinds}
 
 
@@ -94,8 +103,9 @@ def body(visit: Visit) -> Response:
     """
     row = exchange_of(visit)
     bodies = visit.parts.store.journal.bodies(row.id) if row is not None else None
-    if row is None or bodies is None:
-        return visit.show("templates/part.html", 404, text="没有保存报文。")
+    if row is None or bodies is None or bodies.gone:
+        text = bodies.gone if bodies is not None else "没有保存报文"
+        return visit.show("templates/part.html", 404, text=f"{text}。")
     plain = visit.may("exchange.body")
     if plain and not visit.note("console.body", f"exchange {row.id}", f"{row.infno} {row.msgid or ''}"):
         return visit.show("templates/part.html", 503, text="操作日志写不进去，不能显示报文。")
@@ -118,7 +128,14 @@ def _translated(visit: Visit, transaction: Transaction | None, bodies: Bodies, *
         "sent_text": raw(bodies.platform_request, "utf-8"),
         "answer_text": raw(bodies.platform_answer, "utf-8"),
         "proof_text": raw(bodies.proof_answer, "utf-8"),
+        "wire_sent_text": raw(bodies.wire_request, _declared(bodies.wire_request)),
+        "wire_answer_text": raw(bodies.wire_answer, _declared(bodies.wire_answer)),
     }
+
+
+def _declared(body: bytes | None) -> str:
+    """The charset that XML on the line says it is in; JSON is UTF-8."""
+    return declared_in_xml(body or b"") or "utf-8"
 
 
 # ------------------------------------------------------------------- export
