@@ -116,7 +116,7 @@ def test_a_step_that_goes_wrong_is_shown_and_fails_the_demo(tmp_path: Path) -> N
         assert running.ended() == 1
     assert re.search(r"2207 门诊结算 +黄丽娟 ✗ 拒绝 GW-3000", running.output), running.output
     assert "应为：成功，与预结算一致；实为：GW-3000" in running.output
-    assert "39 次调用中 1 次不符合预期" in running.output
+    assert "43 次调用中 1 次不符合预期" in running.output
     assert "项中 0 项不一致" in running.output
 
 
