@@ -61,8 +61,12 @@ from gateway.this_process import ending_at, facts_of_this_process, process_lives
 from gateway.vouchers.desk import VoucherDesk
 from gateway.vouchers.values import Institution
 from jobs.alignment import Alignment, align
+from jobs.backup import Backups
+from jobs.daily_report import DailyReport
 from jobs.job import Job
+from jobs.retention import Retaining
 from jobs.runner import Runner
+from jobs.sign_in import SignInDesk
 from jobs.standing import standings
 from jobs.timetable import Timetable
 
@@ -408,7 +412,24 @@ class Gateway:
 
     @cached_property
     def runner(self) -> Runner:
-        jobs = [Job("alignment", partial(align, self.alignment))]
+        sign_ins = SignInDesk(self.exchange, self.sign_ins, configured.operators_to_sign_in(self.settings), clock.now)
+        report = DailyReport(self.store, self.episodes, lambda: self.mappings.interface, clock.now)
+        backups = Backups(self.store, self.settings.backup_folder, self.settings.jobs.backup.keep, clock.now)
+        retaining = Retaining(
+            self.store.retention,
+            limits_of(self.settings.retention),
+            self.store.nodes,
+            version("yibao-gateway"),
+            clock.now,
+        )
+        jobs = [
+            Job("alignment", partial(align, self.alignment)),
+            Job("sign_in", sign_ins.sign_in),
+            Job("sign_out", sign_ins.sign_out),
+            Job("daily_report", report.work),
+            Job("backup", backups.work),
+            Job("retention", retaining.work),
+        ]
         return Runner(jobs, self.store.jobs, self.membership.current, clock.now)
 
     @cached_property
