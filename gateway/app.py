@@ -23,6 +23,7 @@ from gateway.desks.reconcile import ReconcileDesk
 from gateway.desks.stay_acts import StayActs
 from gateway.desks.stays import StaysDesk
 from gateway.desks.store import StoreDesk
+from gateway.desks.vouchers import VouchersDesk
 from gateway.dip.api import DipApi
 from gateway.dip.feed import DipFeed
 from gateway.episodes import TURN_S, Episodes
@@ -310,10 +311,24 @@ class Gateway:
             self.exchange,
             self.alignment,
             self.episodes,
-            self.vouchers,
             self.store.operator_log,
             configured.own_workstation(self.settings),
         )
+
+    @cached_property
+    def printing(self) -> VouchersDesk:
+        return VouchersDesk(self.vouchers, self.stays, self.store.operator_log)
+
+    @cached_property
+    def console(self) -> ConsoleDesk:
+        """Everything the console has done by this process."""
+        policy = configured.sign_in_policy(self.settings)
+        acts = {**self.acts.operations, **self.printing.operations}
+        return ConsoleDesk(self.store, clock.now, policy, self.doubts, acts)
+
+    @cached_property
+    def doubts(self) -> DoubtsDesk:
+        return DoubtsDesk(self.resolver, self.store.operator_log)
 
     # ------------------------------------------------------------- the ways in
 
@@ -361,7 +376,6 @@ class Gateway:
 
     @cached_property
     def admin(self) -> Admin:
-        doubts = DoubtsDesk(self.resolver, self.store.operator_log)
         return Admin(
             self.metrics,
             checks={
@@ -379,7 +393,7 @@ class Gateway:
             },
             reload=self.mappings.reload,
             measure=self._measure,
-            doubts=doubts,
+            doubts=self.doubts,
             stays=StaysDesk(
                 self.stays,
                 self.stay_rules,
@@ -389,12 +403,8 @@ class Gateway:
                 log=self.store.operator_log,
             ),
             store=StoreDesk(self.store, self.resealing.wake, self.retention),
-            console=(
-                ConsoleDesk(
-                    self.store, clock.now, configured.sign_in_policy(self.settings), doubts, self.acts.operations
-                ),
-                self._console_token,
-            ),
+            console=(self.console, self._console_token),
+            vouchers=self.printing,
             alignment=AlignmentDesk(self.alignment, self.store.stay_feed, self.store.operator_log),
             reconcile=ReconcileDesk(self.reconciliation, self.store.recon.unsettled_days, self.store.operator_log),
             jobs=JobsDesk(self.runner, self.store.jobs, self.store.operator_log),

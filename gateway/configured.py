@@ -44,6 +44,7 @@ def build_line(settings: Settings, files: Files = NO_FILES) -> SettlementPlatfor
         header=platform.apikey_header,
         oauth=OAuth(**_revealed(platform.oauth)),
         sm=SmKeys(**_revealed(platform.sm)),
+        soap=_revealed(platform.soap),
         url_per_infno=platform.one_url_per_infno,
         paths=platform.paths,
         connect_timeout_s=platform.connect_timeout_s,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gateway.desks.jobs import JobsDesk
     from gateway.desks.reconcile import ReconcileDesk
     from gateway.desks.stays import StaysDesk
+    from gateway.desks.vouchers import VouchersDesk
     from gateway.exchange.resolver import Resolver
     from gateway.store import Store
 
@@ -79,6 +80,7 @@ def administration(store: Store, wake: Callable[[], None] = lambda: None) -> Adm
         alignment=cast("AlignmentDesk", None),
         reconcile=cast("ReconcileDesk", None),
         jobs=cast("JobsDesk", None),
+        vouchers=cast("VouchersDesk", None),
         console=(cast("ConsoleDesk", None), ""),
     )
 
