@@ -16,6 +16,7 @@ from gateway.exchange.limits import Shares
 from gateway.exchange.patience import Times
 from gateway.exchange.ports import SettlementPlatform
 from gateway.exchange.resolver import Policy
+from gateway.reconcile.service import Scope
 from gateway.rules import policy as rules
 from gateway.settings import ClientSettings, Settings, Workstation
 
@@ -43,6 +44,7 @@ def build_line(settings: Settings, files: Files = NO_FILES) -> SettlementPlatfor
         header=platform.apikey_header,
         oauth=OAuth(**_revealed(platform.oauth)),
         sm=SmKeys(**_revealed(platform.sm)),
+        soap=_revealed(platform.soap),
         url_per_infno=platform.one_url_per_infno,
         paths=platform.paths,
         connect_timeout_s=platform.connect_timeout_s,
@@ -115,6 +117,13 @@ def operators_to_sign_in(settings: Settings) -> list[dict[str, str]]:
     """Workstations whose operators the gateway signs in."""
     stations = [client.workstation for client in settings.clients if client.name != CONSOLE_CLIENT]
     return [one.model_dump() for one in (*stations, *settings.jobs.sign_in.operators)]
+
+
+def reconciled(settings: Settings) -> Scope:
+    """What is compared with the platform."""
+    given = settings.reconcile
+    optins = given.setl_optins or settings.institution.area
+    return Scope(settings.institution.code, optins, given.insutypes, given.clr_types)
 
 
 def rules_policy(settings: Settings) -> rules.Policy:

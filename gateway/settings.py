@@ -146,6 +146,7 @@ _NEEDED_BY = {
     "api-key": ("apikey",),
     "oauth-sm": ("oauth.token_url", "oauth.client_id", "oauth.client_secret", "oauth.username", "oauth.password"),
     "gm": ("sm.private_key", "sm.app_id", "sm.app_secret"),
+    "soap": ("soap.wsdl", "soap.operation", "soap.arguments"),
 }
 """What a way to a province cannot do without."""
 
@@ -172,15 +173,35 @@ class Sm(_Part):
     app_secret: Secret = Field(SecretStr(""), description="gm 的 appSecret")
 
 
+class Soap(_Part):
+    """The operation that a province offers as SOAP (``soap``)."""
+
+    wsdl: Path | None = Field(None, description="WSDL 文件；所引用的文件放在旁边，不从网络读取")
+    service: str = Field("", description="service 名称；空则取第一个")
+    port: str = Field("", description="port 名称；空则取第一个")
+    operation: str = Field("", description="操作名称")
+    arguments: dict[str, str] = Field(
+        default_factory=dict,
+        description="参数名 -> 内容：{payload} 为报文，另可用 {account} {password} {infno} {msgid} 等；a.b 为下级元素",
+    )
+    result: str = Field("", description="答复中装报文的元素名；空则逐级取唯一的下级元素")
+    payload: Literal["json", "xml"] = Field("json", description="报文写成 JSON 或 XML 文本")
+    xml_root: str = Field("request", pattern=r"^[A-Za-z_][\w.-]*$", description="XML 报文的根元素名")
+    charset: Literal["utf-8", "gbk", "gb18030"] = Field("utf-8", description="请求的字符集；答复没有声明时也按此读")
+    account: str = ""
+    password: Secret = SecretStr("")
+    security: Literal["none", "text", "digest"] = Field("none", description="WS-Security UsernameToken：明文或摘要密码")
+
+
 class Platform(_Part):
     """The way to the province."""
 
     province: str = Field("national", description="mappings/provinces/ 下的目录名")
     url: str = Field("http://127.0.0.1:8090", description="平台地址")
-    signing: Literal["plain", "tif", "api-headers", "api-key", "oauth-sm", "gm"] = Field(
+    signing: Literal["plain", "tif", "api-headers", "api-key", "oauth-sm", "gm", "soap"] = Field(
         "plain",
         description="plain 前置机；tif 广东、河北；api-headers 湖南、江西、江苏；api-key 内蒙古；"
-        "oauth-sm 吉林；gm 电子处方的国密报文",
+        "oauth-sm 吉林；gm 电子处方的国密报文；soap 按 WSDL 文件调用的 SOAP 服务",
     )
     tif_paasid: str = ""
     tif_secret: Secret = SecretStr("")
@@ -191,6 +212,7 @@ class Platform(_Part):
     apikey_header: str = Field("apikey", description="api-key 的请求头名称")
     oauth: OAuth = OAuth()
     sm: Sm = Sm()
+    soap: Soap = Soap()
     infno_in_url: bool | None = Field(
         None,
         description="真：地址后加 /<infno>；假：全部发往 url；不设：tif、api-headers（地址不以 callService 结尾时），"
@@ -224,6 +246,8 @@ class Platform(_Part):
         if self.infno_in_url is not None:
             return self.infno_in_url
         path = urlsplit(self.url).path
+        if self.signing == "soap":
+            return False
         if self.signing == "api-headers":
             return not path.endswith("/callService")
         return self.signing == "tif" or not path
@@ -502,6 +526,17 @@ class Alignment(_Part):
     )
 
 
+class Reconcile(_Part):
+    """What is compared with the platform every day (3201, 3202)."""
+
+    setl_optins: str = Field("", max_length=6, description="结算经办机构；空则取 institution.area")
+    insutypes: tuple[str, ...] = Field(("310", "390"), description="险种：日志中没有的也每天对一次")
+    clr_types: tuple[str, ...] = Field(("11", "21", "41"), description="清算类别：日志中没有的也每天对一次")
+    workstation: Workstation = Field(
+        Workstation(opter="reconcile", opter_name="医保接口网关", opter_type="2"), description="对账报文头中的经办人等"
+    )
+
+
 class JobTimes(_Part):
     """When a job runs, and from when on its silence is an alarm."""
 
@@ -657,6 +692,7 @@ class Settings(BaseSettings):
     alignment: Alignment = Alignment()
     jobs: Jobs = Jobs()
     files: Files = Files()
+    reconcile: Reconcile = Reconcile()
     log: Log = Log()
     test_die_at: str = Field(
         "",

@@ -739,6 +739,7 @@ class Exchange:
             keys=business_keys(result.output),
             elapsed_ms=_milliseconds(started, finished),
             stay=stay_facts(case.transaction.infno, case.message, result.output) if told else (),
+            wire=answer.wire,
         )
 
     # -------------------------------------------------------------- replies
@@ -780,6 +781,7 @@ class Exchange:
             err_msg=f"{IN_DOUBT.title}：{error}",
             code=IN_DOUBT.code,
             elapsed_ms=_milliseconds(started, finished),
+            wire=answer.wire if answer else getattr(error, "wire", None),
         )
         log.error("in_doubt", msgid=entry.msgid, infno=entry.infno, reason=str(error))
         entry = self._finished(entry, outcome) or entry
