@@ -95,7 +95,7 @@ def test_nothing_leaves_under_a_registration_that_is_no_longer_in_force(running:
 def test_wrong_wishes_are_answered_in_words(running: House, config: Path) -> None:
     assert yibao("jobs", "run", "no-such", "--config", config).code == 2
     assert yibao("jobs", "history", "no-such", "--config", config).code == 2
-    desk = running.gateway.admin._jobs
+    desk = running.gateway.jobs
     for act, body in (("run", b"{}"), ("show", b'{"run": "x"}'), ("nothing", b"{}"), ("run", b"\xff"), ("run", b"[]")):
         assert set(desk.do(act, body)) == {"error"}, (act, body)
     assert "没有编号" in desk.do("show", b'{"run": 999999}')["error"]
