@@ -200,7 +200,7 @@ class SqlJournal:
     def search(self, query: Query) -> list[Exchange]:
         def job(connection: Connection) -> list[Exchange]:
             sealing = sealing_of(connection)
-            page = read_page(connection, sql.search(query, sealing.searched), {})
+            page = read_page(connection, sql.search(query, sealing.searched, place_of(connection, query)), {})
             if query.keys:
                 must_know_every_version(connection, sealing)
             return page
@@ -233,6 +233,15 @@ class SqlJournal:
         except JournalUnavailable:
             return False
         return self._backend.room()
+
+
+def place_of(connection: Connection, query: Query) -> int | None:
+    """Where the page of ``query`` begins in the order of time; None where its number alone says so."""
+    if query.before_id is None or not query.by_time:
+        return None
+    found: int | None = connection.execute(sql.PLACE, {"before_id": query.before_id}).scalar()
+    # before the first row there is nothing
+    return -1 if found is None else found
 
 
 def read_page(connection: Connection, statement: Select[Any], values: Mapping[str, Any]) -> list[Exchange]:
