@@ -12,6 +12,7 @@ from sqlalchemy import ClauseElement, Connection, create_engine, make_url, text
 from gateway.exchange import entries
 from gateway.exchange.ports import Query, State
 from gateway.store import open_store, statements
+from gateway.store.journal import place_of
 from tests.store.samples import NOW
 
 COUNT = 20_000
@@ -38,6 +39,15 @@ QUERIES = {
     "time": Query(since=NOW, until=NOW + timedelta(minutes=5)),
     "newest": Query(),
 }
+_LONG_AGO = {"since": NOW + timedelta(minutes=30), "until": NOW + timedelta(minutes=60)}
+WINDOWS = {
+    "infno": Query(infno="2301", **_LONG_AGO),
+    "client": Query(client="his", **_LONG_AGO),
+    "state": Query(states=[State.CONFIRMED], **_LONG_AGO),
+    "all": Query(**_LONG_AGO),
+    "next page": Query(infno="2301", before_id=3000),
+}
+"""What most rows meet, in a time far back: the rows since then are none of its business."""
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -69,6 +79,14 @@ def test_a_search_uses_an_index(full: Connection, name: str) -> None:
         assert name == "newest" or not line.startswith("SCAN"), plan
     if "key" in name:
         assert "ix_exchange_key_value" in plan, plan
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_a_window_far_back_is_a_range_of_an_index(full: Connection, name: str) -> None:
+    query = WINDOWS[name]
+    plan = _plan(full, statements.search(query, place=place_of(full, query)))
+    read = next(line for line in plan.splitlines() if "Index Cond" in line or line.startswith("SEARCH"))
+    assert "received_at<" in read.replace(" ", ""), plan
 
 
 def test_the_count_reads_only_its_index(full: Connection) -> None:
