@@ -310,7 +310,7 @@ def _close(
 ) -> None:
     """Move the row, free its keys when it is closed, end what its confirmation ends."""
     _move(connection, before, after)
-    _insert_keys(connection, after.id, sorted(set(after.keys) - set(before.keys)))
+    _insert_keys(connection, after, sorted(set(after.keys) - set(before.keys)))
     if after.state not in OPEN:
         connection.execute(sql.FREE_BUSY, {"held_by": after.id})
     if after.state is State.CONFIRMED:
@@ -407,7 +407,7 @@ def _insert(connection: Connection, row: Exchange, bodies: Iterable[dict[str, An
     assert inserted is not None
     written = replace(row, id=inserted[0])
     _insert_bodies(connection, written.id, bodies)
-    _insert_keys(connection, written.id, row.keys)
+    _insert_keys(connection, written, row.keys)
     return written
 
 
@@ -418,9 +418,10 @@ def _insert_bodies(connection: Connection, exchange_id: int, bodies: Iterable[di
         connection.execute(sql.INSERT_BODY, given)
 
 
-def _insert_keys(connection: Connection, exchange_id: int, keys: Sequence[tuple[str, str]]) -> None:
+def _insert_keys(connection: Connection, row: Exchange, keys: Sequence[tuple[str, str]]) -> None:
     if keys:
-        connection.execute(sql.INSERT_KEY, protection.key_rows(sealing_of(connection), exchange_id, keys))
+        of = {name: column(getattr(row, name)) for name in ("id", "received_at", "infno")}
+        connection.execute(sql.INSERT_KEY, protection.key_rows(sealing_of(connection), of, keys))
 
 
 def _move(connection: Connection, before: Exchange, after: Exchange) -> None:

@@ -108,8 +108,11 @@ exchange_key = Table(
     text_column("kind", nullable=False),
     text_column("value", nullable=False),
     Column("hash_version", Integer),
+    # of the exchange, where they never change; empty in rows of before they stood here
+    Column("received_at", BigInteger),
+    text_column("infno"),
     PrimaryKeyConstraint("exchange_id", "kind", "value", name="pk_exchange_key"),
-    Index("ix_exchange_key_value", "kind", "value", "exchange_id"),
+    Index("ix_exchange_key_found", "kind", "value", "exchange_id", "received_at", "infno"),
 )
 
 request_key = Table(
