@@ -19,6 +19,7 @@ from gateway.desks.alignment import AlignmentDesk
 from gateway.desks.console import ConsoleDesk
 from gateway.desks.doubts import DoubtsDesk
 from gateway.desks.jobs import JobsDesk
+from gateway.desks.stay_acts import StayActs
 from gateway.desks.stays import StaysDesk
 from gateway.desks.store import StoreDesk
 from gateway.dip.api import DipApi
@@ -59,8 +60,12 @@ from gateway.this_process import ending_at, facts_of_this_process, process_lives
 from gateway.vouchers.desk import VoucherDesk
 from gateway.vouchers.values import Institution
 from jobs.alignment import Alignment, align
+from jobs.backup import Backups
+from jobs.daily_report import DailyReport
 from jobs.job import Job
+from jobs.retention import Retaining
 from jobs.runner import Runner
+from jobs.sign_in import SignInDesk
 from jobs.standing import standings
 from jobs.timetable import Timetable
 
@@ -120,6 +125,7 @@ class Gateway:
     def close(self) -> None:
         """After the last call: jobs, threads, the line, the registration, then the store, which finishes its writes."""
         self.timetable.close()
+        self.acts.close()
         self.retention.close()
         for thread in reversed(self.threads):
             if thread is not self.heartbeat:
@@ -279,6 +285,19 @@ class Gateway:
         station = {name: value for name, value in given.items() if value}
         return Alignment(self.episodes, self.stays, self.exchange, self.store.stay_feed, station, clock.now)
 
+    @cached_property
+    def acts(self) -> StayActs:
+        """What people do about stays from the console."""
+        return StayActs(
+            self.stays,
+            self.exchange,
+            self.alignment,
+            self.episodes,
+            self.vouchers,
+            self.store.operator_log,
+            configured.own_workstation(self.settings),
+        )
+
     # ------------------------------------------------------------- the ways in
 
     @cached_property
@@ -354,7 +373,9 @@ class Gateway:
             ),
             store=StoreDesk(self.store, self.resealing.wake, self.retention),
             console=(
-                ConsoleDesk(self.store, clock.now, configured.sign_in_policy(self.settings), doubts),
+                ConsoleDesk(
+                    self.store, clock.now, configured.sign_in_policy(self.settings), doubts, self.acts.operations
+                ),
                 self._console_token,
             ),
             alignment=AlignmentDesk(self.alignment, self.store.stay_feed, self.store.operator_log),
@@ -381,7 +402,24 @@ class Gateway:
 
     @cached_property
     def runner(self) -> Runner:
-        jobs = [Job("alignment", partial(align, self.alignment))]
+        sign_ins = SignInDesk(self.exchange, self.sign_ins, configured.operators_to_sign_in(self.settings), clock.now)
+        report = DailyReport(self.store, self.episodes, lambda: self.mappings.interface, clock.now)
+        backups = Backups(self.store, self.settings.backup_folder, self.settings.jobs.backup.keep, clock.now)
+        retaining = Retaining(
+            self.store.retention,
+            limits_of(self.settings.retention),
+            self.store.nodes,
+            version("yibao-gateway"),
+            clock.now,
+        )
+        jobs = [
+            Job("alignment", partial(align, self.alignment)),
+            Job("sign_in", sign_ins.sign_in),
+            Job("sign_out", sign_ins.sign_out),
+            Job("daily_report", report.work),
+            Job("backup", backups.work),
+            Job("retention", retaining.work),
+        ]
         return Runner(jobs, self.store.jobs, self.membership.current, clock.now)
 
     @cached_property

@@ -43,6 +43,7 @@ def build_line(settings: Settings, files: Files = NO_FILES) -> SettlementPlatfor
         header=platform.apikey_header,
         oauth=OAuth(**_revealed(platform.oauth)),
         sm=SmKeys(**_revealed(platform.sm)),
+        soap=_revealed(platform.soap),
         url_per_infno=platform.one_url_per_infno,
         paths=platform.paths,
         connect_timeout_s=platform.connect_timeout_s,
@@ -109,6 +110,12 @@ def own_workstation(settings: Settings) -> dict[str, str]:
     """Who stands in the head of what the gateway asks for an operator: the first workstation that is configured."""
     stations = [client.workstation.model_dump() for client in settings.clients]
     return next((found for found in stations if found["opter"] and found["mac"]), stations[0])
+
+
+def operators_to_sign_in(settings: Settings) -> list[dict[str, str]]:
+    """Workstations whose operators the gateway signs in."""
+    stations = [client.workstation for client in settings.clients if client.name != CONSOLE_CLIENT]
+    return [one.model_dump() for one in (*stations, *settings.jobs.sign_in.operators)]
 
 
 def rules_policy(settings: Settings) -> rules.Policy:

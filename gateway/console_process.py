@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -12,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from gateway import clock, mappings
+from gateway.configured import rules_policy
 from gateway.console.application import build_application
 from gateway.console.areas import RIGHTS
 from gateway.console.figures import FigureBook
@@ -21,8 +24,10 @@ from gateway.console.parts import Parts
 from gateway.console.passwords import Passwords
 from gateway.console.rights import read_rights
 from gateway.contract.interface import Interface
+from gateway.exchange.outpatient import OutpatientSettlements
 from gateway.http.listeners import listening_socket, tls_context
 from gateway.settings import Settings
+from gateway.stays.desk import StayDesk
 from gateway.store import Store, StoreError, open_configured
 
 log = structlog.get_logger(__name__)
@@ -56,6 +61,7 @@ def build_parts(settings: Settings, config: Path | None, store: Store, token: st
         settings=settings,
         config=config,
         store=store,
+        stays=stay_reader(settings, store, clock.now),
         desk=DeskLine(settings, token),
         line=ExchangeLine(settings, token),
         interface=Interface(contract, code_lists=settings.contract.code_lists),
@@ -65,6 +71,16 @@ def build_parts(settings: Settings, config: Path | None, store: Store, token: st
         clock=clock.now,
         flashes=Flashes(),
     )
+
+
+def stay_reader(settings: Settings, store: Store, now: Callable[[], datetime]) -> StayDesk:
+    """What stays are, judged by the switches in force.
+
+    Args:
+        store: nothing is written to it.
+        now: the time, aware.
+    """
+    return StayDesk(store.journal.stays, rules_policy(settings), now, OutpatientSettlements(store.journal).of)
 
 
 def serve_console(settings: Settings, config: Path | None, told: TextIO) -> None:

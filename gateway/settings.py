@@ -146,6 +146,7 @@ _NEEDED_BY = {
     "api-key": ("apikey",),
     "oauth-sm": ("oauth.token_url", "oauth.client_id", "oauth.client_secret", "oauth.username", "oauth.password"),
     "gm": ("sm.private_key", "sm.app_id", "sm.app_secret"),
+    "soap": ("soap.wsdl", "soap.operation", "soap.arguments"),
 }
 """What a way to a province cannot do without."""
 
@@ -172,15 +173,35 @@ class Sm(_Part):
     app_secret: Secret = Field(SecretStr(""), description="gm 的 appSecret")
 
 
+class Soap(_Part):
+    """The operation that a province offers as SOAP (``soap``)."""
+
+    wsdl: Path | None = Field(None, description="WSDL 文件；所引用的文件放在旁边，不从网络读取")
+    service: str = Field("", description="service 名称；空则取第一个")
+    port: str = Field("", description="port 名称；空则取第一个")
+    operation: str = Field("", description="操作名称")
+    arguments: dict[str, str] = Field(
+        default_factory=dict,
+        description="参数名 -> 内容：{payload} 为报文，另可用 {account} {password} {infno} {msgid} 等；a.b 为下级元素",
+    )
+    result: str = Field("", description="答复中装报文的元素名；空则逐级取唯一的下级元素")
+    payload: Literal["json", "xml"] = Field("json", description="报文写成 JSON 或 XML 文本")
+    xml_root: str = Field("request", pattern=r"^[A-Za-z_][\w.-]*$", description="XML 报文的根元素名")
+    charset: Literal["utf-8", "gbk", "gb18030"] = Field("utf-8", description="请求的字符集；答复没有声明时也按此读")
+    account: str = ""
+    password: Secret = SecretStr("")
+    security: Literal["none", "text", "digest"] = Field("none", description="WS-Security UsernameToken：明文或摘要密码")
+
+
 class Platform(_Part):
     """The way to the province."""
 
     province: str = Field("national", description="mappings/provinces/ 下的目录名")
     url: str = Field("http://127.0.0.1:8090", description="平台地址")
-    signing: Literal["plain", "tif", "api-headers", "api-key", "oauth-sm", "gm"] = Field(
+    signing: Literal["plain", "tif", "api-headers", "api-key", "oauth-sm", "gm", "soap"] = Field(
         "plain",
         description="plain 前置机；tif 广东、河北；api-headers 湖南、江西、江苏；api-key 内蒙古；"
-        "oauth-sm 吉林；gm 电子处方的国密报文",
+        "oauth-sm 吉林；gm 电子处方的国密报文；soap 按 WSDL 文件调用的 SOAP 服务",
     )
     tif_paasid: str = ""
     tif_secret: Secret = SecretStr("")
@@ -191,6 +212,7 @@ class Platform(_Part):
     apikey_header: str = Field("apikey", description="api-key 的请求头名称")
     oauth: OAuth = OAuth()
     sm: Sm = Sm()
+    soap: Soap = Soap()
     infno_in_url: bool | None = Field(
         None,
         description="真：地址后加 /<infno>；假：全部发往 url；不设：tif、api-headers（地址不以 callService 结尾时），"
@@ -224,6 +246,8 @@ class Platform(_Part):
         if self.infno_in_url is not None:
             return self.infno_in_url
         path = urlsplit(self.url).path
+        if self.signing == "soap":
+            return False
         if self.signing == "api-headers":
             return not path.endswith("/callService")
         return self.signing == "tif" or not path
@@ -549,11 +573,59 @@ class AlignmentTimes(JobTimes):
     silent_after_s: float = 3600
 
 
+class SignInTimes(JobTimes):
+    """9001 of every workstation, on each day that people work."""
+
+    when: str = "*/10 6-22 * * *"
+    grace_s: float = 3600
+    silent_after_s: float = 86400
+    operators: tuple[Workstation, ...] = Field((), description="除各客户端的 workstation 之外，另要签到的操作员")
+
+
+class SignOutTimes(JobTimes):
+    """9002 of every workstation."""
+
+    enabled: bool = Field(False, description="缺省不签退：夜间急诊还要用签到编号，而签到当日有效")
+    when: str = "50 23 * * *"
+    silent_after_s: float = 172800
+
+
+class ReportTimes(JobTimes):
+    """Yesterday in figures."""
+
+    when: str = "20 6 * * *"
+    grace_s: float = 43200
+    silent_after_s: float = 129600
+
+
+class BackupTimes(JobTimes):
+    """A copy of the store."""
+
+    when: str = "10 2 * * *"
+    grace_s: float = 21600
+    silent_after_s: float = 129600
+    folder: Path | None = Field(None, description="备份目录；空则在 SQLite 文件旁的 backups，其他数据库须设置")
+    keep: int = Field(14, ge=1, le=1000, description="留几份，其余删去最早的")
+
+
+class RetentionTimes(JobTimes):
+    """What is kept for how long (``[retention]``)."""
+
+    when: str = "30 3 * * *"
+    grace_s: float = 10800
+    silent_after_s: float = 345600
+
+
 class Jobs(_Part):
     """What runs by itself; exactly one node runs jobs at any time."""
 
     enabled: bool = Field(True, description="本节点参与运行作业")
     alignment: AlignmentTimes = AlignmentTimes()
+    sign_in: SignInTimes = SignInTimes()
+    sign_out: SignOutTimes = SignOutTimes()
+    daily_report: ReportTimes = ReportTimes()
+    backup: BackupTimes = BackupTimes()
+    retention: RetentionTimes = RetentionTimes()
 
     @property
     def times(self) -> dict[str, JobTimes]:
@@ -664,6 +736,12 @@ class Settings(BaseSettings):
         path = self.store.url.removeprefix("sqlite:///")
         beside = Path(path).parent if path != self.store.url else Path("var")
         return self.files.folder or beside / "files"
+
+    @property
+    def backup_folder(self) -> Path | None:
+        """Where the job ``backup`` writes; None where that must be said first."""
+        path = self.store.url.removeprefix("sqlite:///")
+        return self.jobs.backup.folder or (Path(path).parent / "backups" if path != self.store.url else None)
 
     @property
     def call_s_max(self) -> float:

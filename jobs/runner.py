@@ -83,16 +83,24 @@ class Runner:
     def close(self) -> None:
         """Let every run end after its item, and wait until they have."""
         self._stopping.set()
+        if not self.idle(CLOSE_S_MAX):
+            log.warning("jobs_still_running", runs=self._going)
+
+    def idle(self, within_s: float) -> bool:
+        """Wait until nothing runs here, or for so long; whether nothing does."""
         with self._ended_one:
-            if not self._ended_one.wait_for(lambda: self._going == 0, CLOSE_S_MAX):
-                log.warning("jobs_still_running", runs=self._going)
+            return self._ended_one.wait_for(lambda: self._going == 0, within_s)
 
     # ------------------------------------------------------------------ one run
 
     def _begun(self, name: str, begun_by: str, operator: str) -> Begun | None:
         if name not in self._jobs:
             raise Unknown(f"没有名为 {name[:40]} 的作业；可用：{'、'.join(self._jobs)}")
-        return self._store.begin(name, self._node(), self._clock(), begun_by=begun_by, operator=operator)
+        begun = self._store.begin(name, self._node(), self._clock(), begun_by=begun_by, operator=operator)
+        if begun is not None:
+            with self._ended_one:
+                self._going += 1
+        return begun
 
     def _run_apart(self, begun: Begun, given: Mapping[str, Any]) -> None:
         try:
@@ -101,8 +109,6 @@ class Runner:
             log.warning("job_without_store", job=begun.job, reason=str(error))
 
     def _run(self, begun: Begun, given: Mapping[str, Any]) -> None:
-        with self._ended_one:
-            self._going += 1
         try:
             self._run_and_keep(begun, given)
         finally:

@@ -30,8 +30,9 @@ Judge = Callable[[BaseHTTPResponse, int], bytes]
 
 
 class Answered(NamedTuple):
-    """A whole answer: its headers in lower case, its body, and the seconds from the first byte sent to the last read."""
+    """A whole answer: its status, its headers in lower case, its body, and the seconds from the first byte sent to the last read."""
 
+    status: int
     headers: Mapping[str, str]
     body: bytes
     elapsed_s: float
@@ -97,7 +98,7 @@ class HttpPost:
             deadline = Deadline(request.read_timeout_s or self._read_timeout_s)
             try:
                 broken = _write(line, path, headers, body, deadline)
-                answered, content = self._read(line, deadline, judge)
+                status, answered, content = self._read(line, deadline, judge)
             except READ_ERRORS as error:
                 alert = "" if line.reused else refused_certificate(error)
                 if alert:
@@ -105,7 +106,7 @@ class HttpPost:
                 raise NoAnswer(why(error, deadline.seconds)) from error
             if broken:
                 raise NoAnswer(why(broken, deadline.seconds)) from broken
-            return Answered(answered, content, time.monotonic() - started)
+            return Answered(status, answered, content, time.monotonic() - started)
 
     def reachable(self, timeout_s: float) -> bool:
         """Whether TCP and TLS can be set up now; nothing is sent."""
@@ -119,7 +120,7 @@ class HttpPost:
         """Close idle connections and refuse new requests; running ones end."""
         self._lines.close()
 
-    def _read(self, line: Line, deadline: Deadline, judge: Judge) -> tuple[dict[str, str], bytes]:
+    def _read(self, line: Line, deadline: Deadline, judge: Judge) -> tuple[int, dict[str, str], bytes]:
         """The answer by the platform. The line is reusable after it only if nothing is left in it."""
         connection = line.http
         timed = TimedSocket(connection.sock, deadline)
@@ -135,7 +136,7 @@ class HttpPost:
         finally:
             timed.reader.close()
         line.reusable = connection.sock is not None and not timed.reader.leftover and line.http.is_connected
-        return headers_of(response), body
+        return response.status, headers_of(response), body
 
 
 def _write(line: Line, path: str, headers: Mapping[str, str], body: bytes, deadline: Deadline) -> OSError | None:

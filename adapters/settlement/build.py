@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ from adapters.settlement.signing.sm_envelope import SmEnvelope
 from adapters.settlement.signing.tif import TifSigner
 from gateway.exchange.ports import SettlementPlatform
 
-Signing = Literal["plain", "tif", "api-headers", "api-key", "oauth-sm", "gm"]
+Signing = Literal["plain", "tif", "api-headers", "api-key", "oauth-sm", "gm", "soap"]
 
 JSON: Final = "application/json; charset=utf-8"
 PLAIN_TEXT: Final = "text/plain; charset=utf-8"
@@ -69,6 +70,7 @@ def build_platform(
     header: str = "apikey",
     oauth: OAuth | None = None,
     sm: SmKeys | None = None,
+    soap: Mapping[str, Any] | None = None,
     content_type: str | None = None,
     url_per_infno: bool | None = None,
     **options: Any,
@@ -78,18 +80,21 @@ def build_platform(
     Args:
         signing: ``plain`` (front machine, no signature), ``tif`` (x-tif headers), ``api-headers`` (``_api_*``),
             ``api-key`` (a key in a header), ``oauth-sm`` (a token, and the envelope sealed if ``sm`` is given), ``gm``
-            (the 国密 envelope of e-prescription).
+            (the 国密 envelope of e-prescription), ``soap`` (an operation of a WSDL file).
         account, secret: issued by the province: paasid, or access key; ``api-key`` has a secret alone.
         version: ``_api_version``, only for ``api-headers``.
         header: name of the header that carries the key, only for ``api-key``.
         oauth: for ``oauth-sm``.
         sm: for ``oauth-sm`` and ``gm``.
+        soap: the keyword arguments of :class:`adapters.settlement.soap.SoapCall`.
         content_type, url_per_infno: None takes what the family is known to want.
         options: the other keyword arguments of :class:`HttpJsonPlatform`.
 
     Raises:
         ValueError: a setting that cannot work, with the reason in Chinese.
     """
+    if signing == "soap":
+        return _over_soap(base_url, soap, options)
     options["content_type"] = content_type or (PLAIN_TEXT if signing == "plain" else JSON)
     options["url_per_infno"] = signing in _URL_PER_INFNO if url_per_infno is None else url_per_infno
     if signing == "oauth-sm":
@@ -98,6 +103,15 @@ def build_platform(
         options["paths"] = {**PATHS, **(options.get("paths") or {})}
         return HttpJsonPlatform(base_url, PlainSigner(), sealer=_gm(sm), **options)
     return HttpJsonPlatform(base_url, _signer(signing, account, secret, version, header), **options)
+
+
+def _over_soap(base_url: str, soap: Mapping[str, Any] | None, options: dict[str, Any]) -> SettlementPlatform:
+    # zeep takes a quarter of a second to load, and few provinces need it
+    from adapters.settlement.soap import SoapCall, SoapPlatform
+
+    if options.pop("paths", None):
+        raise ValueError("soap 方式只有一个地址，不能设置 paths")
+    return SoapPlatform(base_url, SoapCall(**soap or {}), **options)
 
 
 def _with_token(base_url: str, oauth: OAuth | None, sm: SmKeys | None, options: dict[str, Any]) -> SettlementPlatform:

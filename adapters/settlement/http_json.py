@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from adapters.settlement._post import HttpPost
+from adapters.settlement._post import Answered, HttpPost
 from adapters.settlement.files import NO_FILES, Files
 from adapters.settlement.signing import Sealer, Signer
-from gateway.exchange.ports import NoAnswer, NotSent, PlatformAnswer, PlatformRequest, Rejected
+from gateway.exchange.ports import NoAnswer, NotSent, PlatformAnswer, PlatformRequest, Rejected, Wire
 
 
 class HttpJsonPlatform:
@@ -78,14 +78,19 @@ class HttpJsonPlatform:
         body, own = self._wired(request)
         headers = {**self._headers, **own, **self._signer.headers(request.infno, body)}
         incoming = self._files.incoming(request)
+        answer: Answered | None = None
         try:
             answer = self._line.post(self.path_of(request.infno), headers, body, request, incoming.judge)
+            told = answer.body if incoming.received else self._opened(request, answer.body)
         except Rejected:
             if self._on_rejected:
                 self._on_rejected()
             raise
-        told = answer.body if incoming.received else self._opened(request, answer.body)
-        return PlatformAnswer(200, answer.headers, told, answer.elapsed_s)
+        except NoAnswer as error:
+            error.wire = self._wire(request, body, answer)
+            raise
+        wire = None if incoming.received else self._wire(request, body, answer)
+        return PlatformAnswer(200, answer.headers, told, answer.elapsed_s, wire)
 
     def reachable(self, timeout_s: float) -> bool:
         """Whether TCP and TLS can be set up now; nothing is sent."""
@@ -101,6 +106,12 @@ class HttpJsonPlatform:
         if infno in self._paths:
             return f"{base}/{self._paths[infno]}"
         return f"{base}/{quote(infno, safe='')}" if self._url_per_infno else base or "/"
+
+    def _wire(self, request: PlatformRequest, body: bytes, answer: Answered | None) -> Wire | None:
+        """What stood on the line where that is another text; never a file, which has a place of its own."""
+        if self._sealer is None or request.parcel is not None:
+            return None
+        return Wire(body, answer.body if answer else None)
 
     def _wired(self, request: PlatformRequest) -> tuple[bytes, Mapping[str, str]]:
         """The bytes for the wire, and the headers that go with them."""

@@ -9,12 +9,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 from gateway.clock import SHANGHAI
 from gateway.commands.terminal import Failed, Misused, explain
+from gateway.contract.charset import codec_of, declared_in_xml
 from gateway.exchange.ports import Bodies, Exchange, Journal, Query, State
+from gateway.faults import Unreadable
 from gateway.masking import mask_text, mask_value
 from gateway.spreadsheet import BOM, cell
 
@@ -26,6 +29,8 @@ _TITLES: Final = {
     "platform_request": "发往平台的报文",
     "platform_answer": "平台的答复",
     "proof_answer": "核实所得的答复",
+    "wire_request": "线路上的请求（加封后）",
+    "wire_answer": "线路上的答复（拆封前）",
 }
 Tell = Callable[[int, float], None]
 """Told after each page: rows so far, and the share of the way that is done (0 to 1, 0 when unknown)."""
@@ -131,15 +136,26 @@ def shown(row: Exchange, *, unmasked: bool) -> dict[str, Any]:
 def shown_bodies(bodies: Bodies, *, unmasked: bool) -> dict[str, str]:
     """The bytes that there are, as text under Chinese titles; bytes that are no text show as escapes."""
     return {
-        title: _text(body, bodies.caller_charset if name == "caller_request" else "utf-8", unmasked=unmasked)
+        title: _text(body, _charset(bodies, name), unmasked=unmasked)
         for name, title in _TITLES.items()
         if (body := getattr(bodies, name)) is not None
     }
 
 
+def _charset(bodies: Bodies, name: str) -> str:
+    if name == "caller_request":
+        return bodies.caller_charset
+    declared = declared_in_xml(getattr(bodies, name)) if name.startswith("wire_") else ""
+    try:
+        return codec_of(declared or "utf-8")
+    except Unreadable:
+        return "utf-8"
+
+
 def _text(body: bytes, charset: str, *, unmasked: bool) -> str:
     text = body.decode(charset or "utf-8", "backslashreplace")
-    return text if unmasked else mask_text(text)
+    # XML inside XML stands there as &lt;psn_name&gt;: names are seen once it is read
+    return text if unmasked else mask_text(unescape(text) if "&lt;" in text else text)
 
 
 # --------------------------------------------------------------- exporting

@@ -13,8 +13,9 @@ from gateway.console.doubts.views import AREA as DOUBTS
 from gateway.console.exchanges.views import AREA as EXCHANGES
 from gateway.console.home.views import AREA as HOME
 from gateway.console.running.views import AREA as RUNNING
+from gateway.console.stays.views import AREA as STAYS
 from gateway.console.users.views import AREA as USERS
 
-AREAS: Final[tuple[Area, ...]] = (HOME, EXCHANGES, DOUBTS, RUNNING, DEBUG, AUDIT, USERS, ACCOUNT)
+AREAS: Final[tuple[Area, ...]] = (HOME, STAYS, EXCHANGES, DOUBTS, RUNNING, DEBUG, AUDIT, USERS, ACCOUNT)
 RIGHTS: Final[Mapping[str, str]] = {name: title for area in AREAS for name, title in area.rights.items()}
 """Every right, with its title."""

@@ -18,6 +18,9 @@ DESK_TIMEOUT_S: Final = 30.0
 READY_TIMEOUT_S: Final = 5.0
 READY_FOR_S: Final = 2.0
 """One answer serves every open page for this long."""
+SENDING: Final = ("stay_", "emergency_", "voucher_")
+"""Operations that may go to the platform, or draw: they have the time of a call, and nobody knows how they ended when
+no answer comes."""
 _GONE: Final = {"ready": False, "process": False}
 
 
@@ -31,20 +34,24 @@ class DeskLine:
     def __init__(self, settings: Settings, token: str) -> None:
         self._listener = admin_of(settings)
         self._headers = {TOKEN_HEADER: token, "Content-Type": "application/json"}
+        self._patience_s = 2 * settings.call_s_max + DESK_TIMEOUT_S
 
     def do(self, operation: str, arguments: Mapping[str, Any]) -> Answer:
         """Carry out one operation; what cannot be reached is an answer too."""
         url = f"{url_of(self._listener)}/-/console/{operation}"
+        sending = operation.startswith(SENDING)
         try:
             answer = request(
                 url,
                 trusting=trusting(self._listener),
                 body=dumps(dict(arguments)),
                 headers=self._headers,
-                timeout_s=DESK_TIMEOUT_S,
+                timeout_s=self._patience_s if sending else DESK_TIMEOUT_S,
             )
             found = loads(answer.body) if answer.status == 200 else None
         except (OSError, GatewayFault):
+            if sending:
+                return refused("网关进程没有应答，不知道是否已经办理：请先看这次住院的经过，不要重复办理")
             return refused("网关进程没有应答，没有改动；请信息科查看")
         return found if isinstance(found, dict) else refused("网关进程不接受控制台的请求，请信息科查看")
 

@@ -14,6 +14,7 @@ from gateway.console.passwords import Passwords
 from gateway.console.rights import Role
 from gateway.contract.interface import Interface
 from gateway.settings import Settings
+from gateway.stays.desk import StayDesk
 from gateway.store import Store
 
 
@@ -49,6 +50,8 @@ class Parts:
     config: Path | None
     store: Store
     """Open for reading."""
+    stays: StayDesk
+    """What stays are, for looking only: what is told or sent goes to ``desk``."""
     desk: Desk
     line: GatewayLine
     interface: Interface

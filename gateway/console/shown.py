@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from gateway.console.stays.words import FACTS, address, named
 from gateway.exchange.ports import State
 from gateway.masking import mask_text, mask_value
 
@@ -34,8 +35,15 @@ KEYS: Final[Mapping[str, str]] = {
     "mdtrt_cert_no": "凭证号",
     "card_sn": "卡识别码",
     "omsgid": "原报文 ID",
+    "file_qury_no": "文件查询号",
 }
-CHANNELS: Final[Mapping[str, str]] = {"string": "字符串服务", "typed": "类型化服务", "json": "JSON 接口"}
+CHANNELS: Final[Mapping[str, str]] = {
+    "string": "字符串服务",
+    "typed": "类型化服务",
+    "json": "JSON 接口",
+    "console": "控制台",
+    "alignment": "自动变更",
+}
 PROOFS: Final[Mapping[str, str]] = {
     "query": "查询",
     "reverse": "冲正",
@@ -99,5 +107,9 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "safety_title": lambda safety: SAFETY.get(safety, safety),
     "key_title": lambda kind: KEYS.get(kind, kind),
     "proof_title": lambda kind: PROOFS.get(kind, kind),
+    "fact_title": lambda value, kind: FACTS[kind][value][0],
+    "fact_kind": lambda value, kind: FACTS[kind][value][1],
+    "stay_address": address,
+    "stay_numbers": lambda stay: named(stay).items(),
     "channel_title": lambda channel: CHANNELS.get(channel, channel.replace("legacy/", "原有接口 ")),
 }

@@ -165,6 +165,8 @@ class Proofs:
     never_seen: tuple[str, ...] = ()
     already_reversed: tuple[str, ...] = ()
     done_before: tuple[str, ...] = ()
+    sign_in_again: tuple[str, ...] = ()
+    """Texts in a refusal that say the sign-in has ended and that nothing else was looked at: certainly not done."""
 
     def of(self, transaction: Transaction) -> ProofRule:
         """The rule of this transaction, else of its safety class; without any a person decides."""

@@ -10,7 +10,7 @@ from gateway.contract.errors import MappingError
 from gateway.contract.model import Evidence, Node, ProofQuery, ProofRule, Proofs, Side, Transaction
 from gateway.contract.tables import Path, Source
 
-_TEXTS = ("never_seen", "already_reversed", "done_before")
+_TEXTS = ("never_seen", "already_reversed", "done_before", "sign_in_again")
 
 
 def build_proofs(

@@ -10,12 +10,13 @@ import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final
 
 from gateway.contract.jsontext import loads_strict
 from gateway.desks.doubts import DoubtsDesk
 from gateway.exchange.ports import JournalUnavailable
-from gateway.faults import Unreadable
+from gateway.faults import GatewayFault, Unreadable
 from gateway.store import Store
 from gateway.store.accounts import User
 
@@ -39,10 +40,16 @@ class ConsoleDesk:
         store: open for writing.
         doubts: settles doubts; None where no exchange runs (the command, on a store that nobody serves).
         clock: the time now, aware.
+        acts: operations of other parts of the gateway, by name (``desks/stay_acts.py``); each gets ``operator``.
     """
 
     def __init__(
-        self, store: Store, clock: Callable[[], datetime], policy: SignInPolicy, doubts: DoubtsDesk | None = None
+        self,
+        store: Store,
+        clock: Callable[[], datetime],
+        policy: SignInPolicy,
+        doubts: DoubtsDesk | None = None,
+        acts: Mapping[str, Callable[..., Answer]] = MappingProxyType({}),
     ) -> None:
         self._store = store
         self._clock = clock
@@ -59,6 +66,7 @@ class ConsoleDesk:
             "set_role": self._set_role,
             "set_locked": self._set_locked,
             "resolve": self._resolve,
+            **acts,
         }
 
     def do(self, operation: str, arguments: Mapping[str, Any]) -> Answer:
@@ -70,6 +78,8 @@ class ConsoleDesk:
             return found(**arguments)
         except TypeError:
             return refused(f"操作 {operation} 的参数不对")
+        except GatewayFault as fault:
+            return {**refused(fault.text), "code": fault.fault.code, "action": fault.fault.action}
         except JournalUnavailable:
             return refused("网关存储不可用，没有改动")
 

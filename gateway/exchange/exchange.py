@@ -56,7 +56,7 @@ from gateway.exchange.ports import (
 from gateway.exchange.ports import (
     Exchange as Entry,
 )
-from gateway.exchange.sign_in import SIGN_IN, SignIns, with_workstation
+from gateway.exchange.sign_in import SIGN_IN, SIGN_OUT, Renewal, SignIns, number_in, with_workstation
 from gateway.exchange.states import FREE, UNRESOLVED
 from gateway.exchange.stay_rules import NO_RULES, UNRULED, Ask, InFlight, Rules, Ruling, stay_facts
 from gateway.faults import (
@@ -207,6 +207,7 @@ class Exchange:
         self._sender = sender
         self._clock = clock
         self._sign_ins = sign_ins
+        self._renewal = Renewal(sign_ins, self._sign_in)
         self._observer = observer
         self._node = node
         self._refuse_unknown = unknown_fields == "refuse"
@@ -240,8 +241,15 @@ class Exchange:
         """
         received_at = self._clock()
         allowance = Allowance(self._monotonic, self._times, call.client.call_s_max)
-        interface = self._interface()
         call = set_aside(call)
+        reply = self._handled(call, received_at, allowance)
+        if self._signed_in_anew(call, reply):
+            # refused for the sign-in alone, so certainly not done: once more, as a new attempt
+            return self._handled(call, self._clock(), allowance)
+        return reply
+
+    def _handled(self, call: Call, received_at: datetime, allowance: Allowance) -> Reply:
+        interface = self._interface()
         try:
             transaction = interface.operation(call.infno)
             _may_call(call.client, transaction)
@@ -259,6 +267,27 @@ class Exchange:
         except JournalUnavailable:
             log.exception("journal_unavailable", infno=call.infno)
             return refusal_reply(Refused(STORE_UNAVAILABLE))
+
+    def _signed_in_anew(self, call: Call, reply: Reply) -> bool:
+        """Whether the platform refused because the sign-in has ended (``sign_in_again`` of the proofs), and it is renewed."""
+        if reply.code != PLATFORM_DECLINED.code or reply.repeated or call.head.get("sign_no"):
+            return False
+        ended = any(known in reply.err_msg for known in self._interface().contract.proofs.sign_in_again)
+        if not ended or call.infno in (SIGN_IN, SIGN_OUT):
+            return False
+        log.warning("sign_in_ended", infno=call.infno, msgid=reply.msgid)
+        head = {**call.client.workstation, **{name: text for name, text in call.head.items() if text}}
+        try:
+            bodies = self._journal.bodies(reply.exchange_id or 0)
+        except JournalUnavailable:  # what the platform said stands; the next call renews it
+            return False
+        refused = number_in((bodies and bodies.platform_request) or b"{}")
+        return self._renewal.renewed(head, refused, self._clock())
+
+    def _sign_in(self, head: Mapping[str, str]) -> Reply:
+        head = {name: text for name, text in head.items() if name != "request_id"}
+        message: dict[str, Any] = {"signIn": {}}
+        return self.handle(Call(OURSELVES, SIGN_IN, message, dumps(message), OURSELVES.name, head))
 
     def refuse(self, call: Call, refusal: GatewayFault) -> Reply:
         """Journal a call that could not even be read, with its bytes as they came."""
@@ -710,6 +739,7 @@ class Exchange:
             keys=business_keys(result.output),
             elapsed_ms=_milliseconds(started, finished),
             stay=stay_facts(case.transaction.infno, case.message, result.output) if told else (),
+            wire=answer.wire,
         )
 
     # -------------------------------------------------------------- replies
@@ -751,6 +781,7 @@ class Exchange:
             err_msg=f"{IN_DOUBT.title}：{error}",
             code=IN_DOUBT.code,
             elapsed_ms=_milliseconds(started, finished),
+            wire=answer.wire if answer else getattr(error, "wire", None),
         )
         log.error("in_doubt", msgid=entry.msgid, infno=entry.infno, reason=str(error))
         entry = self._finished(entry, outcome) or entry

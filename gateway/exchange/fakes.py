@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from gateway.exchange import entries
 from gateway.exchange.ports import (
@@ -96,7 +97,9 @@ class MemoryJournal:
             before = entries.check_edge(row, exchange_id, outcome.state, of=(State.INTENDED,))
             after = replace(before, **entries.ended(outcome), keys=entries.key_pairs(before.keys, outcome.keys))
             self._close(after, outcome)
-            self._bodies[exchange_id] = replace(self._bodies[exchange_id], platform_answer=outcome.platform_answer)
+            self._bodies[exchange_id] = replace(
+                self._bodies[exchange_id], platform_answer=outcome.platform_answer, **_wire(outcome)
+            )
             return after
 
     def resolve(self, exchange_id: int, outcome: Outcome, proofs: Sequence[Proof] = ()) -> Exchange:
@@ -164,7 +167,7 @@ class MemoryJournal:
             self._check()
             holder = self._holder(row.client, row.request_id)
             free = holder is None or _gives_way(holder)
-            written = self._insert(row, intent, outcome.platform_answer, takes_request=free)
+            written = self._insert(row, intent, outcome, takes_request=free)
             if (facts := outcome.stay or intent.stay) and row.state is State.CONFIRMED:
                 self.stays.confirmed(written.id, facts, ())
             return written
@@ -254,18 +257,26 @@ class MemoryJournal:
                         self._rows[ended.id] = replace(ended, undone_by=None)
                 self._rows[other.id] = replace(other, undone_by=row.id)
 
-    def _insert(self, row: Exchange, intent: Intent, answer: bytes | None, *, takes_request: bool) -> Exchange:
+    def _insert(self, row: Exchange, intent: Intent, outcome: Outcome | None, *, takes_request: bool) -> Exchange:
         if row.msgid and any(row.msgid == other.msgid for other in self._rows.values()):
             raise JournalUnavailable(f"msgid {row.msgid} is already in the journal")
         written = replace(row, id=len(self._rows) + 1)
         self._rows[written.id] = written
         charset = entries.short(intent.caller_charset, "charset")
-        self._bodies[written.id] = Bodies(intent.caller_request, charset, intent.platform_request, answer)
+        answer = outcome.platform_answer if outcome else None
+        self._bodies[written.id] = Bodies(
+            intent.caller_request, charset, intent.platform_request, answer, **_wire(outcome)
+        )
         if intent.evidence:
             self._proofs[written.id] = list(intent.evidence)
         if row.request_id and takes_request:
             self._requests[row.client, row.request_id] = written.id
         return written
+
+
+def _wire(outcome: Outcome | None) -> dict[str, Any]:
+    wire = outcome.wire if outcome else None
+    return {"wire_request": wire.request if wire else None, "wire_answer": wire.answer if wire else None}
 
 
 class MemoryNodes:

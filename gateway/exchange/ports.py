@@ -58,8 +58,19 @@ class NotMine(NotSent):
     """Just before the first byte the exchange was no longer this node's: others have declared the node dead."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """What really stood on the line, where the province wraps or seals the national envelope; ``answer`` None: none came."""
+
+    request: bytes
+    answer: bytes | None = None
+
+
 class NoAnswer(PlatformError):
     """The request may have arrived but there is no trustworthy answer (timeout, reset, truncated, HTTP 5xx, too large)."""
+
+    wire: Wire | None = None
+    """Set by ways of which the bytes on the line are others than the journal's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,8 @@ class PlatformAnswer:
     headers: Mapping[str, str]
     body: bytes
     elapsed_s: float
+    wire: Wire | None = None
+    """Set by ways of which the bytes on the line are others than ``body`` and the request's."""
 
 
 class SettlementPlatform(Protocol):
@@ -179,6 +192,8 @@ class Outcome:
     """Only with CONFIRMED: the exchange sent under this msgid is no longer in force (2601)."""
     stay: Sequence[StayFact] = ()
     """Only with CONFIRMED: what it tells of stays now that the answer is known; empty: as the intent said."""
+    wire: Wire | None = None
+    """The bytes on the line, where they are others than the request's and the answer's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +252,9 @@ class Bodies:
     platform_request: bytes | None
     platform_answer: bytes | None
     proof_answer: bytes | None = None
+    wire_request: bytes | None = None
+    """As it left, where the province wants the envelope wrapped or sealed."""
+    wire_answer: bytes | None = None
     gone: str = ""
 
 

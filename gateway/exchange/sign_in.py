@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from gateway.contract.envelope import Garbage, read_answer
+from gateway.contract.jsontext import loads
 from gateway.exchange.ports import Journal, Query, State
 
 SIGN_IN: Final = "9001"
@@ -40,6 +41,13 @@ class SignIns:
             return fresh[opter][1]
         return max(fresh.values(), default=(now, ""))[1]
 
+    def own(self, opter: str, now: datetime) -> tuple[datetime, str] | None:
+        """When this operator last signed in, and the number; None when that is over."""
+        self.number(opter, now)
+        with self._lock:
+            found = self._numbers.get(opter)
+        return found if found and now - found[0] < self._valid_for else None
+
     def learn(self, infno: str, opter: str, at: datetime, output: Any) -> None:
         """Take notice of a confirmed 9001 or 9002; any other transaction may hold a ``sign_no`` that is not ours."""
         if infno == SIGN_OUT:
@@ -68,6 +76,33 @@ class SignIns:
             return
         if number := _find(output, "sign_no"):
             self._numbers[opter] = (at, number)
+
+
+class Renewal:
+    """Signs an operator in anew when the platform says that a sign-in has ended; of many who meet it at once, one does.
+
+    Args:
+        sign_ins: knows who is signed in.
+        sign_in: carries a 9001 with this head.
+    """
+
+    def __init__(self, sign_ins: SignIns, sign_in: Callable[[Mapping[str, str]], object]) -> None:
+        self._sign_ins = sign_ins
+        self._sign_in = sign_in
+        self._one_at_a_time = threading.Lock()
+
+    def renewed(self, head: Mapping[str, str], refused: str, now: datetime) -> bool:
+        """Whether what this operator sends next carries another number than the one that was refused."""
+        opter = head.get("opter", "")
+        with self._one_at_a_time:
+            if self._sign_ins.number(opter, now) in ("", refused):
+                self._sign_in(head)
+            return self._sign_ins.number(opter, now) not in ("", refused)
+
+
+def number_in(request: bytes) -> str:
+    """The sign-in number that a request carried, as kept in the journal; empty where it carried none."""
+    return _find(loads(request), "sign_no")
 
 
 def with_workstation(message: Any, head: Mapping[str, str]) -> Any:

@@ -186,7 +186,7 @@ def _surplus(case: Case) -> None:
 
 def operations(case: Case) -> None:
     """The main operation where one can be carried, all of them with the main one first where several can."""
-    record = [row for row in case.stay.operations.rows if not _blank(row)] if case.stay.operations else None
+    record = [row for row in case.stay.operations.rows if not is_blank(row)] if case.stay.operations else None
     if record:
         _one_main(record)
     if case.table.operations_of(case.infno) == "multi":
@@ -195,7 +195,7 @@ def operations(case: Case) -> None:
         _main_only(case, record)
 
 
-def _blank(row: Row) -> bool:
+def is_blank(row: Row) -> bool:
     """A placeholder row of a system that writes 无 where there is no operation."""
     return text(row, "oprn_oprt_code") in _NOTHING and text(row, "oprn_oprt_name") in _NOTHING
 
@@ -253,7 +253,7 @@ def _take_out(case: Case, record: Sequence[Row] | None) -> None:
 
 
 def _all(case: Case, record: Sequence[Row] | None) -> None:
-    sent = [row for row in case.rows("oprninfo") if not _blank(row)]
+    sent = [row for row in case.rows("oprninfo") if not is_blank(row)]
     if sent:
         _one_main(sent)
     if record is not None:

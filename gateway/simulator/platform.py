@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 # the families register their handlers when imported
 from gateway.simulator import (
@@ -32,6 +32,7 @@ from gateway.simulator.ledger import Declined, Executed, Ledger, printed
 from gateway.simulator.registry import HANDLERS, Turn
 from gateway.simulator.sealing import E_PRESCRIPTION, Refused, Sealing
 from gateway.simulator.signature import Signing, TokenSigning
+from gateway.simulator.soap import SoapFront
 from gateway.simulator.tables import Tables, is_infno, problems
 from gateway.simulator.wire import Response, Unreadable, encode, read_object, split_upload
 
@@ -43,6 +44,8 @@ _SHANGHAI = timezone(timedelta(hours=8))
 _log = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
+SoapForm = tuple[Literal["json", "xml"], str]
+"""The form of the payload, and the charset of answers."""
 
 
 def shanghai_now() -> datetime:
@@ -79,6 +82,7 @@ class Simulator:
         institutions: code -> name of those that may call; empty lets every institution call.
         signing: who may call and how they prove it; None is the plain front machine, which checks no signature.
         sealing: how envelopes come encrypted and signed; None: they come as they are.
+        soap: it is a SOAP service, with the envelope as ``json`` or ``xml`` text in an argument; None: it is not.
         seed: fixes what it invents, identifiers included; None takes identifiers that no earlier run has given.
         clock: aware time in Asia/Shanghai.
         admdvs: the platform's area (六位医保区划).
@@ -93,6 +97,7 @@ class Simulator:
         institutions: Mapping[str, str] | None = None,
         signing: Signing | None = None,
         sealing: Sealing | None = None,
+        soap: SoapForm | None = None,
         seed: int | None = None,
         clock: Clock = shanghai_now,
         admdvs: str = "440800",
@@ -103,6 +108,7 @@ class Simulator:
         self._institutions = dict(institutions or {})
         self._signing = signing
         self._sealing = sealing
+        self.soap = None if soap is None else SoapFront(self._tables, *soap)
         self._clock = clock
         self._admdvs = admdvs
         self._require_sign_in = require_sign_in
@@ -162,6 +168,8 @@ class Simulator:
 
     def serves(self, path: str) -> bool:
         """Whether the last part of an address is one that transactions are posted to."""
+        if self.soap is not None:
+            return False
         return path == CALL_SERVICE or is_infno(path) or (path in E_PRESCRIPTION and self._sealing is not None)
 
     def _read(self, path_infno: str, headers: Mapping[str, str], body: bytes) -> Request:

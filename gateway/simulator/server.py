@@ -14,6 +14,8 @@ from gateway.simulator import page
 from gateway.simulator.faults import KINDS, FaultWrong, Kind
 from gateway.simulator.platform import CALL_SERVICE, Request, Simulator
 from gateway.simulator.signature import TOKEN_PATH
+from gateway.simulator.soap import PATH as SOAP_PATH
+from gateway.simulator.soap import SoapFront
 from gateway.simulator.wire import BODY_BYTES_MAX, Response, Unreadable, encode, read_object
 
 IDLE_S_MAX = 60
@@ -32,8 +34,7 @@ class SimulatorServer:
 
     @property
     def url(self) -> str:
-        host, port = self._http.server_address[:2]
-        return f"http://{host if isinstance(host, str) else host.decode()}:{port}"
+        return self._http.url
 
     def close(self) -> None:
         """Stop listening; answers and executions that still wait are dropped."""
@@ -72,6 +73,11 @@ class _Server(ThreadingHTTPServer):
         self._open: set[socket.socket] = set()
         super().__init__(address, _Handler)
 
+    @property
+    def url(self) -> str:
+        host, port = self.server_address[:2]
+        return f"http://{host if isinstance(host, str) else host.decode()}:{port}"
+
     def get_request(self) -> tuple[socket.socket, Any]:
         """Remember the line, so that :meth:`hang_up` can end it."""
         line, address = super().get_request()
@@ -108,9 +114,15 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = IDLE_S_MAX
     disable_nagle_algorithm = True
     server: _Server
+    _soap: SoapFront | None = None
+    """Set while a SOAP request is answered."""
 
     def do_GET(self) -> None:
         """The page, the ledger, the pending faults."""
+        soap = self.server.simulator.soap
+        if soap is not None and self._path == SOAP_PATH:
+            self._send(soap.wsdl(self.server.url))
+            return
         answer = _GETS.get(self._path)
         self._send(answer(self) if answer else _said(404, "没有这个地址"))
 
@@ -134,11 +146,14 @@ class _Handler(BaseHTTPRequestHandler):
         if self._path.endswith(TOKEN_PATH):
             self._send(self.server.simulator.token(dict(self.headers.items()), body))
             return
+        if self.server.simulator.soap is not None and self._path == SOAP_PATH:
+            self._transact_soap(self.server.simulator.soap, body)
+            return
         last = self._path.rpartition("/")[2]
         if not self.server.simulator.serves(last):
             self._send(_said(404, "没有这个地址"))
             return
-        self._transact("" if last == CALL_SERVICE else last, body)
+        self._transact("" if last == CALL_SERVICE else last, dict(self.headers.items()), body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the name of the method overridden)
         """Stay silent: requests are in the ledger, and addresses are no news."""
@@ -149,8 +164,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     # -------------------------------------------------------------- one transaction
 
-    def _transact(self, path_infno: str, body: bytes) -> None:
-        request = self.server.simulator.receive(path_infno, dict(self.headers.items()), body)
+    def _transact_soap(self, soap: SoapFront, body: bytes) -> None:
+        self._soap = soap
+        try:
+            unwrapped = soap.unwrap(body)
+        except Unreadable as error:
+            self._answer(Response(500, encode({"code": 500, "message": str(error)})))
+            return
+        self._transact(unwrapped.infno, unwrapped.headers, unwrapped.body)
+
+    def _transact(self, path_infno: str, headers: Mapping[str, str], body: bytes) -> None:
+        request = self.server.simulator.receive(path_infno, headers, body)
         fault = request.fault
         kind = KINDS[fault.kind] if fault else _WELL
         seconds = fault.seconds if fault else 0.0
@@ -205,6 +229,13 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             length -= len(piece)
 
+    def _worn(self, response: Response) -> Response:
+        """The answer as this platform writes it."""
+        return response if self._soap is None else self._soap.wrap(response)
+
+    def _answer(self, response: Response) -> None:
+        self._send(self._worn(response))
+
     def _send(self, response: Response, *, claimed: int | None = None) -> None:
         self.send_response(response.status)
         self.send_header("Content-Type", response.content_type)
@@ -229,7 +260,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(Response(500, b"<html><body>Internal Server Error</body></html>", "text/html"))
 
     def _garbage(self, response: Response) -> None:
-        half = response.body[: len(response.body) // 2]
+        worn = self._worn(response)
+        half = worn.body[: len(worn.body) // 2]
         self._send(Response(200, b"\x00\x01<<<" + half + b"\xff\xfe", response.content_type))
 
     def _wrong_charset(self, response: Response) -> None:
@@ -237,29 +269,35 @@ class _Handler(BaseHTTPRequestHandler):
             self._garbage(response)
             return
         # many answers are pure ASCII, where GBK and UTF-8 agree; a Chinese warn_msg makes the bytes differ
-        text = response.body.decode()[:-1] + ',"warn_msg":"演练：本答复实为 GBK 编码"}'
-        self._send(Response(response.status, text.encode("gb18030")))
+        text = response.body.decode()[:-1] + ',"warn_msg":"演练：本答复的编码与声明不符"}'
+        worn = self._worn(Response(response.status, text.encode()))
+        said = "utf-8" if self._soap is None else self._soap.charset
+        meant = "gb18030" if said == "utf-8" else "utf-8"
+        self._send(Response(worn.status, worn.body.decode(said).encode(meant), worn.content_type))
 
     def _truncated(self, response: Response) -> None:
         self.close_connection = True
-        half = response.body[: len(response.body) // 2]
-        self._send(Response(response.status, half, response.content_type), claimed=len(response.body))
+        worn = self._worn(response)
+        half = worn.body[: len(worn.body) // 2]
+        self._send(Response(worn.status, half, worn.content_type), claimed=len(worn.body))
 
     def _wrong_length(self, response: Response) -> None:
         """More comes than was announced; what is left over stays on the line."""
         self.close_connection = True
-        self._send(response, claimed=len(response.body) // 2)
+        worn = self._worn(response)
+        self._send(worn, claimed=len(worn.body) // 2)
 
     def _twice(self, response: Response) -> None:
         """The line stays open, so a caller that reuses it reads the old answer again."""
-        self._send(response)
-        self._send(response)
+        worn = self._worn(response)
+        self._send(worn)
+        self._send(worn)
 
 
 _WELL = Kind("now", "answer", "")
 _NOTHING = Response(0, b"")
 _LINES: dict[str, Callable[[_Handler, Response], None]] = {
-    "answer": _Handler._send,
+    "answer": _Handler._answer,
     "close": _Handler._close,
     "reset": _Handler._reset,
     "http-500": _Handler._server_error,
@@ -284,8 +322,7 @@ def _said(status: int, text: str) -> Response:
 
 def _page(handler: _Handler) -> Response:
     simulator = handler.server.simulator
-    host, port = handler.server.server_address[:2]
-    shown = page.render(f"http://{host!s}:{port}", simulator.ledger(), simulator.faults())
+    shown = page.render(handler.server.url, simulator.ledger(), simulator.faults())
     return Response(200, shown, "text/html; charset=utf-8")
 
 

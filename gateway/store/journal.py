@@ -95,7 +95,7 @@ class SqlJournal:
         return self._backend.write(job)
 
     def finish(self, exchange_id: int, outcome: Outcome) -> Exchange:
-        body = _packed("platform_answer", outcome.platform_answer)
+        bodies = _answer_bodies(outcome)
         facts = fact_rows(outcome.stay)
 
         def job(connection: Connection) -> Exchange:
@@ -104,7 +104,7 @@ class SqlJournal:
             keys = entries.key_pairs(before.keys, outcome.keys)
             after = replace(before, **entries.ended(outcome), keys=keys)
             _close(connection, before, after, outcome, facts)
-            _insert_bodies(connection, exchange_id, [body])
+            _insert_bodies(connection, exchange_id, bodies)
             return after
 
         return self._backend.write(job)
@@ -166,7 +166,7 @@ class SqlJournal:
         bodies = [
             _packed("caller_request", intent.caller_request, intent.caller_charset),
             _packed("platform_request", intent.platform_request),
-            _packed("platform_answer", outcome.platform_answer),
+            *_answer_bodies(outcome),
         ]
         facts, evidence = fact_rows(outcome.stay or intent.stay), [_proof_row(proof) for proof in intent.evidence]
 
@@ -484,6 +484,15 @@ def _packed(kind: str, body: bytes | None, charset: str | None = None) -> dict[s
     }
 
 
+def _answer_bodies(outcome: Outcome) -> list[dict[str, Any] | None]:
+    wire = outcome.wire
+    return [
+        _packed("platform_answer", outcome.platform_answer),
+        _packed("wire_request", wire.request if wire else None),
+        _packed("wire_answer", wire.answer if wire else None),
+    ]
+
+
 def _bodies(sealing: Sealing, exchange_id: int, found: Sequence[Any]) -> Bodies:
     by_kind = {row.kind: row for row in found if row.kind is not None}
     caller = by_kind.get("caller_request")
@@ -493,6 +502,8 @@ def _bodies(sealing: Sealing, exchange_id: int, found: Sequence[Any]) -> Bodies:
         platform_request=_unpacked(sealing, exchange_id, by_kind.get("platform_request")),
         platform_answer=_unpacked(sealing, exchange_id, by_kind.get("platform_answer")),
         proof_answer=_unpacked(sealing, exchange_id, by_kind.get("proof_answer")),
+        wire_request=_unpacked(sealing, exchange_id, by_kind.get("wire_request")),
+        wire_answer=_unpacked(sealing, exchange_id, by_kind.get("wire_answer")),
     )
 
 

@@ -111,6 +111,11 @@ RECORDS = (
     .where(hospital_record.c.ipt_no.in_(bindparam("ipt_nos", expanding=True)))
     .order_by(hospital_record.c.id)
 )
+OPERATIONS = (
+    select(hospital_record)
+    .where(hospital_record.c.ipt_no.in_(bindparam("ipt_nos", expanding=True)), hospital_record.c.kind == "operations")
+    .order_by(hospital_record.c.version, hospital_record.c.received_at, hospital_record.c.id)
+)
 ADOPTIONS = (
     select(adoption)
     .where(

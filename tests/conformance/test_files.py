@@ -27,7 +27,7 @@ class Files9:
     def __init__(self, way: Way, folder: Path) -> None:
         # the 国密 envelope has no infno: it stands in the address
         self.options: dict[str, Any] = {"url_per_infno": True} if way is GM else {}
-        self.province = Province(way)
+        self.province = Province(way, folder)
         self.shelf = Shelf(folder / "files")
 
     def platform(self, form: UploadForm = "multipart", **changes: Any) -> SettlementPlatform:

@@ -26,6 +26,7 @@ from gateway.exchange.ports import (
     Query,
     RequestIdTaken,
     State,
+    Wire,
 )
 from gateway.exchange.states import EDGES, OPEN
 from gateway.exchange.states import FREE as FREE_STATES
@@ -215,6 +216,17 @@ def test_bytes_come_back_exactly(journal: Journal, body: bytes | None, answer: b
     bodies = journal.bodies(row.id)
     assert bodies is not None
     assert (bodies.caller_request, bodies.platform_request, bodies.platform_answer) == (body or b"", body, answer)
+
+
+@pytest.mark.parametrize("wire", [None, Wire(b"<sent/>"), Wire(b"<sent/>", b"\xd5\xc5")])
+def test_the_bytes_on_the_line_are_kept_beside_the_envelope(journal: Journal, wire: Wire | None) -> None:
+    sent, read = journal.intend(intent(request_id=None)), intent(msgid=None, request_id=None)
+    journal.finish(sent.id, outcome(State.IN_DOUBT, wire=wire))
+    for row in (sent, journal.record(read, outcome(wire=wire))):
+        bodies = journal.bodies(row.id)
+        assert bodies is not None
+        assert (bodies.wire_request, bodies.wire_answer) == ((wire.request, wire.answer) if wire else (None, None))
+        assert bodies.platform_answer == b'{"infcode":0}'
 
 
 def test_large_bytes_come_back_exactly(journal: Journal) -> None:

@@ -29,6 +29,7 @@ from adapters.settlement.signing.api_headers import ApiHeaderSigner
 from adapters.settlement.signing.api_key import ApiKeySigner
 from adapters.settlement.signing.plain import PlainSigner
 from adapters.settlement.signing.tif import TifSigner
+from adapters.settlement.soap import SoapPlatform
 from gateway.exchange.fake_platform import FakePlatform
 from gateway.exchange.ports import (
     NoAnswer,
@@ -40,6 +41,7 @@ from gateway.exchange.ports import (
     Rejected,
     SettlementPlatform,
 )
+from tests.adapters.settlement import soap_service as soap
 
 MSGID = "H44000000001202109240828221034"
 BODY = '{"infno":"2304","input":{"psn_name":"张三","amt":0.10,"big":12345678901234567890}}'.encode()
@@ -266,7 +268,9 @@ class Rig:
         return self._kind
 
     def answering(self, body: bytes) -> SettlementPlatform:
-        return self._fake(body) if self._kind == "fake" else self._http(always(http(body)))
+        if self._kind == "fake":
+            return self._fake(body)
+        return self._http(always(http(soap.answer(body) if self._kind == "soap" else body)))
 
     def silent(self) -> SettlementPlatform:
         return self._fake(NoAnswer("平台没有答复")) if self._kind == "fake" else self._http(read_close)
@@ -285,7 +289,7 @@ class Rig:
         return self._adapter(f"http://127.0.0.1:{port}/")
 
     def received(self) -> list[bytes]:
-        return self._received()
+        return [soap.payload(body) if self._kind == "soap" else body for body in self._received()]
 
     def stop(self) -> None:
         for stop in self._stops:
@@ -305,16 +309,28 @@ class Rig:
         return platform
 
     def _adapter(self, url: str) -> SettlementPlatform:
-        platform = HttpJsonPlatform(url, SIGNERS[self._kind](), read_timeout_s=LONG_S)
+        platform: SettlementPlatform
+        if self._kind == "soap":
+            platform = SoapPlatform(url, soap.CALL, read_timeout_s=LONG_S)
+        else:
+            platform = HttpJsonPlatform(url, SIGNERS[self._kind](), read_timeout_s=LONG_S)
         self._stops.append(platform.close)
         return platform
 
 
-@pytest.fixture(params=["fake", *SIGNERS])
+BARE = ["fake", *SIGNERS]
+"""Those that send and hand on bytes that need not be JSON."""
+
+
+@pytest.fixture(params=[*BARE, "soap"])
 def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     rig = Rig(request.param)
     yield rig
     rig.stop()
+
+
+def bare(test: Callable[..., None]) -> Callable[..., None]:
+    return pytest.mark.parametrize("rig", BARE, indirect=True)(test)
 
 
 def test_the_answer_comes_back_byte_for_byte(rig: Rig) -> None:
@@ -324,12 +340,14 @@ def test_the_answer_comes_back_byte_for_byte(rig: Rig) -> None:
     assert 0 <= answer.elapsed_s < LONG_S
 
 
+@bare
 def test_the_request_arrives_byte_for_byte(rig: Rig) -> None:
     body = BODY + b" \r\n\t" + bytes(range(256))
     rig.answering(ANSWER).send(request(body))
     assert rig.received() == [body]
 
 
+@bare
 def test_bytes_of_another_charset_pass_unchanged(rig: Rig) -> None:
     gbk = '{"infcode":"-1","err_msg":"人员不存在"}'.encode("gbk")
     assert rig.answering(gbk).send(request()).body == gbk
@@ -390,7 +408,7 @@ def test_after_close_nothing_is_sent(rig: Rig) -> None:
 
 def test_calls_at_the_same_time_do_not_mix(rig: Rig) -> None:
     platform = rig.answering(ANSWER)
-    bodies = [json.dumps({"n": n}).encode() * 50 for n in range(24)]
+    bodies = [json.dumps({"n": n, "filled": "x" * 400}).encode() for n in range(24)]
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda body: platform.send(request(body)).body, bodies))
     assert answers == [ANSWER] * len(bodies)

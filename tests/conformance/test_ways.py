@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -19,6 +20,8 @@ from gateway.exchange.ports import NoAnswer, NotSent, PlatformRequest, Rejected,
 from gateway.simulator import Simulator, SimulatorServer, serve
 from gateway.simulator.sealing import EnvelopeSealing, GmSealing
 from gateway.simulator.signature import TokenSigning, signing_of
+from gateway.simulator.soap import PATH as SOAP_PATH
+from gateway.simulator.soap import WsseSigning
 from tests.simulator.conftest import filled
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
@@ -98,6 +101,28 @@ GM = Way(
     "7101",
     lambda: filled("7101", {}),
 )
+
+
+def soap_way(payload: str, charset: str) -> Way:
+    call = {
+        "operation": "Call",
+        "arguments": {"infno": "{infno}", "request": "{payload}"},
+        "payload": payload,
+        "charset": charset,
+        "account": ACCOUNT,
+        "password": SECRET,
+        "security": "digest",
+    }
+    return Way(
+        "soap",
+        {"soap": call},
+        lambda: {"soap": (payload, charset), "signing": WsseSigning({ACCOUNT: SECRET})},
+        SOAP_PATH,
+        {"soap": call | {"password": SECRET[:-1]}},
+        timedelta(seconds=300),
+    )
+
+
 WAYS = [
     Way("plain", {}, dict),
     header_way("tif", timedelta(seconds=300)),
@@ -106,6 +131,8 @@ WAYS = [
     OPEN_TOKEN,
     SEALED_TOKEN,
     GM,
+    soap_way("json", "utf-8"),
+    soap_way("xml", "gb18030"),
 ]
 SIGNED = [way for way in WAYS if way.wrong]
 SEALED = [SEALED_TOKEN, GM]
@@ -119,8 +146,9 @@ def named(ways: list[Way]) -> pytest.MarkDecorator:
 class Province:
     """A simulator that speaks one way, and the gateway's platforms that speak to it."""
 
-    def __init__(self, way: Way) -> None:
+    def __init__(self, way: Way, folder: Path) -> None:
         self.way = way
+        self.folder = folder
         self.clock = Clock()
         self.simulator = Simulator(MAPPINGS, seed=5, clock=self.clock, **way.simulated())
         self.server: SimulatorServer = serve(self.simulator, port=0)
@@ -132,8 +160,17 @@ class Province:
         url = self.server.url
         if "oauth" in options:
             options["oauth"] = replace(options["oauth"], token_url=f"{url}/auth/oauth/token")
+        if "soap" in options:
+            options["soap"] = {"wsdl": self._wsdl(url), **options["soap"]}
         self._made.append(build_platform(url + self.way.path, self.way.name, read_timeout_s=20, **options))  # type: ignore[arg-type]
         return self._made[-1]
+
+    def _wsdl(self, url: str) -> Path:
+        """The description that the service gives of itself, kept as a file."""
+        file = self.folder / "settlement.wsdl"
+        with urlopen(f"{url}{SOAP_PATH}?wsdl", timeout=20) as response:
+            file.write_bytes(response.read())
+        return file
 
     def request(self, message: Any = None) -> PlatformRequest:
         infno = self.way.infno
@@ -169,8 +206,8 @@ class Province:
 
 
 @pytest.fixture
-def province(way: Way) -> Iterator[Province]:
-    running = Province(way)
+def province(way: Way, tmp_path: Path) -> Iterator[Province]:
+    running = Province(way, tmp_path)
     yield running
     running.close()
 
@@ -213,6 +250,7 @@ def test_nothing_of_the_secret_shows(province: Province, caplog: pytest.LogCaptu
         + str(caught.value)
         + caplog.text
         + repr([province.way.given.get(part) for part in ("oauth", "sm")])
+        + repr(getattr(platform, "_call", ""))
     )
     given = [SECRET, OURS, NOBODYS, APP_SECRET, "CLIENT-SECRET-TEST", "PASSWORD-TEST"]
     assert not [value for value in given if value in shown]

@@ -21,6 +21,7 @@ from gateway.console.flashes import Flashes
 from gateway.console.parts import Parts
 from gateway.console.passwords import Passwords
 from gateway.console.rights import read_rights
+from gateway.console_process import stay_reader
 from gateway.desks.console import ConsoleDesk
 from gateway.desks.doubts import DoubtsDesk
 from gateway.exchange.ports import Exchange, Intent, Outcome, Proof, ProofKind, State
@@ -139,12 +140,14 @@ def bench(found: House, store: Store | None = None) -> Bench:
     gateway, told = found.gateway, Clock()
     doubts = DoubtsDesk(gateway.resolver, gateway.store.operator_log) if store is None else None
     store = store or gateway.store
-    desk = ConsoleDesk(store, told, sign_in_policy(gateway.settings), doubts)
+    acts = gateway.acts.operations if doubts is not None else {}
+    desk = ConsoleDesk(store, told, sign_in_policy(gateway.settings), doubts, acts)
     line = Line(found)
     parts = Parts(
         settings=gateway.settings,
         config=None,
         store=store,
+        stays=stay_reader(gateway.settings, store, told),
         desk=desk,
         line=line,
         interface=gateway.mappings.interface,

@@ -19,9 +19,24 @@ from tests.console.kit import PASSWORD, ROLES, Bench
 ALL = frozenset(ROLES)
 IT = frozenset({"it"})
 ACTING = frozenset({"insurance", "it"})
+DISCHARGING = frozenset({"insurance", "cashier"})
 WANTED = {
     ("GET", "/"): ALL,
     ("GET", "/todo"): ALL,
+    ("GET", "/stays"): ALL - {"pharmacy"},
+    ("GET", "/stays/export.csv"): frozenset({"insurance", "operations", "it"}),
+    ("GET", "/stays/one"): ALL - {"pharmacy"},
+    ("GET", "/stays/alignment"): DISCHARGING,
+    ("POST", "/stays/alignment"): DISCHARGING,
+    ("GET", "/alignment"): ALL - {"pharmacy"},
+    ("POST", "/alignment"): DISCHARGING,
+    ("GET", "/alignment/progress"): ALL - {"pharmacy"},
+    ("GET", "/stays/discharge"): DISCHARGING,
+    ("POST", "/stays/discharge"): DISCHARGING,
+    ("GET", "/stays/revoke"): DISCHARGING,
+    ("POST", "/stays/revoke"): DISCHARGING,
+    ("GET", "/stays/category"): frozenset({"insurance"}),
+    ("POST", "/stays/category"): frozenset({"insurance"}),
     ("GET", "/exchanges"): ALL,
     ("GET", "/exchanges/export.csv"): frozenset({"insurance", "operations", "it"}),
     ("GET", "/exchanges/{exchange_id}"): ALL,

@@ -20,8 +20,12 @@ import uvicorn
 
 from gateway.console.application import build_application
 from gateway.exchange.ports import Proof, ProofKind, State
+from gateway.stays.history import Adopted, Record, WardEvent
+from gateway.stays.ports import StayRef
 from tests.console.kit import PASSWORD, ROLES, Bench, bench
+from tests.console.test_stays import LEAVING, OPERATIONS
 from tests.running import house
+from tests.stays.ways import Stay
 
 pytestmark = pytest.mark.interop
 SHOTS = Path(os.environ.get("YIBAO_SHOTS", Path(__file__).parents[2] / "var" / "screenshots"))
@@ -42,6 +46,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bench, s
 
 def lively(made: Bench) -> None:
     """A day's worth of things to look at."""
+    stays(made)
     for number in range(60):
         state = State.DECLINED if number % 13 == 5 else State.CONFIRMED
         infno = ("1101", "2401", "2301", "2303", "2304", "5201")[number % 6]
@@ -68,6 +73,32 @@ def lively(made: Bench) -> None:
     )
     made.clock.ahead += timedelta(seconds=60)
     made.parts.figures.catch_up()
+
+
+def stays(made: Bench) -> Stay:
+    """A hundred patients, one with a course and long names."""
+    first, records = Stay(made.house, "json").admit(), made.house.gateway.store.journal.stays
+    first.refused("2402", first.discharge(), "ET02-02")
+    long = "心血管内科重症监护与介入治疗联合病区（东院区三号楼）"
+    first.ward_in(ward_name=long, recorded_time="2026-02-20 10:09:31")
+    first.ask("WardTransfer", event_id="E2", ward_code="N05", ward_name="康复医学科", event_time="2026-02-23 09:00:00")
+    records.keep(first.ipt_no, Record("operations", 1, made.clock(), OPERATIONS), "his")
+    for number in range(60):
+        other = StayRef(f"ZY26{number:06d}", f"4408001100000{number:013d}")
+        facts = {
+            "mdtrt_id": other.mdtrt_id,
+            "psn_no": f"44080000{number:06d}",
+            "ipt_no": other.ipt_no,
+            "in_hospital": "1",
+        }
+        facts["begntime"] = f"2026-11-{number % 20 + 1:02d} 08:12:00"
+        records.adopt(other, facts["psn_no"], Adopted("import", made.clock(), facts=facts))
+        if number % 5:
+            event = WardEvent("E1", "ward_in", made.clock(), f"2026-11-{number % 20 + 1:02d} 10:{number:02d}:00",
+                              ward_code=f"N{number % 9:02d}", ward_name="内科", operator="护士")  # fmt: skip
+            records.tell(other.ipt_no, other.mdtrt_id, event, "his")
+    made.house.gateway.episodes.catch_up()
+    return first
 
 
 @contextmanager
@@ -189,6 +220,38 @@ def test_chromium_insurance_office_settles_a_doubt(person: Person, console: tupl
     page.wait_for_url(re.compile(r"/exchanges/\d+$"))
     assert "已了结" in page.inner_text("[role=status]")
     assert console[0].journal.get(escalated.id).state is State.NOT_DONE
+
+
+@pytest.mark.parametrize(
+    "person", [("cashier", size) for size in SIZES], indirect=True, ids=lambda pair: "-".join(pair)
+)
+def test_chromium_cashier_discharges_a_patient(person: Person, console: tuple[Bench, str]) -> None:
+    page, made = person.page, console[0]
+    number = stays(made).ipt_no
+    page.goto(person.base + "/stays")
+    page.keyboard.press("/")
+    page.keyboard.type(number)
+    page.keyboard.press("Enter")
+    page.click(f"tbody a:has-text('{number}')")
+    person.shot("stay", whole=True)
+    page.click(".steps a:has-text('出院办理')")
+    person.shot("discharge-refused", whole=True)
+    page.click("text=去入院信息变更")
+    person.shot("align", whole=True)
+    page.click("button:has-text('变更入院时间')")
+    page.wait_for_selector(".flash.ok")
+    page.click(".steps a:has-text('出院办理')")
+    page.fill("[name=endtime]", LEAVING["endtime"])
+    page.select_option("[name=dscg_way]", "1")
+    person.shot("discharge", whole=True)
+    page.click("button:has-text('办理出院')")
+    page.wait_for_selector(".flash.ok")
+    person.shot("stay-discharged", whole=True)
+    page.click(".steps a:has-text('出院办理撤销')")
+    person.shot("revoke", whole=True)
+    page.fill("[name=reason]", "漏记一次手术，需补收")
+    page.click("button:has-text('撤销出院办理')")
+    page.wait_for_selector(".flash.ok")
 
 
 @pytest.mark.parametrize("person", [("it", size) for size in SIZES], indirect=True, ids=lambda pair: "-".join(pair))

@@ -13,6 +13,7 @@ from gateway.console.exchanges import reading
 from gateway.console.exchanges.search import PAGE_ROWS, Wish, find, read_wish
 from gateway.console.shown import STATES, free_text, key_value
 from gateway.console.visit import Visit
+from gateway.contract.charset import declared_in_xml
 from gateway.contract.model import Transaction
 from gateway.exchange.ports import Bodies, BodiesAway, Exchange, Query
 from gateway.masking import mask_value
@@ -81,7 +82,7 @@ def exchange_of(visit: Visit) -> Exchange | None:
 
 
 def _sizes(bodies: Bodies | None) -> dict[str, int | None]:
-    kinds = ("caller_request", "platform_request", "platform_answer", "proof_answer")
+    kinds = ("caller_request", "platform_request", "platform_answer", "proof_answer", "wire_request", "wire_answer")
     return {name: len(found) if (found := getattr(bodies, name, None)) is not None else None for name in kinds}
 
 
@@ -127,7 +128,14 @@ def _translated(visit: Visit, transaction: Transaction | None, bodies: Bodies, *
         "sent_text": raw(bodies.platform_request, "utf-8"),
         "answer_text": raw(bodies.platform_answer, "utf-8"),
         "proof_text": raw(bodies.proof_answer, "utf-8"),
+        "wire_sent_text": raw(bodies.wire_request, _declared(bodies.wire_request)),
+        "wire_answer_text": raw(bodies.wire_answer, _declared(bodies.wire_answer)),
     }
+
+
+def _declared(body: bytes | None) -> str:
+    """The charset that XML on the line says it is in; JSON is UTF-8."""
+    return declared_in_xml(body or b"") or "utf-8"
 
 
 # ------------------------------------------------------------------- export

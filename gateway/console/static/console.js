@@ -49,6 +49,15 @@
     });
   });
 
+  /* one box for all of a form */
+  document.addEventListener("change", function (event) {
+    var wanted = event.target.getAttribute && event.target.getAttribute("data-all");
+    if (!wanted) { return; }
+    Array.prototype.forEach.call(document.querySelectorAll(wanted + " input[type=checkbox][name]"), function (box) {
+      box.checked = event.target.checked;
+    });
+  });
+
   /* a form is sent once */
   document.addEventListener("submit", function (event) {
     var form = event.target;

@@ -1,0 +1,35 @@
+"""住院: which pages there are, and who may open them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.console.area import Area, MenuItem, Page
+from gateway.console.stays import acts, listing, one, waiting
+
+AREA: Final = Area(
+    name="stays",
+    pages=(
+        Page("GET", "/stays", "stay.see", listing.patients),
+        Page("GET", "/stays/export.csv", "stay.export", listing.export),
+        Page("GET", "/stays/one", "stay.see", one.one),
+        Page("GET", "/stays/alignment", "stay.act", acts.alignment),
+        Page("POST", "/stays/alignment", "stay.act", acts.align),
+        Page("GET", "/alignment", "stay.see", waiting.waiting),
+        Page("POST", "/alignment", "stay.act", waiting.begin),
+        Page("GET", "/alignment/progress", "stay.see", waiting.progress, quiet=True),
+        Page("GET", "/stays/discharge", "stay.act", acts.discharge),
+        Page("POST", "/stays/discharge", "stay.act", acts.send_discharge),
+        Page("GET", "/stays/revoke", "stay.act", acts.revoke),
+        Page("POST", "/stays/revoke", "stay.act", acts.send_revoke),
+        Page("GET", "/stays/category", "stay.category", acts.category),
+        Page("POST", "/stays/category", "stay.category", acts.send_category),
+    ),
+    menu=(MenuItem("/stays", "住院病人", "stay.see"), MenuItem("/alignment", "入院变更", "stay.see")),
+    rights={
+        "stay.see": "看到住院病人",
+        "stay.export": "导出住院病人",
+        "stay.act": "办理入院变更、出院与撤销",
+        "stay.category": "办理医保类别变更",
+    },
+)

@@ -1,0 +1,62 @@
+"""入院变更: patients whose times differ, the work list of those that could not be aligned, and the batch."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.responses import Response
+
+from gateway.console.stays.listing import page_in
+from gateway.console.visit import Visit
+from gateway.store.stay_feed import Episode, EpisodeQuery
+
+PAGE_ROWS: Final = 100
+_MARK: Final = "stay:"
+_OPEN: Final = EpisodeQuery(presence=("in_ward",), alignment=("differs",), order="t_ward", descending=False)
+
+
+def waiting(visit: Visit) -> Response:
+    """Those in a ward whose 医保入院时间 differs from their 入科时间, with what a try before this said."""
+    page = page_in(visit.query)
+    query = EpisodeQuery(
+        presence=_OPEN.presence, alignment=_OPEN.alignment, order=_OPEN.order, descending=False,
+        limit=PAGE_ROWS + 1, skip=(page - 1) * PAGE_ROWS,
+    )  # fmt: skip
+    rows = visit.parts.store.stay_feed.episodes(query)
+    return visit.show(
+        "stays/waiting.html",
+        rows=[(one, box_of(one)) for one in rows[:PAGE_ROWS]],
+        more=len(rows) > PAGE_ROWS,
+        page=page,
+        tried={one.mdtrt_id: one for one in visit.parts.store.stay_feed.work()},
+        batch=_batch(visit),
+    )
+
+
+def box_of(one: Episode) -> str:
+    """The name of the check box of a stay: forms carry one value for each name."""
+    return _MARK + urlencode({"ipt_no": one.ipt_no, "mdtrt_id": one.mdtrt_id})
+
+
+def begin(visit: Visit) -> Response:
+    """Begin with those that were chosen."""
+    chosen = [dict(parse_qsl(name.removeprefix(_MARK))) for name in visit.form if name.startswith(_MARK)]
+    stays = [[one.get("ipt_no", ""), one.get("mdtrt_id", "")] for one in chosen if one.get("mdtrt_id")]
+    told = visit.do("stay_align_many", stays=stays)
+    if told["ok"]:
+        visit.say(f"已开始变更 {len(stays)} 人；可以离开本页，进度会继续。")
+    else:
+        visit.say(str(told["error"]), "bad")
+    return visit.go("/alignment")
+
+
+def progress(visit: Visit) -> Response:
+    """How far the batch is; asks for itself until it has ended."""
+    return visit.show("stays/progress.html", batch=_batch(visit))
+
+
+def _batch(visit: Visit) -> dict[str, object]:
+    told = visit.do("stay_aligning")
+    batch = told.get("batch") if told["ok"] else None
+    return batch if isinstance(batch, dict) else {}

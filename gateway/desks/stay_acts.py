@@ -1,0 +1,303 @@
+"""What people do about stays from the console: each through the same exchange as a call of the HIS, in their own name.
+
+Nothing here decides: the exchange asks the rules, writes the journal, and its answer is what the person is told.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+import structlog
+
+from gateway.contract.jsontext import dumps
+from gateway.episodes import Episodes
+from gateway.exchange.call import Call, Client, Reply
+from gateway.exchange.exchange import Exchange
+from gateway.exchange.ports import JournalUnavailable
+from gateway.faults import STAY_UNKNOWN, Refused
+from gateway.rules.message import Row
+from gateway.stays.desk import Judged, StayDesk, is_known
+from gateway.stays.emergency import EmergencyDesk, EmergencyTold, view
+from gateway.stays.messages import Message, discharge_message, main_operation, undo_message
+from gateway.stays.ports import StayRef
+from gateway.store.operator_log import OperatorLog
+from gateway.vouchers.desk import Asked, VoucherDesk
+from gateway.vouchers.page import page
+from gateway.vouchers.pdf import pdf
+from gateway.vouchers.sheet import Print
+from gateway.vouchers.typefaces import Typefaces
+from jobs.alignment import Alignment, change_message
+
+log = structlog.get_logger(__name__)
+
+Answer = dict[str, Any]
+NAME: Final = "console"
+"""As which client and by which channel it stands in the journal."""
+DISCHARGE, UNDO, CHANGE = "2402", "2405", "2403"
+_CLIENT: Final = Client(NAME, transactions=(DISCHARGE, UNDO, CHANGE))
+_OPTER_CHARS_MAX: Final = 30
+_OPTER_NAME_CHARS_MAX: Final = 50
+CATEGORY: Final = ("med_type", "dise_codg", "dise_name")
+"""What a person gives for a change of category (ET-13)."""
+PREVIEW: Final = "预览"
+_BATCH_MAX: Final = 2000
+
+
+@dataclass(slots=True)
+class Batch:
+    """Several stays aligned one after the other, for the page that shows how far it is."""
+
+    operator: str = ""
+    total: int = 0
+    done: int = 0
+    aligned: int = 0
+    running: bool = False
+    left: list[dict[str, str]] = field(default_factory=list)
+    """Those that could not be aligned, with the reason."""
+
+
+class StayActs:
+    """The operations of the console's desk about stays; arguments and answers are plain JSON values.
+
+    Args:
+        desk: knows the stays.
+        exchange: carries what is sent.
+        alignment: sends the 2403 of 入院信息变更.
+        episodes: the list, brought up to date after an act, so that the next page shows it.
+        vouchers: prints.
+        log: keeps who did what, before it is done.
+        head: workstation that stands in the head beside the person.
+    """
+
+    def __init__(
+        self,
+        desk: StayDesk,
+        exchange: Exchange,
+        alignment: Alignment,
+        episodes: Episodes,
+        vouchers: VoucherDesk,
+        log: OperatorLog,
+        head: Mapping[str, str],
+    ) -> None:
+        self._desk = desk
+        self._exchange = exchange
+        self._alignment = alignment
+        self._episodes = episodes
+        self._vouchers = vouchers
+        self._emergency = EmergencyDesk(desk)
+        self._log = log
+        self._head = head
+        self._faces: Typefaces | None = None
+        self._batch = Batch()
+        self._lock = threading.Lock()
+        self._end = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.operations: Mapping[str, Callable[..., Answer]] = {
+            "stay_align": self._align,
+            "stay_align_many": self._align_many,
+            "stay_aligning": self._aligning,
+            "stay_discharge": self._discharge,
+            "stay_undo": self._undo,
+            "stay_category": self._category,
+            "emergency_extract": self._extract,
+            "emergency_approve": self._approve,
+            "voucher_list": self._voucher_list,
+            "voucher_look": self._look,
+            "voucher_print": self._print,
+            "voucher_reprint": self._reprint,
+        }
+
+    def close(self) -> None:
+        """End a batch after the stay at hand."""
+        self._end.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    # ------------------------------------------------------------ alignment
+
+    def _align(self, operator: str, ipt_no: str, mdtrt_id: str) -> Answer:
+        self._log.append(operator, "alignment.one", f"stay {ipt_no or mdtrt_id}")
+        left = self._alignment.one(StayRef(ipt_no, mdtrt_id))
+        self._taken_up()
+        return {"ok": True} if left is None else {"ok": False, "error": left.reason, "code": left.code}
+
+    def _align_many(self, operator: str, stays: Sequence[Sequence[str]]) -> Answer:
+        """Begin with these, ``[ipt_no, mdtrt_id]`` each; one batch at a time."""
+        refs = [StayRef(str(ipt_no), str(mdtrt_id)) for ipt_no, mdtrt_id in stays][:_BATCH_MAX]
+        if not refs:
+            return {"ok": False, "error": "没有选择病人"}
+        with self._lock:
+            if self._batch.running:
+                return {"ok": False, "error": f"{self._batch.operator} 的批量变更正在进行，请等它结束"}
+            self._log.append(operator, "alignment.batch", f"{len(refs)} stays", "、".join(map(str, refs))[:2000])
+            self._batch = Batch(operator, len(refs), running=True)
+        self._thread = threading.Thread(target=self._run, args=(self._batch, refs), name="align_many", daemon=True)
+        self._thread.start()
+        return {"ok": True}
+
+    def _run(self, batch: Batch, refs: Sequence[StayRef]) -> None:
+        try:
+            for ref in refs:
+                if self._end.is_set():
+                    break
+                self._one_of(batch, ref)
+        finally:
+            self._taken_up()
+            batch.running = False
+
+    def _one_of(self, batch: Batch, ref: StayRef) -> None:
+        try:
+            left = self._alignment.one(ref)
+            reason = None if left is None else (left.code, left.reason)
+        except JournalUnavailable:
+            reason = ("", "网关存储不可用，没有办理")
+        except Exception:
+            log.exception("align_many_failed", ref=str(ref))
+            reason = ("", "网关内部错误，请信息科查看日志")
+        if reason is None:
+            batch.aligned += 1
+        else:
+            told = {"ipt_no": ref.ipt_no, "mdtrt_id": ref.mdtrt_id, "code": reason[0], "reason": reason[1]}
+            batch.left.append(told)
+        batch.done += 1
+
+    def _aligning(self, operator: str) -> Answer:
+        del operator
+        return {"ok": True, "batch": asdict(self._batch)}
+
+    # ------------------------------------------------- discharge, category
+
+    def _discharge(self, operator: str, user: str, ipt_no: str, mdtrt_id: str, given: Mapping[str, str]) -> Answer:
+        judged = self._judged(ipt_no, mdtrt_id)
+        transaction = self._exchange.interface.operation(DISCHARGE)
+        texts = {str(name): str(value) for name, value in given.items()}
+        message = discharge_message(judged.stay, judged.history, transaction, texts)
+        return self._sent(operator, user, DISCHARGE, judged, message)
+
+    def _undo(self, operator: str, user: str, ipt_no: str, mdtrt_id: str, reason: str) -> Answer:
+        judged = self._judged(ipt_no, mdtrt_id)
+        return self._sent(operator, user, UNDO, judged, undo_message(judged.stay), str(reason))
+
+    def _category(self, operator: str, user: str, ipt_no: str, mdtrt_id: str, given: Mapping[str, str]) -> Answer:
+        judged = self._judged(ipt_no, mdtrt_id)
+        message = category_message(judged, self._exchange, {name: str(given.get(name, "")) for name in CATEGORY})
+        return self._sent(operator, user, CHANGE, judged, message, f"医疗类别 {given.get('med_type', '')}")
+
+    def _judged(self, ipt_no: str, mdtrt_id: str) -> Judged:
+        """Raises ``Refused`` for a stay that nobody told of."""
+        ref = StayRef(str(ipt_no), str(mdtrt_id))
+        judged = self._desk.judged(ref)
+        if not is_known(judged.history) or not judged.stay.mdtrt_id:
+            raise Refused(STAY_UNKNOWN, str(ref))
+        return judged
+
+    def _sent(self, operator: str, user: str, infno: str, judged: Judged, message: Message, detail: str = "") -> Answer:
+        self._log.append(operator, f"stay.{infno}", f"stay {judged.stay.ipt_no or judged.stay.mdtrt_id}", detail)
+        head = {**self._head, "opter": user[:_OPTER_CHARS_MAX], "opter_name": operator[:_OPTER_NAME_CHARS_MAX]}
+        reply = self._exchange.handle(Call(_CLIENT, infno, message, dumps(message), NAME, head))
+        self._taken_up()
+        return _told(reply)
+
+    def _taken_up(self) -> None:
+        """The list follows by itself in seconds; what was sent must not be told as failed for its sake."""
+        with contextlib.suppress(JournalUnavailable):
+            self._episodes.catch_up()
+
+    # ------------------------------------------------------------ emergency
+
+    def _extract(self, operator: str, ipt_no: str) -> Answer:
+        self._log.append(operator, "emergency.extract", f"stay {ipt_no}")
+        return _fees(self._emergency.extract(ipt_no, NAME, operator))
+
+    def _approve(self, operator: str, ipt_no: str, cut_time: str) -> Answer:
+        self._log.append(operator, "emergency.approve", f"stay {ipt_no}", f"截止 {cut_time}")
+        return _fees(self._emergency.approve(ipt_no, cut_time, operator))
+
+    # ------------------------------------------------------------- vouchers
+
+    def _voucher_list(self, operator: str, ipt_no: str, mdtrt_id: str) -> Answer:
+        del operator
+        kept = self._vouchers.printed(StayRef(ipt_no, mdtrt_id))
+        return {"ok": True, "vouchers": [_kept(one, self._vouchers.prints(one.number)) for one in kept]}
+
+    def _look(self, operator: str, kind: str, ipt_no: str, mdtrt_id: str, setl_id: str = "") -> Answer:
+        self._log.append(operator, "voucher.look", f"stay {ipt_no or mdtrt_id}", kind)
+        sheet = self._vouchers.look(kind, StayRef(ipt_no, mdtrt_id, setl_id))
+        now = f"{self._desk.clock():%Y-%m-%d %H:%M}"
+        shown = Print(sheet, 0, 0, now, operator, now, (PREVIEW,), ("本页为预览，不是凭证，没有编号。",))
+        return {"ok": True, "html": page(shown)}
+
+    def _print(
+        self, operator: str, kind: str, ipt_no: str, mdtrt_id: str, setl_id: str = "", form: str = "html"
+    ) -> Answer:
+        self._log.append(operator, "voucher.print", f"stay {ipt_no or mdtrt_id or setl_id}", f"{kind} {form}")
+        ref = StayRef(ipt_no, mdtrt_id, setl_id)
+        return self._printed(self._vouchers.print(kind, ref, Asked(operator, NAME, form)), form)
+
+    def _reprint(self, operator: str, number: int, form: str = "html") -> Answer:
+        self._log.append(operator, "voucher.reprint", f"voucher {number}", form)
+        return self._printed(self._vouchers.reprint(number, Asked(operator, NAME, form)), form)
+
+    def _printed(self, shown: Print, form: str) -> Answer:
+        told: Answer = {"ok": True, "number": shown.number, "count": shown.count, "marks": list(shown.marks)}
+        told["title"] = shown.sheet.title
+        if form == "pdf":
+            # the font takes a third of a second, and most gateways never draw one
+            self._faces = self._faces or Typefaces()
+            return {**told, "pdf": base64.b64encode(pdf(shown, self._faces)).decode("ascii")}
+        return {**told, "html": page(shown)}
+
+
+def category_message(judged: Judged, exchange: Exchange, given: Mapping[str, str]) -> Message:
+    """The 2403 of 医保变更 (ET-13): as last acknowledged, with another category, disease and the main operation."""
+    message = change_message(judged.stay, exchange.interface)
+    operation: Row = main_operation(judged.stay)
+    changed = {**given, **{name: operation.get(name) for name in ("oprn_oprt_code", "oprn_oprt_name")}}
+    form = next(node for node in message if isinstance(message[node], dict))
+    message[form] |= {name: value for name, value in changed.items() if value}
+    if not message[form].get("begntime") and judged.stay.times.t_ins:
+        message[form]["begntime"] = judged.stay.times.t_ins.text
+    return message
+
+
+def _told(reply: Reply) -> Answer:
+    """An answer of the exchange; ``error`` as staff read it when it was not done."""
+    told: Answer = {
+        "ok": reply.infcode == "0",
+        "exchange_id": reply.exchange_id,
+        "code": reply.code,
+        "warn_msg": reply.warn_msg,
+        "repeated": reply.repeated,
+    }
+    if not told["ok"]:
+        told["error"] = reply.err_msg or f"平台答复 {reply.infcode}"
+        told["problems"] = [one.text for one in reply.problems]
+    return told
+
+
+def _fees(told: EmergencyTold) -> Answer:
+    answer: Answer = {"ok": told.refusal is None, "fees": view(told), "warnings": list(told.warnings)}
+    if told.refusal is not None:
+        answer |= {"error": told.refusal.text, "code": told.refusal.fault.code}
+    return answer
+
+
+def _kept(one: Any, prints: Sequence[Any]) -> Answer:
+    last = prints[-1] if prints else None
+    return {
+        "number": one.number,
+        "kind": one.kind,
+        "setl_id": one.setl_id,
+        "admitted": one.admitted,
+        "made_at": f"{one.made_at:%Y-%m-%d %H:%M}",
+        "void_since": f"{one.void_since:%Y-%m-%d %H:%M}" if one.void_since else "",
+        "void_reason": one.void_reason,
+        "prints": len(prints),
+        "last_at": f"{last.at:%Y-%m-%d %H:%M}" if last else "",
+        "last_by": last.operator or last.client if last else "",
+    }
