@@ -22,6 +22,7 @@ from gateway.desks.jobs import JobsDesk
 from gateway.desks.stay_acts import StayActs
 from gateway.desks.stays import StaysDesk
 from gateway.desks.store import StoreDesk
+from gateway.desks.vouchers import VouchersDesk
 from gateway.dip.api import DipApi
 from gateway.dip.feed import DipFeed
 from gateway.episodes import TURN_S, Episodes
@@ -293,10 +294,24 @@ class Gateway:
             self.exchange,
             self.alignment,
             self.episodes,
-            self.vouchers,
             self.store.operator_log,
             configured.own_workstation(self.settings),
         )
+
+    @cached_property
+    def printing(self) -> VouchersDesk:
+        return VouchersDesk(self.vouchers, self.stays, self.store.operator_log)
+
+    @cached_property
+    def console(self) -> ConsoleDesk:
+        """Everything the console has done by this process."""
+        policy = configured.sign_in_policy(self.settings)
+        acts = {**self.acts.operations, **self.printing.operations}
+        return ConsoleDesk(self.store, clock.now, policy, self.doubts, acts)
+
+    @cached_property
+    def doubts(self) -> DoubtsDesk:
+        return DoubtsDesk(self.resolver, self.store.operator_log)
 
     # ------------------------------------------------------------- the ways in
 
@@ -344,7 +359,6 @@ class Gateway:
 
     @cached_property
     def admin(self) -> Admin:
-        doubts = DoubtsDesk(self.resolver, self.store.operator_log)
         return Admin(
             self.metrics,
             checks={
@@ -362,7 +376,7 @@ class Gateway:
             },
             reload=self.mappings.reload,
             measure=self._measure,
-            doubts=doubts,
+            doubts=self.doubts,
             stays=StaysDesk(
                 self.stays,
                 self.stay_rules,
@@ -372,12 +386,8 @@ class Gateway:
                 log=self.store.operator_log,
             ),
             store=StoreDesk(self.store, self.resealing.wake, self.retention),
-            console=(
-                ConsoleDesk(
-                    self.store, clock.now, configured.sign_in_policy(self.settings), doubts, self.acts.operations
-                ),
-                self._console_token,
-            ),
+            console=(self.console, self._console_token),
+            vouchers=self.printing,
             alignment=AlignmentDesk(self.alignment, self.store.stay_feed, self.store.operator_log),
             jobs=JobsDesk(self.runner, self.store.jobs, self.store.operator_log),
         )

@@ -33,6 +33,7 @@ from gateway.commands import (
     stays,
     transactions,
     users,
+    vouchers,
     wsdl,
 )
 from gateway.commands.terminal import Misused, complain, explain, write_whatever_the_charset
@@ -72,6 +73,7 @@ app.add_typer(doubts.app, name="doubts")
 stays.app.command("list")(stay_times.list_stays)
 stays.app.command("align")(stay_times.align)
 app.add_typer(stays.app, name="stays")
+app.add_typer(vouchers.app, name="vouchers")
 app.add_typer(wsdl.app, name="wsdl")
 app.add_typer(mapping.app, name="mapping")
 app.command("probe")(probe.probe)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gateway.desks.console import ConsoleDesk
     from gateway.desks.jobs import JobsDesk
     from gateway.desks.stays import StaysDesk
+    from gateway.desks.vouchers import VouchersDesk
     from gateway.exchange.resolver import Resolver
     from gateway.store import Store
 
@@ -77,6 +78,7 @@ def administration(store: Store, wake: Callable[[], None] = lambda: None) -> Adm
         store=StoreDesk(store, wake, RetentionRun(store.retention, Limits(), clock.now)),
         alignment=cast("AlignmentDesk", None),
         jobs=cast("JobsDesk", None),
+        vouchers=cast("VouchersDesk", None),
         console=(cast("ConsoleDesk", None), ""),
     )
 
