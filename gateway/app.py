@@ -19,6 +19,7 @@ from gateway.desks.alignment import AlignmentDesk
 from gateway.desks.console import ConsoleDesk
 from gateway.desks.doubts import DoubtsDesk
 from gateway.desks.jobs import JobsDesk
+from gateway.desks.reconcile import ReconcileDesk
 from gateway.desks.stay_acts import StayActs
 from gateway.desks.stays import StaysDesk
 from gateway.desks.store import StoreDesk
@@ -50,6 +51,7 @@ from gateway.http.reception import Reception
 from gateway.http.router import Lazily, Router
 from gateway.mappings.in_force import Mappings
 from gateway.metrics import Metrics
+from gateway.reconcile.service import Reconciliation
 from gateway.retention_run import RetentionRun, limits_of
 from gateway.settings import Settings
 from gateway.soap.hospital import Hospital
@@ -287,6 +289,21 @@ class Gateway:
         return Alignment(self.episodes, self.stays, self.exchange, self.store.stay_feed, station, clock.now)
 
     @cached_property
+    def reconciliation(self) -> Reconciliation:
+        station = self.settings.reconcile.workstation.model_dump()
+        return Reconciliation(
+            exchange=self.exchange,
+            journal=self.store.journal,
+            interface=lambda: self.mappings.interface,
+            resolver=self.resolver,
+            records=self.store.recon,
+            shelf=self.shelf,
+            scope=configured.reconciled(self.settings),
+            head={name: value for name, value in station.items() if value},
+            clock=clock.now,
+        )
+
+    @cached_property
     def acts(self) -> StayActs:
         """What people do about stays from the console."""
         return StayActs(
@@ -389,6 +406,7 @@ class Gateway:
             console=(self.console, self._console_token),
             vouchers=self.printing,
             alignment=AlignmentDesk(self.alignment, self.store.stay_feed, self.store.operator_log),
+            reconcile=ReconcileDesk(self.reconciliation, self.store.recon.unsettled_days, self.store.operator_log),
             jobs=JobsDesk(self.runner, self.store.jobs, self.store.operator_log),
         )
 
