@@ -1,9 +1,9 @@
-"""The indexes that those of 0016 stand in for. A program of before finds the same without them, later."""
+"""The indexes that those of 0017 stand in for. A program of before finds the same without them, later."""
 
 from gateway.store.migrations.steps import drop_index
 
-revision = "0017"
-down_revision = "0016"
+revision = "0018"
+down_revision = "0017"
 
 
 def upgrade() -> None:
