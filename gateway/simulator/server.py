@@ -355,4 +355,5 @@ _GETS: dict[str, Callable[[_Handler], Response]] = {
 _POSTS: dict[str, Callable[[Simulator, Mapping[str, Any]], Response]] = {
     "/_sim/faults": _add_fault,
     "/_sim/reset": _reset,
+    "/_sim/callback": lambda simulator, wish: _json(200, simulator.call_back(wish)),
 }
