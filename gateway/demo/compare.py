@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Final
 
 from gateway.demo.books import Books, Done, Episode, Node, Settlement, keep_books, read_ledger
 
@@ -74,8 +74,29 @@ class Recorded:
     output: Node
 
 
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A voucher as the client got it; ``items`` are its values by name, among them ``mdtrt_id``."""
+
+    step: int
+    title: str
+    admitted: str
+    items: Mapping[str, str]
+
+    @classmethod
+    def read(cls, line: Node) -> Printed:
+        """From the client's line. Raises KeyError when it is not one."""
+        output = line["output"]
+        items = {item["name"]: item.get("value", "") for item in output["item"]}
+        return cls(line["step"], output["title"], output["admitted"], items)
+
+
 def compare(
-    received: Sequence[Received], recorded: Sequence[Recorded], ledger: Node, own: Collection[str] = ()
+    received: Sequence[Received],
+    recorded: Sequence[Recorded],
+    ledger: Node,
+    own: Collection[str] = (),
+    printed: Sequence[Printed] = (),
 ) -> list[Check]:
     """Every check of one run.
 
@@ -84,6 +105,7 @@ def compare(
         recorded: every journal row under the request ids of the story, oldest first.
         ledger: ``GET /_sim/ledger`` with numbers as Decimal.
         own: numbers of the queries that the gateway sent on its own.
+        printed: the vouchers, whose times and sums are held against both books.
     """
     checks: list[Check] = []
     for one in received:
@@ -93,7 +115,9 @@ def compare(
     journal = keep_books(
         Done(row.infno, row.msgid, row.sent, row.output) for row in recorded if row.state == "CONFIRMED"
     )
-    return checks + compare_books(client, journal, read_ledger(ledger))
+    platform = read_ledger(ledger)
+    checks += compare_books(client, journal, platform)
+    return checks + [check for one in printed for check in _voucher(one, journal, platform)]
 
 
 # ------------------------------------------------------------------ exchanges
@@ -197,6 +221,27 @@ def compare_books(client: Books, journal: Books, platform: Books) -> list[Check]
     for setl_id in client.settlements | journal.settlements | platform.settlements:
         checks += _settlement(setl_id, *(side.settlements.get(setl_id) for side in (client, journal, platform)))
     return checks
+
+
+def _voucher(one: Printed, *books: Books) -> list[Check]:
+    """Times to the minute, sums to the cent: what the paper says is what was settled (ET-08)."""
+    subject = f"{one.title} {one.step:02d}"
+    stays = [side.episodes.get(one.items.get("mdtrt_id", "")) for side in books]
+    settled = [side.settlements.get(one.items.get("setl_id", "")) for side in books]
+    checks = [
+        _check(subject, "入院时间", one.admitted, *(stay.begntime[:_MINUTE] if stay else ABSENT for stay in stays)),
+        _check(
+            subject, "出院时间", one.items.get("discharged", ABSENT),
+            *(stay.endtime[:_MINUTE] if stay else ABSENT for stay in stays),
+        ),
+    ]  # fmt: skip
+    if "medfee_sumamt" in one.items:
+        sums = (f"{side.medfee_sumamt:.2f}" if side else ABSENT for side in settled)
+        checks.append(_check(subject, "医疗费总额", one.items["medfee_sumamt"].replace(",", ""), *sums))
+    return checks
+
+
+_MINUTE: Final = len("2026-03-02 10:05")
 
 
 def _episode(mdtrt_id: str, *sides: Episode | None) -> list[Check]:

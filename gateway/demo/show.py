@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from gateway import clock
 from gateway.demo.books import child
-from gateway.demo.compare import Check, Received, compare
+from gateway.demo.compare import Check, Printed, Received, compare
 from gateway.demo.evidence import fetch, read_journal, read_ledger, read_own
 from gateway.demo.place import DemoError, Place, find_place
 from gateway.demo.processes import LOOK_EVERY_S, Ended, Interrupts, Processes, Said
@@ -28,6 +28,7 @@ LOOK_FOR_READY_EVERY_S: Final = 0.05
 INTERRUPTED: Final = 130
 """Exit code of a program that Ctrl-C ended, by custom."""
 SIMULATOR, GATEWAY, CLIENT = "simulator", "gateway", "client"
+VOUCHER: Final = "Voucher"
 _TITLES: Final = {SIMULATOR: "模拟平台", GATEWAY: "网关", CLIENT: "演示客户端"}
 
 
@@ -174,7 +175,8 @@ class _Demo:
         received = [Received.read(line) for line in told if line["request_id"]]
         ledger, own = self._all_is_quiet({one.msgid for one in received})
         recorded = read_journal(place.store_url, place.settings.node, place.keys, (one.request_id for one in received))
-        return compare(received, recorded, ledger, own)
+        printed = [Printed.read(line) for line in told if line["infno"] == VOUCHER]
+        return compare(received, recorded, ledger, own, printed)
 
     def _all_is_quiet(self, told: Collection[str]) -> tuple[dict[str, Any], set[str]]:
         """The ledger, and which of its requests the gateway sent on its own (5201, 5202), once all of them are recorded."""

@@ -81,7 +81,7 @@ class MemoryStays:
             ]
             if same and (same[-1].rows, same[-1].visit) == (record.rows, record.visit):
                 return "same"
-            self._records.append((ipt_no, record))
+            self._records.append((ipt_no, replace(record, serial=len(self._records) + 1)))
             self.raise_versions(names_of(StayRef(ipt_no)))
             return "corrected" if same else "new"
 
@@ -92,7 +92,7 @@ class MemoryStays:
 
     def approve(self, ipt_no: str, approved: Approved) -> None:
         with self._guarded():
-            self._approvals.append((ipt_no, approved))
+            self._approvals.append((ipt_no, replace(approved, serial=len(self._approvals) + 1)))
             self.raise_versions(names_of(StayRef(ipt_no)))
 
     def extracted(self, ipt_no: str, extracted: Extracted) -> None:

@@ -469,7 +469,9 @@ def _settlement(settlements: Sequence[Settled], confirmed: Sequence[Acknowledged
 
 
 def _told(records: Iterable[Record], kind: str) -> Told | None:
-    newest = max((r for r in records if r.kind == kind), key=lambda r: (r.version, r.received_at), default=None)
+    newest = max(
+        (r for r in records if r.kind == kind), key=lambda r: (r.version, r.serial, r.received_at), default=None
+    )
     return Told(newest.version, newest.rows, newest.received_at, newest.operator) if newest else None
 
 
@@ -493,7 +495,8 @@ def _uploaded(confirmed: Sequence[Acknowledged], adoptions: Sequence[Adopted]) -
 def _emergency(records: Iterable[Record]) -> tuple[EmergencyVisit, ...]:
     """Of each emergency visit its newest record, in the order of their starts."""
     newest: dict[str, Record] = {}
-    for record in sorted((r for r in records if r.kind == "emergency_fees"), key=lambda r: (r.version, r.received_at)):
+    told = [record for record in records if record.kind == "emergency_fees"]
+    for record in sorted(told, key=lambda r: (r.version, r.serial, r.received_at)):
         newest[record.visit.get("ipt_otp_no", "")] = record
     visits = [_visit(record) for record in newest.values()]
     return tuple(sorted(visits, key=lambda v: (v.begntime.instant.timestamp() if v.begntime else 0.0, v.ipt_otp_no)))
@@ -513,7 +516,7 @@ def _visit(record: Record) -> EmergencyVisit:
 
 
 def _approval(approvals: Iterable[Approved]) -> Approval | None:
-    newest = max(approvals, key=lambda approved: approved.at, default=None)
+    newest = max(approvals, key=lambda approved: (approved.serial, approved.at), default=None)
     cut = minute_of(newest.cut) if newest else None
     return Approval(cut, newest.at, newest.operator, newest.content) if newest and cut else None
 

@@ -65,6 +65,8 @@ class Record:
     operator: str = ""
     visit: Mapping[str, str] = field(default_factory=dict)
     """``emergency_visit`` of emergency fees: ``ipt_otp_no, mdtrt_id?, begntime, setl_id?``; empty otherwise."""
+    serial: int = 0
+    """Order of receipt within the store, whatever the clocks of several nodes tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ class Approved:
     operator: str
     content: str = ""
     """Digest of the rows that were approved."""
+    serial: int = 0
+    """Order of receipt within the store, whatever the clocks of several nodes tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,7 +216,7 @@ def _rows(connection: Veiled, names: Names) -> Rows:
         records=[(row.ipt_no, _record(row)) for row in connection.execute(sql.RECORDS, of_number)],
         adoptions=[(_ref(row), row.psn_no or "", _adopted(row)) for row in connection.execute(sql.ADOPTIONS, wanted)],
         approvals=[
-            Approved(row.cut, entries.from_ms(row.received_at), row.operator or "", row.digest or "")
+            Approved(row.cut, entries.from_ms(row.received_at), row.operator or "", row.digest or "", row.id)
             for row in connection.execute(sql.APPROVALS, of_number)
         ],
     )
@@ -270,6 +270,7 @@ def _record(row: Any) -> Record:
         rows=tuple(content["rows"]),
         operator=row.operator or "",
         visit=content["visit"],
+        serial=row.id,
     )
 
 

@@ -95,6 +95,7 @@ def test_records_are_kept_whole_each_version(journal: Journal) -> None:
         ("emergency_fees", 3, (), visit),
     ]
     assert (kept[0].operator, kept[0].received_at) == ("编码员", NOW)
+    assert [one.serial for one in kept] == sorted({one.serial for one in kept}), "order of receipt, no two alike"
 
 
 def test_adoptions_and_approvals(journal: Journal) -> None:
@@ -105,7 +106,7 @@ def test_adoptions_and_approvals(journal: Journal) -> None:
         history = journal.stays.known(ref).history
         assert (history.ipt_no, history.mdtrt_id, history.psn_no) == ("Z1", "M1", "P1")
         assert history.adoptions == (adopted,)
-        assert history.approvals == (Approved("2026-03-01 10:05:00", NOW, "医保办"),)
+        assert history.approvals == (Approved("2026-03-01 10:05:00", NOW, "医保办", serial=1),)
 
 
 def test_facts_count_from_the_confirmation_on(journal: Journal) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.demo.compare import ABSENT, Check, compare
+from gateway.demo.compare import ABSENT, Check, Printed, compare
 from tests.demo.story import NUMBERS, SETL, STAY, ledger, received, recorded
 
 Ledger = dict[str, Any]
@@ -92,6 +92,33 @@ def test_a_second_settlement_at_the_platform_is_found() -> None:
 def test_a_stay_that_the_platform_lost_is_found() -> None:
     altered = {**ledger(), "stays": []}
     assert (f"就诊 {STAY}", "mdtrt_id") in different(compare(received(), recorded(), altered))
+
+
+RECEIPT = {
+    "step": 7,
+    "output": {
+        "title": "出院结算收据",
+        "admitted": "2026-11-18 09:12",
+        "item": [
+            {"name": "mdtrt_id", "value": STAY},
+            {"name": "setl_id", "value": SETL},
+            {"name": "discharged", "value": "2026-11-21 15:30"},
+            {"name": "medfee_sumamt", "value": "35.73"},
+        ],
+    },
+}
+
+
+def on_paper(admitted: str = "2026-11-18 09:12", sums: str = "35.73") -> list[tuple[str, str]]:
+    printed = Printed.read(RECEIPT)
+    printed = replace(printed, admitted=admitted, items={**printed.items, "medfee_sumamt": sums})
+    return different(compare(received(), recorded(), ledger(), printed=[printed]))
+
+
+def test_a_voucher_says_what_was_settled() -> None:
+    assert on_paper() == []
+    assert on_paper(admitted="2026-11-18 09:13") == [("出院结算收据 07", "入院时间")]
+    assert on_paper(sums="35.74") == [("出院结算收据 07", "医疗费总额")]
 
 
 @pytest.mark.parametrize(

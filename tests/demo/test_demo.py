@@ -15,7 +15,7 @@ from tests.demo.running import Demo, demo
 
 STORY = [
     *("9001", "1101", "2401", "2402", "WardIn", "Diagnoses", "2402", "2403", "2301", "2303", "2402"),
-    *("FeeChangeAllowed", "2301", "2405", "Recall", "WardOut", "2402", "2304", "2304"),
+    *("FeeChangeAllowed", "2301", "2405", "Recall", "WardOut", "2402", "2304", "2304", *["Voucher"] * 4),
     *("1101", "2401", "2401", "WardIn", "Diagnoses", "2403", "2301", "2303", "2402", "2304"),
     *("2305", "2405", "2302", "2404"),
     *("1101", "2201", "2203", "2204", "2206", "2207", "2208"),
@@ -49,12 +49,12 @@ def test_the_whole_story_then_again_kept_until_ctrl_c(tmp_path: Path) -> None:
     assert told[18][4] == told[17][4], "the repeat has the number of the first"
     refused = [line[3].removeprefix("拒绝 ") for line in told if line[3] != "成功"]
     assert refused == ["ET02-02", "ET02-01", "ET07-02", "ET07-02", "GW-1101"]
-    assert told[20][3:5] == ("拒绝 GW-1101", "—")
-    assert "adm_bed" in told[20][5]
+    assert told[24][3:5] == ("拒绝 GW-1101", "—")
+    assert "adm_bed" in told[24][5]
     ways = {line[5].partition("  ")[0] for line in told}
     assert ways == {"类型化", "字符串 XML", "字符串 JSON", "SOAP 1.2 GBK", "院内服务"}
     assert len({line[4] for line in told} - {"—"}) == 28
-    assert re.search(r"✓ 40 次调用全部符合预期；比对 \d{4,} 项全部一致。", first.output)
+    assert re.search(r"✓ 44 次调用全部符合预期；比对 \d{4,} 项全部一致。", first.output)
     assert "✗" not in first.output
     assert first.ports_are_free()
 
@@ -116,7 +116,7 @@ def test_a_step_that_goes_wrong_is_shown_and_fails_the_demo(tmp_path: Path) -> N
         assert running.ended() == 1
     assert re.search(r"2207 门诊结算 +黄丽娟 ✗ 拒绝 GW-3000", running.output), running.output
     assert "应为：成功，与预结算一致；实为：GW-3000" in running.output
-    assert "39 次调用中 1 次不符合预期" in running.output
+    assert "43 次调用中 1 次不符合预期" in running.output
     assert "项中 0 项不一致" in running.output
 
 

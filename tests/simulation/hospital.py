@@ -12,7 +12,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from gateway.exchange.call import Client, Reply
-from gateway.stays.desk import Answered
+from gateway.stays.desk import StayDesk
+from gateway.stays.emergency import EmergencyDesk
 from gateway.stays.history import WardEventKind
 from tests.simulation import messages
 from tests.simulation.checks import Violation, compare
@@ -129,6 +130,7 @@ class Desk:
                 (HIS, "2405", {"data": {}}, "GW-1101"),
                 (HIS, "9999", complete, "GW-1005"),
                 (HIS, "6204", complete, "GW-1005"),
+                (HIS, "9101", messages.file("不是文件"), "GW-1101"),
                 (ONLY_QUERIES, "2405", complete, "GW-2003"),
             )
         )
@@ -188,15 +190,18 @@ class Desk:
         belief.ward_in = ""
 
     def _tell_ward(self, kind: WardEventKind, told: dict[str, str]) -> None:
-        """Until the gateway has taken it; a ward's word is repeated as often as it takes."""
+        self._ask_desk(kind, lambda desk: desk.tell(kind, told, HIS.name))
+
+    def _ask_desk(self, what: str, ask: Callable[[StayDesk], object]) -> Any:
+        """Until the gateway has answered; a ward's word is repeated as often as it takes."""
         for _ in range(TRIES_MAX):
             node, box = self.world.some_node(), Box(self.world.schedule)
             if node is not None:
-                node.hear(kind, told, box)
-                if box.wait(WAIT_S) and isinstance(box.value, Answered):
-                    return
+                node.hear(what, ask, box)
+                if box.wait(WAIT_S) and box.value is not None and not isinstance(box.value, str):
+                    return box.value
             self.world.schedule.sleep(self.rng.uniform(*ASK_AGAIN_S))
-        raise Violation(f"{self.name}: nobody takes {kind} {told}")
+        raise Violation(f"{self.name}: nobody answers {what}")
 
     def _admit(self, belief: Belief) -> None:
         reply = self._do(belief, "2401", messages.admission(belief.psn_no, belief.number), _admitted)
@@ -326,8 +331,10 @@ class Desk:
         moves: list[Callable[[Belief], None]] = [self._prescribe, self._prescribe]
         if not belief.lines:
             moves.append(self._cancel_visit)
+        if belief.lines:
+            moves.append(self._taken_over)
         if belief.paid:
-            return [self._unsettle, self._unsettle, self._reverse, self._pay_again]
+            return [self._unsettle, self._unsettle, self._reverse, self._pay_again, self._taken_over]
         if belief.lines:
             moves += [self._pay, self._pay, self._pay, self._remove_batch]
         return moves
@@ -374,6 +381,25 @@ class Desk:
     def _pay_again(self, belief: Belief) -> None:
         reply = self._do(belief, "2207", belief.payment, with_id=False)
         self._known_again(belief, reply)
+
+    def _taken_over(self, belief: Belief) -> None:
+        """The patient of this visit is admitted: its fees go to the stay exactly while no settlement in force has them."""
+        ipt_no = f"ZY{belief.number}"
+        rows = list(belief.lines.values())
+        told = {"ipt_no": ipt_no, "version": 1, "rows": rows, "operator": "收费员"}
+        visit = {"ipt_otp_no": belief.number, "mdtrt_id": belief.mdtrt_id, "begntime": "2026-02-20 09:00:00"}
+        self._events += 1
+        event = messages.ward_event(ipt_no, f"E{self._number}-{self._events}", "2026-02-22 10:05:00")
+        self._tell_ward("ward_in", event)
+        self._ask_desk("fees", lambda desk: desk.keep("emergency_fees", told, HIS.name, visit=visit))
+        found = self._ask_desk("extract", lambda desk: EmergencyDesk(desk).extract(ipt_no, HIS.name, "收费员"))
+        refused = found.refusal.fault.code if found.refusal else ""
+        if refused != ("ET10-03" if belief.paid else ""):
+            raise Violation(
+                f"{belief.mdtrt_id} has the settlements {list(belief.paid)}, its fees: {refused or 'taken'}"
+            )
+        if not refused and found.found.total_in != messages.total(rows):
+            raise Violation(f"{belief.mdtrt_id}: {found.found.total_in} taken over of {messages.total(rows)}")
 
     def _cancel_visit(self, belief: Belief) -> None:
         message = messages.undo(belief.psn_no, belief.mdtrt_id, ipt_otp_no=belief.number)

@@ -56,6 +56,11 @@ def change(psn_no: str, mdtrt_id: str, ipt_no: str, begntime: str) -> Message:
             "diseinfo": [DIAGNOSIS | {"psn_no": psn_no, "mdtrt_id": mdtrt_id, "maindiag_flag": "1"}]}  # fmt: skip
 
 
+def file(content: str) -> Message:
+    """9101"""
+    return {"fsUploadIn": {"in": content, "filename": "a.txt", "fixmedins_code": "H44080000001"}}
+
+
 def ward_event(ipt_no: str, event_id: str, at: str = "") -> dict[str, str]:
     """``WardIn``, or without a time ``WardInVoid``"""
     told = {"ipt_no": ipt_no, "event_id": event_id, "operator": "护士"}

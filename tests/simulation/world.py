@@ -6,7 +6,7 @@ import hashlib
 import json
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -29,6 +29,7 @@ from gateway.exchange.gate import PROBE, CallsInHand, PlatformGate, WatchedPlatf
 from gateway.exchange.limits import FairQueue, Shares
 from gateway.exchange.msgid import MsgidSequence
 from gateway.exchange.nodes import Membership
+from gateway.exchange.outpatient import OutpatientSettlements
 from gateway.exchange.patience import Times
 from gateway.exchange.ports import Exchange as Row
 from gateway.exchange.ports import JournalUnavailable, NodeFacts, PlatformRequest, State
@@ -44,7 +45,6 @@ from gateway.simulator import Simulator
 from gateway.simulator.ledger import Ledger
 from gateway.simulator.wire import Response
 from gateway.stays.desk import StayDesk
-from gateway.stays.history import WardEventKind
 from gateway.store._sqlite import SqliteBackend
 from gateway.store.journal import SqlJournal
 from gateway.store.nodes import SqlNodes
@@ -197,7 +197,7 @@ class Node:
             node=membership.current,
             still_mine=membership.still_mine,
         )
-        desk = StayDesk(journal.stays, RULES, self.clock)
+        desk = StayDesk(journal.stays, RULES, self.clock, OutpatientSettlements(journal).of)
         exchange = Exchange(
             interface=lambda: world.interface,
             journal=journal,
@@ -351,18 +351,18 @@ class Node:
         del self.boxes[box]
         exchange.told(reply, written=box.put(reply))
 
-    def hear(self, kind: WardEventKind, told: Mapping[str, str], box: Box) -> None:
-        """``WardIn`` and its like on this node; the box gets the stay, or nothing when the store would not take it."""
+    def hear(self, what: str, ask: Callable[[StayDesk], object], box: Box) -> None:
+        """Something of ``/soap/hospital`` on this node; the box gets what ``ask`` answers, nothing without a store."""
         desk = self.stays
         assert desk is not None
 
-        def keep() -> None:
+        def answer() -> None:
             with suppress(JournalUnavailable):
-                box.put(desk.tell(kind, told, HIS.name))
+                box.put(ask(desk))
             box.put(None)
 
         self.boxes[box] = None
-        self.world.schedule.spawn(f"{self.name} {kind}", keep, self.owner)
+        self.world.schedule.spawn(f"{self.name} {what}", answer, self.owner)
 
     def outcome(self, client: Client, asked: dict[str, str], box: Box) -> None:
         """``Outcome`` on this node; the box gets a Reply, or nothing when the store would not tell."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import example, given, settings
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.rules.stay import Stay
 from gateway.rules.times import SHANGHAI
 from gateway.stays.derive import derive
-from gateway.stays.history import WardEvent
+from gateway.stays.history import Record, RecordKind, WardEvent
 from tests.stays import oracle
 from tests.stays.kit import POLICY, Life, fee_rows, leaving, settlement
 
@@ -205,3 +205,16 @@ def test_one_number_for_coming_and_going() -> None:
     assert times.t_ward is not None
     assert times.t_wout is not None
     assert (times.t_ward.text[11:16], times.t_wout.text[11:16]) == ("10:05", "16:05")
+
+
+def test_of_equal_versions_the_last_received_counts_whatever_the_clocks_say() -> None:
+    life = Life().reg().ward("10:05")
+    at = datetime(2026, 3, 2, 9, 0, tzinfo=SHANGHAI)
+    kinds: tuple[RecordKind, ...] = ("diagnoses", "emergency_fees")
+    for kind in kinds:
+        first = Record(kind, 1, at, ({"n": "1"},), visit={"ipt_otp_no": "MZ1"}, serial=1)
+        late = replace(first, rows=({"n": "2"},), received_at=at - timedelta(minutes=3), serial=2)
+        stay = derive(replace(life.history, records=(late, first)), POLICY)
+        told = stay.emergency[0] if kind == "emergency_fees" else stay.diagnoses
+        assert told is not None
+        assert told.rows == late.rows

@@ -179,6 +179,11 @@ def asked(ipt_no: str) -> Message:
     return {"ipt_no": ipt_no, "operator": "收费员"}
 
 
+def voucher(ipt_no: str, kind: str) -> Message:
+    """``Voucher``"""
+    return {"ipt_no": ipt_no, "kind": kind, "operator": "收费员"}
+
+
 # ------------------------------------------------------------------ fees
 
 

@@ -152,9 +152,25 @@ class _Stay:
         self.told("Recall", messages.recall(self.ipt_no, self.who, f"{self.ipt_no}-2", left))
         self.told("WardOut", messages.ward_event(self.ipt_no, self.who, f"{self.ipt_no}-3", left))
 
+    def vouchers(self) -> None:
+        """What the patient takes home, with one and the same time of admission on every sheet."""
+        for kind in ("receipt", "fee_list", "discharge_slip", "list_head"):
+            self.told("Voucher", messages.voucher(self.ipt_no, kind), _admitted_at(self.times.ward_in))
+
     def undone(self, way: Way, infno: str) -> None:
         """2405, 2404"""
         self.call(way, infno, messages.undo(self.who, self.mdtrt_id))
+
+
+def _admitted_at(ward_in: datetime) -> Expectation:
+    """The minute of the ward-in, as vouchers print it."""
+    expected = f"{ward_in:%Y-%m-%d %H:%M}"
+
+    def problem(answer: Answer) -> str:
+        printed = str(answer.output.get("admitted", ""))
+        return "" if printed == expected else f"入科时间 {expected}，凭证上的入院时间 {printed or '空白'}"
+
+    return success_and("印出入科时间", problem)
 
 
 def _every_row(count: int, total: Decimal) -> Expectation:
@@ -187,6 +203,7 @@ def _settled_stay(desk: Desk, ways: Ways, now: datetime) -> None:
     request_id = desk.request_id()
     settled = stay.call(ways.typed_stay, "2304", settlement, as_reckoned(trial), request_id)
     stay.call(ways.typed_stay, "2304", settlement, same_as(settled), request_id)
+    stay.vouchers()
 
 
 def _withdrawn_stay(desk: Desk, ways: Ways, now: datetime) -> None:

@@ -125,11 +125,12 @@ class Services:
 
 
 def _titles(wsdl: ET.Element) -> dict[str, str]:
-    """``Txn2401`` -> 入院办理, from ``<documentation>2401 入院办理</documentation>``."""
+    """``Txn2401`` -> 入院办理, from ``<documentation>2401 入院办理</documentation>``; of a sentence its first clause."""
     found = {}
     for operation in wsdl.iterfind(f"{WSDL}portType/{WSDL}operation"):
         text = operation.findtext(f"{WSDL}documentation") or ""
-        found[operation.get("name", "")] = text.partition(" ")[2] or text
+        number, _, title = text.partition(" ")
+        found[operation.get("name", "")] = re.split("[，；]", title if number.isascii() and title else text)[0]
     return found
 
 
@@ -150,6 +151,10 @@ class Typed:
         return _answer(_bare(serialize_object(reply, dict)))
 
 
+_TOLD: Final = ("state", "allowed", "kind", "title", "voucher_no", "admitted", "item")
+"""What is kept of an answer of the hospital's service besides its status."""
+
+
 class Hospital:
     """What a HIS tells and asks the gateway itself, through zeep."""
 
@@ -165,7 +170,7 @@ class Hospital:
         except (zeep.exceptions.Error, requests.RequestException) as error:
             raise LineBroken(str(error)) from error
         parts = _bare(serialize_object(reply, dict))
-        return _answer({**parts, "output": {name: parts[name] for name in ("state", "allowed") if name in parts}})
+        return _answer({**parts, "output": {name: parts[name] for name in _TOLD if name in parts}})
 
 
 def _bare(value: Any) -> Any:
