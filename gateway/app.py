@@ -131,6 +131,7 @@ class Gateway:
         """After the last call: jobs, threads, the line, the registration, then the store, which finishes its writes."""
         self.timetable.close()
         self.acts.close()
+        self.reconcile_desk.close()
         self.retention.close()
         for thread in reversed(self.threads):
             if thread is not self.heartbeat:
@@ -306,6 +307,10 @@ class Gateway:
         )
 
     @cached_property
+    def reconcile_desk(self) -> ReconcileDesk:
+        return ReconcileDesk(self.reconciliation, self.store.recon.unsettled_days, self.store.operator_log)
+
+    @cached_property
     def acts(self) -> StayActs:
         """What people do about stays from the console."""
         return StayActs(
@@ -325,7 +330,7 @@ class Gateway:
     def console(self) -> ConsoleDesk:
         """Everything the console has done by this process."""
         policy = configured.sign_in_policy(self.settings)
-        acts = {**self.acts.operations, **self.printing.operations}
+        acts = {**self.acts.operations, **self.printing.operations, **self.reconcile_desk.operations}
         return ConsoleDesk(self.store, clock.now, policy, self.doubts, acts)
 
     @cached_property
@@ -427,7 +432,7 @@ class Gateway:
             console=(self.console, self._console_token),
             vouchers=self.printing,
             alignment=AlignmentDesk(self.alignment, self.store.stay_feed, self.store.operator_log),
-            reconcile=ReconcileDesk(self.reconciliation, self.store.recon.unsettled_days, self.store.operator_log),
+            reconcile=self.reconcile_desk,
             jobs=JobsDesk(self.runner, self.store.jobs, self.store.operator_log),
         )
 
