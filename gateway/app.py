@@ -28,6 +28,7 @@ from gateway.dip.api import DipApi
 from gateway.dip.feed import DipFeed
 from gateway.episodes import TURN_S, Episodes
 from gateway.exchange.breaker import Breaker, BreakerPolicy
+from gateway.exchange.callbacks import CallbackDesk
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.gate import CallsInHand, PlatformGate, WatchedPlatform
 from gateway.exchange.limits import FairQueue, Shares
@@ -43,6 +44,7 @@ from gateway.exchange.stay_rules import StayRules
 from gateway.files.shelf import Shelf
 from gateway.hours import read_closing
 from gateway.http.admin import Admin
+from gateway.http.callbacks import CallbackApi
 from gateway.http.identity import Clients
 from gateway.http.json_api import JsonApi
 from gateway.http.listeners import Apps
@@ -129,6 +131,7 @@ class Gateway:
         """After the last call: jobs, threads, the line, the registration, then the store, which finishes its writes."""
         self.timetable.close()
         self.acts.close()
+        self.reconcile_desk.close()
         self.retention.close()
         for thread in reversed(self.threads):
             if thread is not self.heartbeat:
@@ -304,6 +307,10 @@ class Gateway:
         )
 
     @cached_property
+    def reconcile_desk(self) -> ReconcileDesk:
+        return ReconcileDesk(self.reconciliation, self.store.recon.unsettled_days, self.store.operator_log)
+
+    @cached_property
     def acts(self) -> StayActs:
         """What people do about stays from the console."""
         return StayActs(
@@ -323,7 +330,7 @@ class Gateway:
     def console(self) -> ConsoleDesk:
         """Everything the console has done by this process."""
         policy = configured.sign_in_policy(self.settings)
-        acts = {**self.acts.operations, **self.printing.operations}
+        acts = {**self.acts.operations, **self.printing.operations, **self.reconcile_desk.operations}
         return ConsoleDesk(self.store, clock.now, policy, self.doubts, acts)
 
     @cached_property
@@ -345,7 +352,25 @@ class Gateway:
 
     @cached_property
     def hospital(self) -> Hospital:
-        return Hospital(self.reception, self.stays, self.vouchers)
+        return Hospital(self.reception, self.stays, self.vouchers, self.callbacks)
+
+    @cached_property
+    def callbacks(self) -> CallbackDesk:
+        """What the platform called, until the HIS has it."""
+        settings = self.settings
+        return CallbackDesk(
+            lambda: self.mappings.interface,
+            self.store.journal,
+            self.store.callbacks,
+            clock.now,
+            settings.institution.code,
+            settings.platform.province,
+        )
+
+    @cached_property
+    def callback_api(self) -> CallbackApi | None:
+        line = configured.callback_line(self.settings)
+        return CallbackApi(self.reception, self.callbacks, line, self.settings.callbacks) if line else None
 
     @cached_property
     def services(self) -> Lazily:
@@ -362,6 +387,7 @@ class Gateway:
             self.settings.listen,
             lanes.titles(self.mappings),
             self.exchange.told,
+            self.callback_api,
         )
 
     # ------------------------------------------------------ the operator's side
@@ -406,7 +432,7 @@ class Gateway:
             console=(self.console, self._console_token),
             vouchers=self.printing,
             alignment=AlignmentDesk(self.alignment, self.store.stay_feed, self.store.operator_log),
-            reconcile=ReconcileDesk(self.reconciliation, self.store.recon.unsettled_days, self.store.operator_log),
+            reconcile=self.reconcile_desk,
             jobs=JobsDesk(self.runner, self.store.jobs, self.store.operator_log),
         )
 
