@@ -19,6 +19,7 @@ from gateway.desks.alignment import AlignmentDesk
 from gateway.desks.console import ConsoleDesk
 from gateway.desks.doubts import DoubtsDesk
 from gateway.desks.jobs import JobsDesk
+from gateway.desks.reconcile import ReconcileDesk
 from gateway.desks.stay_acts import StayActs
 from gateway.desks.stays import StaysDesk
 from gateway.desks.store import StoreDesk
@@ -51,6 +52,7 @@ from gateway.http.router import Lazily, Router
 from gateway.http.stays_api import StaysApi
 from gateway.mappings.in_force import Mappings
 from gateway.metrics import Metrics
+from gateway.reconcile.service import Reconciliation
 from gateway.retention_run import RetentionRun, limits_of
 from gateway.reviews import Reviews
 from gateway.settings import Settings
@@ -129,6 +131,7 @@ class Gateway:
         """After the last call: jobs, threads, the line, the registration, then the store, which finishes its writes."""
         self.timetable.close()
         self.acts.close()
+        self.reconcile_desk.close()
         self.retention.close()
         for thread in reversed(self.threads):
             if thread is not self.heartbeat:
@@ -293,6 +296,25 @@ class Gateway:
         return Alignment(self.episodes, self.stays, self.exchange, self.store.stay_feed, station, clock.now)
 
     @cached_property
+    def reconciliation(self) -> Reconciliation:
+        station = self.settings.reconcile.workstation.model_dump()
+        return Reconciliation(
+            exchange=self.exchange,
+            journal=self.store.journal,
+            interface=lambda: self.mappings.interface,
+            resolver=self.resolver,
+            records=self.store.recon,
+            shelf=self.shelf,
+            scope=configured.reconciled(self.settings),
+            head={name: value for name, value in station.items() if value},
+            clock=clock.now,
+        )
+
+    @cached_property
+    def reconcile_desk(self) -> ReconcileDesk:
+        return ReconcileDesk(self.reconciliation, self.store.recon.unsettled_days, self.store.operator_log)
+
+    @cached_property
     def acts(self) -> StayActs:
         """What people do about stays from the console."""
         return StayActs(
@@ -312,7 +334,7 @@ class Gateway:
     def console(self) -> ConsoleDesk:
         """Everything the console has done by this process."""
         policy = configured.sign_in_policy(self.settings)
-        acts = {**self.acts.operations, **self.printing.operations}
+        acts = {**self.acts.operations, **self.printing.operations, **self.reconcile_desk.operations}
         return ConsoleDesk(self.store, clock.now, policy, self.doubts, acts)
 
     @cached_property
@@ -396,6 +418,7 @@ class Gateway:
             console=(self.console, self._console_token),
             vouchers=self.printing,
             alignment=AlignmentDesk(self.alignment, self.store.stay_feed, self.store.operator_log),
+            reconcile=self.reconcile_desk,
             jobs=JobsDesk(self.runner, self.store.jobs, self.store.operator_log),
         )
 

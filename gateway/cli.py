@@ -27,6 +27,7 @@ from gateway.commands import (
     mapping,
     nodes,
     probe,
+    reconcile,
     serve,
     simulate,
     stay_times,
@@ -83,6 +84,7 @@ app.add_typer(db.app, name="db")
 app.add_typer(his.app, name="his")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
+app.add_typer(reconcile.app, name="reconcile")
 app.add_typer(config.app, name="config")
 app.add_typer(dip.app, name="dip")
 app.add_typer(users.app, name="users")

@@ -12,6 +12,7 @@ from gateway.desks.alignment import AlignmentDesk
 from gateway.desks.console import TOKEN_HEADER, ConsoleDesk, answer_posted
 from gateway.desks.doubts import DoubtsDesk
 from gateway.desks.jobs import JobsDesk
+from gateway.desks.reconcile import ReconcileDesk
 from gateway.desks.stays import StaysDesk
 from gateway.desks.store import StoreDesk
 from gateway.desks.vouchers import VouchersDesk
@@ -25,6 +26,7 @@ RELOAD: Final = "/-/reload"
 DOUBTS: Final = "/-/doubts/"
 STORE: Final = "/-/store/"
 ALIGNMENT: Final = "/-/alignment/"
+RECONCILE: Final = "/-/reconcile/"
 JOBS: Final = "/-/jobs/"
 VOUCHERS: Final = "/-/vouchers/print"
 STAYS: Final = "/-/stays/adopt"
@@ -46,6 +48,7 @@ class Admin:
         stays: takes over a stay that the gateway did not register.
         store: what only the process that owns the store can do for the operator's command.
         alignment: sends 2403 where a stay differs from its ward-in.
+        reconcile: compares days with the platform.
         jobs: runs a job now.
         vouchers: prints a voucher for the command.
         console: what the console asks for, and the token it must bring; without a token nobody is let in.
@@ -64,6 +67,7 @@ class Admin:
         store: StoreDesk,
         console: tuple[ConsoleDesk, str],
         alignment: AlignmentDesk,
+        reconcile: ReconcileDesk,
         jobs: JobsDesk,
         vouchers: VouchersDesk,
     ) -> None:
@@ -78,6 +82,7 @@ class Admin:
             STAYS: lambda _, body: stays.adopt(body),
             STORE: store.do,
             ALIGNMENT: lambda act, body: alignment.do(act, body),
+            RECONCILE: lambda act, body: reconcile.do(act, body),
             JOBS: lambda act, body: jobs.do(act, body),
             VOUCHERS: lambda _, body: vouchers.print(body),
         }

@@ -140,7 +140,11 @@ def bench(found: House, store: Store | None = None) -> Bench:
     gateway, told = found.gateway, Clock()
     doubts = DoubtsDesk(gateway.resolver, gateway.store.operator_log) if store is None else None
     store = store or gateway.store
-    acts = {**gateway.acts.operations, **gateway.printing.operations} if doubts is not None else {}
+    acts = (
+        {**gateway.acts.operations, **gateway.printing.operations, **gateway.reconcile_desk.operations}
+        if doubts is not None
+        else {}
+    )
     desk = ConsoleDesk(store, told, sign_in_policy(gateway.settings), doubts, acts)
     line = Line(found)
     parts = Parts(

@@ -52,6 +52,9 @@ WANTED = {
     ("GET", "/doubts"): frozenset({"insurance", "cashier", "it", "auditor"}),
     ("GET", "/doubts/{exchange_id}"): frozenset({"insurance", "cashier", "it", "auditor"}),
     ("POST", "/doubts/{exchange_id}"): ACTING,
+    ("GET", "/reconcile"): frozenset({"insurance", "operations", "it", "auditor"}),
+    ("GET", "/reconcile/{day}"): frozenset({"insurance", "operations", "it", "auditor"}),
+    ("POST", "/reconcile/{day}"): frozenset({"insurance"}),
     ("GET", "/running"): frozenset({"insurance", "operations", "it"}),
     ("GET", "/running/status"): frozenset({"insurance", "operations", "it"}),
     ("GET", "/running/figures"): frozenset({"insurance", "operations", "it"}),
@@ -80,7 +83,7 @@ OWN = ("/sign-out", "/password")
 
 
 def address(path: str, exchange_id: int = 1) -> str:
-    return path.format(exchange_id=exchange_id, infno="1101", name="nobody-of-that-name")
+    return path.format(exchange_id=exchange_id, infno="1101", name="nobody-of-that-name", day="2000-01-01")
 
 
 @pytest.fixture(scope="module")
