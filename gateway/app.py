@@ -28,6 +28,7 @@ from gateway.dip.api import DipApi
 from gateway.dip.feed import DipFeed
 from gateway.episodes import TURN_S, Episodes
 from gateway.exchange.breaker import Breaker, BreakerPolicy
+from gateway.exchange.callbacks import CallbackDesk
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.gate import CallsInHand, PlatformGate, WatchedPlatform
 from gateway.exchange.limits import FairQueue, Shares
@@ -43,6 +44,7 @@ from gateway.exchange.stay_rules import StayRules
 from gateway.files.shelf import Shelf
 from gateway.hours import read_closing
 from gateway.http.admin import Admin
+from gateway.http.callbacks import CallbackApi
 from gateway.http.identity import Clients
 from gateway.http.json_api import JsonApi
 from gateway.http.listeners import Apps
@@ -356,7 +358,25 @@ class Gateway:
 
     @cached_property
     def hospital(self) -> Hospital:
-        return Hospital(self.reception, self.stays, self.vouchers)
+        return Hospital(self.reception, self.stays, self.vouchers, self.callbacks)
+
+    @cached_property
+    def callbacks(self) -> CallbackDesk:
+        """What the platform called, until the HIS has it."""
+        settings = self.settings
+        return CallbackDesk(
+            lambda: self.mappings.interface,
+            self.store.journal,
+            self.store.callbacks,
+            clock.now,
+            settings.institution.code,
+            settings.platform.province,
+        )
+
+    @cached_property
+    def callback_api(self) -> CallbackApi | None:
+        line = configured.callback_line(self.settings)
+        return CallbackApi(self.reception, self.callbacks, line, self.settings.callbacks) if line else None
 
     @cached_property
     def services(self) -> Lazily:
@@ -374,6 +394,7 @@ class Gateway:
             self.settings.listen,
             lanes.titles(self.mappings),
             self.exchange.told,
+            self.callback_api,
         )
 
     # ------------------------------------------------------ the operator's side

@@ -11,12 +11,13 @@ from gateway.contract.jsontext import dumps
 from gateway.dip.api import PREFIX as DIP
 from gateway.exchange.call import Reply
 from gateway.faults import ADDRESS_UNKNOWN
+from gateway.http.callbacks import PREFIX as CALLBACK
 from gateway.http.identity import public_url
 from gateway.http.index_page import index_page
 from gateway.http.json_api import HOSPITAL
 from gateway.http.json_api import PREFIX as JSON_PREFIX
 from gateway.http.papers import PREFIX as PAPERS
-from gateway.http.reception import LAST_REPLY, Environ, Receipt, StartResponse, respond
+from gateway.http.reception import LAST_REPLY, PLATFORM_SIDE, Environ, Receipt, StartResponse, respond
 from gateway.http.stays_api import PREFIX as STAYS
 from gateway.settings import Listen
 
@@ -62,6 +63,7 @@ class Router:
         dip: the feed for the DIP system.
         stays: what the pages about stays show.
         schema: bytes of a published file (``xsd/2401.xsd``, ``openapi.json``), or None.
+        callbacks: what the platform calls; None: nothing is taken.
         told: hears whether a reply that tells of confirmed money went out (``Exchange.told``).
     """
 
@@ -76,6 +78,7 @@ class Router:
         listen: Listen,
         titles: Mapping[str, str],
         told: Told,
+        callbacks: WsgiApp | None = None,
     ) -> None:
         self._services = services
         self._json_api = json_api
@@ -86,6 +89,7 @@ class Router:
         self._listen = listen
         self._titles = titles
         self._told = told
+        self._callbacks = callbacks
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         LAST_REPLY.set(None)
@@ -97,6 +101,8 @@ class Router:
 
     def _routed(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path = str(environ.get("PATH_INFO") or "/")
+        if path.startswith(CALLBACK) or PLATFORM_SIDE in environ:
+            return self._callback(path, environ, start_response)
         if path.startswith(SOAP):
             return self._soap(path.removeprefix(SOAP).rstrip("/"), environ, start_response)
         if path.startswith((JSON_PREFIX, HOSPITAL)):
@@ -112,6 +118,11 @@ class Router:
         if path == "/" and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
             return respond(start_response, 200, "text/html; charset=utf-8", self._index(environ).encode())
         return _unknown(start_response)
+
+    def _callback(self, path: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Callbacks have a listener of their own, or share ours; where they have one, nothing else is there."""
+        here = path.startswith(CALLBACK) and (PLATFORM_SIDE in environ) is (self._listen.callback is not None)
+        return self._callbacks(environ, start_response) if here and self._callbacks else _unknown(start_response)
 
     def _soap(self, name: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         query = parse_qs(str(environ.get("QUERY_STRING") or ""), keep_blank_values=True)
