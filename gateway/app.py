@@ -10,6 +10,8 @@ from importlib.metadata import version
 
 import structlog
 
+from adapters.his.database import DatabaseRecords
+from adapters.his.ways import open_records
 from adapters.settlement.files import Files
 from gateway import clock, configured, lanes, mappings
 from gateway.background import Background
@@ -69,6 +71,7 @@ from gateway.vouchers.values import Institution
 from jobs.alignment import Alignment, align
 from jobs.backup import Backups
 from jobs.daily_report import DailyReport
+from jobs.fee_upload import FeeUpload
 from jobs.job import Job
 from jobs.retention import Retaining
 from jobs.runner import Runner
@@ -142,6 +145,8 @@ class Gateway:
         self.platform.close()
         self.heartbeat.close()
         self.membership.leave()
+        if (records := self.__dict__.get("records")) is not None:
+            records.close()
         self.store.close()
 
     def fill_facts(self) -> None:
@@ -292,6 +297,11 @@ class Gateway:
         )
 
     @cached_property
+    def records(self) -> DatabaseRecords | None:
+        """The HIS's own records; None where the configuration names no HIS. Raises ``HisMisconfigured``."""
+        return open_records(self.settings.his)[0] if self.settings.his.url else None
+
+    @cached_property
     def alignment(self) -> Alignment:
         given = self.settings.alignment.workstation.model_dump()
         station = {name: value for name, value in given.items() if value}
@@ -337,7 +347,12 @@ class Gateway:
         """Everything the console has done by this process."""
         policy = configured.sign_in_policy(self.settings)
         acts = {**self.acts.operations, **self.printing.operations, **self.reconcile_desk.operations}
+        acts["run_job"] = self.jobs.run_for_console
         return ConsoleDesk(self.store, clock.now, policy, self.doubts, acts)
+
+    @cached_property
+    def jobs(self) -> JobsDesk:
+        return JobsDesk(self.runner, self.store.jobs, self.store.operator_log)
 
     @cached_property
     def doubts(self) -> DoubtsDesk:
@@ -440,7 +455,7 @@ class Gateway:
             vouchers=self.printing,
             alignment=AlignmentDesk(self.alignment, self.store.stay_feed, self.store.operator_log),
             reconcile=self.reconcile_desk,
-            jobs=JobsDesk(self.runner, self.store.jobs, self.store.operator_log),
+            jobs=self.jobs,
         )
 
     def _measure(self) -> None:
@@ -464,6 +479,9 @@ class Gateway:
     @cached_property
     def runner(self) -> Runner:
         sign_ins = SignInDesk(self.exchange, self.sign_ins, configured.operators_to_sign_in(self.settings), clock.now)
+        station = self.settings.jobs.fee_upload.workstation.model_dump()
+        operator = {name: value for name, value in station.items() if value}
+        fees = FeeUpload(self.exchange, self.stays, self.episodes, lambda: self.records, operator)
         report = DailyReport(self.store, self.episodes, lambda: self.mappings.interface, clock.now)
         backups = Backups(self.store, self.settings.backup_folder, self.settings.jobs.backup.keep, clock.now)
         retaining = Retaining(
@@ -477,6 +495,7 @@ class Gateway:
             Job("alignment", partial(align, self.alignment)),
             Job("sign_in", sign_ins.sign_in),
             Job("sign_out", sign_ins.sign_out),
+            Job("fee_upload", fees.work),
             Job("daily_report", report.work),
             Job("backup", backups.work),
             Job("retention", retaining.work),
