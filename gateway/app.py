@@ -10,6 +10,8 @@ from importlib.metadata import version
 
 import structlog
 
+from adapters.his.database import DatabaseRecords
+from adapters.his.ways import open_records
 from adapters.settlement.files import Files
 from gateway import clock, configured, lanes, mappings
 from gateway.background import Background
@@ -51,10 +53,12 @@ from gateway.http.listeners import Apps
 from gateway.http.papers import Papers
 from gateway.http.reception import Reception
 from gateway.http.router import Lazily, Router
+from gateway.http.stays_api import StaysApi
 from gateway.mappings.in_force import Mappings
 from gateway.metrics import Metrics
 from gateway.reconcile.service import Reconciliation
 from gateway.retention_run import RetentionRun, limits_of
+from gateway.reviews import Reviews
 from gateway.settings import Settings
 from gateway.soap.hospital import Hospital
 from gateway.stays.desk import StayDesk
@@ -67,6 +71,7 @@ from gateway.vouchers.values import Institution
 from jobs.alignment import Alignment, align
 from jobs.backup import Backups
 from jobs.daily_report import DailyReport
+from jobs.fee_upload import FeeUpload
 from jobs.job import Job
 from jobs.retention import Retaining
 from jobs.runner import Runner
@@ -140,6 +145,8 @@ class Gateway:
         self.platform.close()
         self.heartbeat.close()
         self.membership.leave()
+        if (records := self.__dict__.get("records")) is not None:
+            records.close()
         self.store.close()
 
     def fill_facts(self) -> None:
@@ -279,11 +286,20 @@ class Gateway:
         return Episodes(self.store.stay_feed, self.store.journal.stays, self.stays.policy)
 
     @cached_property
+    def reviews(self) -> Reviews:
+        return Reviews(self.store.stay_feed, self.store.journal.stays, self.stays.policy, clock.now)
+
+    @cached_property
     def vouchers(self) -> VoucherDesk:
         institution = Institution(self.settings.institution.code, self.settings.institution.name)
         return VoucherDesk(
             self.stays, self.store.journal, self.store.vouchers, lambda: self.mappings.interface, institution
         )
+
+    @cached_property
+    def records(self) -> DatabaseRecords | None:
+        """The HIS's own records; None where the configuration names no HIS. Raises ``HisMisconfigured``."""
+        return open_records(self.settings.his)[0] if self.settings.his.url else None
 
     @cached_property
     def alignment(self) -> Alignment:
@@ -331,7 +347,12 @@ class Gateway:
         """Everything the console has done by this process."""
         policy = configured.sign_in_policy(self.settings)
         acts = {**self.acts.operations, **self.printing.operations, **self.reconcile_desk.operations}
+        acts["run_job"] = self.jobs.run_for_console
         return ConsoleDesk(self.store, clock.now, policy, self.doubts, acts)
+
+    @cached_property
+    def jobs(self) -> JobsDesk:
+        return JobsDesk(self.runner, self.store.jobs, self.store.operator_log)
 
     @cached_property
     def doubts(self) -> DoubtsDesk:
@@ -383,6 +404,7 @@ class Gateway:
             JsonApi(self.reception, self.hospital),
             Papers(self.reception, self.vouchers),
             DipApi(self.reception, DipFeed(self.store.stay_feed, self.store.journal.stays, self.stays.policy)),
+            StaysApi(self.reception, self.stays, self.store.stay_feed, self.reviews, lambda: self.mappings.interface),
             lanes.published_file(self._root),
             self.settings.listen,
             lanes.titles(self.mappings),
@@ -433,7 +455,7 @@ class Gateway:
             vouchers=self.printing,
             alignment=AlignmentDesk(self.alignment, self.store.stay_feed, self.store.operator_log),
             reconcile=self.reconcile_desk,
-            jobs=JobsDesk(self.runner, self.store.jobs, self.store.operator_log),
+            jobs=self.jobs,
         )
 
     def _measure(self) -> None:
@@ -457,6 +479,9 @@ class Gateway:
     @cached_property
     def runner(self) -> Runner:
         sign_ins = SignInDesk(self.exchange, self.sign_ins, configured.operators_to_sign_in(self.settings), clock.now)
+        station = self.settings.jobs.fee_upload.workstation.model_dump()
+        operator = {name: value for name, value in station.items() if value}
+        fees = FeeUpload(self.exchange, self.stays, self.episodes, lambda: self.records, operator)
         report = DailyReport(self.store, self.episodes, lambda: self.mappings.interface, clock.now)
         backups = Backups(self.store, self.settings.backup_folder, self.settings.jobs.backup.keep, clock.now)
         retaining = Retaining(
@@ -470,6 +495,7 @@ class Gateway:
             Job("alignment", partial(align, self.alignment)),
             Job("sign_in", sign_ins.sign_in),
             Job("sign_out", sign_ins.sign_out),
+            Job("fee_upload", fees.work),
             Job("daily_report", report.work),
             Job("backup", backups.work),
             Job("retention", retaining.work),

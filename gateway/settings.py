@@ -620,6 +620,19 @@ class SignOutTimes(JobTimes):
     silent_after_s: float = 172800
 
 
+class FeeUploadTimes(JobTimes):
+    """2301 of what the HIS has charged."""
+
+    enabled: bool = Field(False, description="HIS 自己上传费用（2301）的，不要启用")
+    when: str = "*/30 6-22 * * *"
+    grace_s: float = 1800
+    silent_after_s: float = 86400
+    workstation: Workstation = Field(
+        Workstation(opter="fee_upload", opter_name="医保接口网关", opter_type="2"),
+        description="费用上传（2301）时报文头中的经办人等",
+    )
+
+
 class ReportTimes(JobTimes):
     """Yesterday in figures."""
 
@@ -653,6 +666,7 @@ class Jobs(_Part):
     alignment: AlignmentTimes = AlignmentTimes()
     sign_in: SignInTimes = SignInTimes()
     sign_out: SignOutTimes = SignOutTimes()
+    fee_upload: FeeUploadTimes = FeeUploadTimes()
     daily_report: ReportTimes = ReportTimes()
     backup: BackupTimes = BackupTimes()
     retention: RetentionTimes = RetentionTimes()
