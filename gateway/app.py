@@ -53,10 +53,12 @@ from gateway.http.listeners import Apps
 from gateway.http.papers import Papers
 from gateway.http.reception import Reception
 from gateway.http.router import Lazily, Router
+from gateway.http.stays_api import StaysApi
 from gateway.mappings.in_force import Mappings
 from gateway.metrics import Metrics
 from gateway.reconcile.service import Reconciliation
 from gateway.retention_run import RetentionRun, limits_of
+from gateway.reviews import Reviews
 from gateway.settings import Settings
 from gateway.soap.hospital import Hospital
 from gateway.stays.desk import StayDesk
@@ -284,6 +286,10 @@ class Gateway:
         return Episodes(self.store.stay_feed, self.store.journal.stays, self.stays.policy)
 
     @cached_property
+    def reviews(self) -> Reviews:
+        return Reviews(self.store.stay_feed, self.store.journal.stays, self.stays.policy, clock.now)
+
+    @cached_property
     def vouchers(self) -> VoucherDesk:
         institution = Institution(self.settings.institution.code, self.settings.institution.name)
         return VoucherDesk(
@@ -398,6 +404,7 @@ class Gateway:
             JsonApi(self.reception, self.hospital),
             Papers(self.reception, self.vouchers),
             DipApi(self.reception, DipFeed(self.store.stay_feed, self.store.journal.stays, self.stays.policy)),
+            StaysApi(self.reception, self.stays, self.store.stay_feed, self.reviews, lambda: self.mappings.interface),
             lanes.published_file(self._root),
             self.settings.listen,
             lanes.titles(self.mappings),

@@ -152,7 +152,7 @@ class HisSide:
         return self._running
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if self._administration(str(environ.get("PATH_INFO"))):
+        if PLATFORM_SIDE not in environ and self._administration(str(environ.get("PATH_INFO"))):
             return self._apps.admin(environ, start_response)
         fetch_body(environ, self._limits)
         self._add(1)
@@ -198,7 +198,7 @@ def _cheroot_listeners(listen: Listen) -> list[Listener]:
     return [*first, *listen.more, *filter(None, (listen.callback, listen.admin))]
 
 
-def _of_the_platform(app: WSGIApplication) -> WSGIApplication:
+def of_the_platform(app: WSGIApplication) -> WSGIApplication:
     """What comes in at the platform's own listener says so to the router."""
 
     def marked(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -346,7 +346,7 @@ class _Running:
         return self._his_side
 
     def _app_of(self, listener: Listener, his_side: HisSide) -> WSGIApplication:
-        return _of_the_platform(his_side) if listener is self.plan.listen.callback else his_side
+        return of_the_platform(his_side) if listener is self.plan.listen.callback else his_side
 
     @contextlib.contextmanager
     def until_stopped(self) -> Iterator[None]:

@@ -18,6 +18,7 @@ from gateway.http.json_api import HOSPITAL
 from gateway.http.json_api import PREFIX as JSON_PREFIX
 from gateway.http.papers import PREFIX as PAPERS
 from gateway.http.reception import LAST_REPLY, PLATFORM_SIDE, Environ, Receipt, StartResponse, respond
+from gateway.http.stays_api import PREFIX as STAYS
 from gateway.settings import Listen
 
 WsgiApp = Callable[[Any, Any], Iterable[bytes]]
@@ -60,6 +61,7 @@ class Router:
         papers: vouchers to print.
         services: lanes by the part of the address after ``/soap/``.
         dip: the feed for the DIP system.
+        stays: what the pages about stays show.
         schema: bytes of a published file (``xsd/2401.xsd``, ``openapi.json``), or None.
         callbacks: what the platform calls; None: nothing is taken.
         told: hears whether a reply that tells of confirmed money went out (``Exchange.told``).
@@ -71,6 +73,7 @@ class Router:
         json_api: WsgiApp,
         papers: WsgiApp,
         dip: WsgiApp,
+        stays: WsgiApp,
         schema: Callable[[str], bytes | None],
         listen: Listen,
         titles: Mapping[str, str],
@@ -81,6 +84,7 @@ class Router:
         self._json_api = json_api
         self._papers = papers
         self._dip = dip
+        self._stays = stays
         self._schema = schema
         self._listen = listen
         self._titles = titles
@@ -107,6 +111,8 @@ class Router:
             return self._papers(environ, start_response)
         if path.startswith(DIP):
             return self._dip(environ, start_response)
+        if path.startswith(STAYS):
+            return self._stays(environ, start_response)
         if path == OPENAPI:
             return self._file("openapi.json", "application/json; charset=utf-8", start_response)
         if path == "/" and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
