@@ -19,9 +19,11 @@ from gateway.desks.alignment import AlignmentDesk
 from gateway.desks.console import ConsoleDesk
 from gateway.desks.doubts import DoubtsDesk
 from gateway.desks.jobs import JobsDesk
+from gateway.desks.reconcile import ReconcileDesk
 from gateway.desks.stay_acts import StayActs
 from gateway.desks.stays import StaysDesk
 from gateway.desks.store import StoreDesk
+from gateway.desks.vouchers import VouchersDesk
 from gateway.dip.api import DipApi
 from gateway.dip.feed import DipFeed
 from gateway.episodes import TURN_S, Episodes
@@ -49,6 +51,7 @@ from gateway.http.reception import Reception
 from gateway.http.router import Lazily, Router
 from gateway.mappings.in_force import Mappings
 from gateway.metrics import Metrics
+from gateway.reconcile.service import Reconciliation
 from gateway.retention_run import RetentionRun, limits_of
 from gateway.settings import Settings
 from gateway.soap.hospital import Hospital
@@ -286,6 +289,21 @@ class Gateway:
         return Alignment(self.episodes, self.stays, self.exchange, self.store.stay_feed, station, clock.now)
 
     @cached_property
+    def reconciliation(self) -> Reconciliation:
+        station = self.settings.reconcile.workstation.model_dump()
+        return Reconciliation(
+            exchange=self.exchange,
+            journal=self.store.journal,
+            interface=lambda: self.mappings.interface,
+            resolver=self.resolver,
+            records=self.store.recon,
+            shelf=self.shelf,
+            scope=configured.reconciled(self.settings),
+            head={name: value for name, value in station.items() if value},
+            clock=clock.now,
+        )
+
+    @cached_property
     def acts(self) -> StayActs:
         """What people do about stays from the console."""
         return StayActs(
@@ -293,10 +311,24 @@ class Gateway:
             self.exchange,
             self.alignment,
             self.episodes,
-            self.vouchers,
             self.store.operator_log,
             configured.own_workstation(self.settings),
         )
+
+    @cached_property
+    def printing(self) -> VouchersDesk:
+        return VouchersDesk(self.vouchers, self.stays, self.store.operator_log)
+
+    @cached_property
+    def console(self) -> ConsoleDesk:
+        """Everything the console has done by this process."""
+        policy = configured.sign_in_policy(self.settings)
+        acts = {**self.acts.operations, **self.printing.operations}
+        return ConsoleDesk(self.store, clock.now, policy, self.doubts, acts)
+
+    @cached_property
+    def doubts(self) -> DoubtsDesk:
+        return DoubtsDesk(self.resolver, self.store.operator_log)
 
     # ------------------------------------------------------------- the ways in
 
@@ -344,7 +376,6 @@ class Gateway:
 
     @cached_property
     def admin(self) -> Admin:
-        doubts = DoubtsDesk(self.resolver, self.store.operator_log)
         return Admin(
             self.metrics,
             checks={
@@ -362,7 +393,7 @@ class Gateway:
             },
             reload=self.mappings.reload,
             measure=self._measure,
-            doubts=doubts,
+            doubts=self.doubts,
             stays=StaysDesk(
                 self.stays,
                 self.stay_rules,
@@ -372,13 +403,10 @@ class Gateway:
                 log=self.store.operator_log,
             ),
             store=StoreDesk(self.store, self.resealing.wake, self.retention),
-            console=(
-                ConsoleDesk(
-                    self.store, clock.now, configured.sign_in_policy(self.settings), doubts, self.acts.operations
-                ),
-                self._console_token,
-            ),
+            console=(self.console, self._console_token),
+            vouchers=self.printing,
             alignment=AlignmentDesk(self.alignment, self.store.stay_feed, self.store.operator_log),
+            reconcile=ReconcileDesk(self.reconciliation, self.store.recon.unsettled_days, self.store.operator_log),
             jobs=JobsDesk(self.runner, self.store.jobs, self.store.operator_log),
         )
 

@@ -27,12 +27,14 @@ from gateway.commands import (
     mapping,
     nodes,
     probe,
+    reconcile,
     serve,
     simulate,
     stay_times,
     stays,
     transactions,
     users,
+    vouchers,
     wsdl,
 )
 from gateway.commands.terminal import Misused, complain, explain, write_whatever_the_charset
@@ -72,6 +74,7 @@ app.add_typer(doubts.app, name="doubts")
 stays.app.command("list")(stay_times.list_stays)
 stays.app.command("align")(stay_times.align)
 app.add_typer(stays.app, name="stays")
+app.add_typer(vouchers.app, name="vouchers")
 app.add_typer(wsdl.app, name="wsdl")
 app.add_typer(mapping.app, name="mapping")
 app.command("probe")(probe.probe)
@@ -81,6 +84,7 @@ app.add_typer(db.app, name="db")
 app.add_typer(his.app, name="his")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
+app.add_typer(reconcile.app, name="reconcile")
 app.add_typer(config.app, name="config")
 app.add_typer(dip.app, name="dip")
 app.add_typer(users.app, name="users")

@@ -16,6 +16,7 @@ from gateway.exchange.limits import Shares
 from gateway.exchange.patience import Times
 from gateway.exchange.ports import SettlementPlatform
 from gateway.exchange.resolver import Policy
+from gateway.reconcile.service import Scope
 from gateway.rules import policy as rules
 from gateway.settings import ClientSettings, Settings, Workstation
 
@@ -116,6 +117,13 @@ def operators_to_sign_in(settings: Settings) -> list[dict[str, str]]:
     """Workstations whose operators the gateway signs in."""
     stations = [client.workstation for client in settings.clients if client.name != CONSOLE_CLIENT]
     return [one.model_dump() for one in (*stations, *settings.jobs.sign_in.operators)]
+
+
+def reconciled(settings: Settings) -> Scope:
+    """What is compared with the platform."""
+    given = settings.reconcile
+    optins = given.setl_optins or settings.institution.area
+    return Scope(settings.institution.code, optins, given.insutypes, given.clr_types)
 
 
 def rules_policy(settings: Settings) -> rules.Policy:

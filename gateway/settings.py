@@ -526,6 +526,17 @@ class Alignment(_Part):
     )
 
 
+class Reconcile(_Part):
+    """What is compared with the platform every day (3201, 3202)."""
+
+    setl_optins: str = Field("", max_length=6, description="结算经办机构；空则取 institution.area")
+    insutypes: tuple[str, ...] = Field(("310", "390"), description="险种：日志中没有的也每天对一次")
+    clr_types: tuple[str, ...] = Field(("11", "21", "41"), description="清算类别：日志中没有的也每天对一次")
+    workstation: Workstation = Field(
+        Workstation(opter="reconcile", opter_name="医保接口网关", opter_type="2"), description="对账报文头中的经办人等"
+    )
+
+
 class JobTimes(_Part):
     """When a job runs, and from when on its silence is an alarm."""
 
@@ -667,6 +678,7 @@ class Settings(BaseSettings):
     alignment: Alignment = Alignment()
     jobs: Jobs = Jobs()
     files: Files = Files()
+    reconcile: Reconcile = Reconcile()
     log: Log = Log()
     test_die_at: str = Field(
         "",

@@ -213,7 +213,7 @@ def _sent_to(request: Request, path: str) -> Response:
 
 
 class _Headers:
-    """Puts the same headers on every answer."""
+    """Puts the same headers on every answer; one that needs its own style (a voucher) brings its own policy."""
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app
@@ -229,7 +229,9 @@ class _Headers:
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *self._headers, (b"cache-control", kept)]
+                given = {name.lower() for name, _ in message["headers"]}
+                ours = [(name, value) for name, value in self._headers if name not in given]
+                message["headers"] = [*message["headers"], *ours, (b"cache-control", kept)]
             await send(message)
 
         await self._app(scope, receive, sent)

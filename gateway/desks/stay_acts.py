@@ -5,7 +5,6 @@ Nothing here decides: the exchange asks the rules, writes the journal, and its a
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -26,11 +25,6 @@ from gateway.stays.emergency import EmergencyDesk, EmergencyTold, view
 from gateway.stays.messages import Message, discharge_message, main_operation, undo_message
 from gateway.stays.ports import StayRef
 from gateway.store.operator_log import OperatorLog
-from gateway.vouchers.desk import Asked, VoucherDesk
-from gateway.vouchers.page import page
-from gateway.vouchers.pdf import pdf
-from gateway.vouchers.sheet import Print
-from gateway.vouchers.typefaces import Typefaces
 from jobs.alignment import Alignment, change_message
 
 log = structlog.get_logger(__name__)
@@ -44,7 +38,6 @@ _OPTER_CHARS_MAX: Final = 30
 _OPTER_NAME_CHARS_MAX: Final = 50
 CATEGORY: Final = ("med_type", "dise_codg", "dise_name")
 """What a person gives for a change of category (ET-13)."""
-PREVIEW: Final = "预览"
 _BATCH_MAX: Final = 2000
 
 
@@ -69,7 +62,6 @@ class StayActs:
         exchange: carries what is sent.
         alignment: sends the 2403 of 入院信息变更.
         episodes: the list, brought up to date after an act, so that the next page shows it.
-        vouchers: prints.
         log: keeps who did what, before it is done.
         head: workstation that stands in the head beside the person.
     """
@@ -80,7 +72,6 @@ class StayActs:
         exchange: Exchange,
         alignment: Alignment,
         episodes: Episodes,
-        vouchers: VoucherDesk,
         log: OperatorLog,
         head: Mapping[str, str],
     ) -> None:
@@ -88,11 +79,9 @@ class StayActs:
         self._exchange = exchange
         self._alignment = alignment
         self._episodes = episodes
-        self._vouchers = vouchers
         self._emergency = EmergencyDesk(desk)
         self._log = log
         self._head = head
-        self._faces: Typefaces | None = None
         self._batch = Batch()
         self._lock = threading.Lock()
         self._end = threading.Event()
@@ -106,10 +95,6 @@ class StayActs:
             "stay_category": self._category,
             "emergency_extract": self._extract,
             "emergency_approve": self._approve,
-            "voucher_list": self._voucher_list,
-            "voucher_look": self._look,
-            "voucher_print": self._print,
-            "voucher_reprint": self._reprint,
         }
 
     def close(self) -> None:
@@ -218,40 +203,6 @@ class StayActs:
         self._log.append(operator, "emergency.approve", f"stay {ipt_no}", f"截止 {cut_time}")
         return _fees(self._emergency.approve(ipt_no, cut_time, operator))
 
-    # ------------------------------------------------------------- vouchers
-
-    def _voucher_list(self, operator: str, ipt_no: str, mdtrt_id: str) -> Answer:
-        del operator
-        kept = self._vouchers.printed(StayRef(ipt_no, mdtrt_id))
-        return {"ok": True, "vouchers": [_kept(one, self._vouchers.prints(one.number)) for one in kept]}
-
-    def _look(self, operator: str, kind: str, ipt_no: str, mdtrt_id: str, setl_id: str = "") -> Answer:
-        self._log.append(operator, "voucher.look", f"stay {ipt_no or mdtrt_id}", kind)
-        sheet = self._vouchers.look(kind, StayRef(ipt_no, mdtrt_id, setl_id))
-        now = f"{self._desk.clock():%Y-%m-%d %H:%M}"
-        shown = Print(sheet, 0, 0, now, operator, now, (PREVIEW,), ("本页为预览，不是凭证，没有编号。",))
-        return {"ok": True, "html": page(shown)}
-
-    def _print(
-        self, operator: str, kind: str, ipt_no: str, mdtrt_id: str, setl_id: str = "", form: str = "html"
-    ) -> Answer:
-        self._log.append(operator, "voucher.print", f"stay {ipt_no or mdtrt_id or setl_id}", f"{kind} {form}")
-        ref = StayRef(ipt_no, mdtrt_id, setl_id)
-        return self._printed(self._vouchers.print(kind, ref, Asked(operator, NAME, form)), form)
-
-    def _reprint(self, operator: str, number: int, form: str = "html") -> Answer:
-        self._log.append(operator, "voucher.reprint", f"voucher {number}", form)
-        return self._printed(self._vouchers.reprint(number, Asked(operator, NAME, form)), form)
-
-    def _printed(self, shown: Print, form: str) -> Answer:
-        told: Answer = {"ok": True, "number": shown.number, "count": shown.count, "marks": list(shown.marks)}
-        told["title"] = shown.sheet.title
-        if form == "pdf":
-            # the font takes a third of a second, and most gateways never draw one
-            self._faces = self._faces or Typefaces()
-            return {**told, "pdf": base64.b64encode(pdf(shown, self._faces)).decode("ascii")}
-        return {**told, "html": page(shown)}
-
 
 def category_message(judged: Judged, exchange: Exchange, given: Mapping[str, str]) -> Message:
     """The 2403 of 医保变更 (ET-13): as last acknowledged, with another category, disease and the main operation."""
@@ -285,19 +236,3 @@ def _fees(told: EmergencyTold) -> Answer:
     if told.refusal is not None:
         answer |= {"error": told.refusal.text, "code": told.refusal.fault.code}
     return answer
-
-
-def _kept(one: Any, prints: Sequence[Any]) -> Answer:
-    last = prints[-1] if prints else None
-    return {
-        "number": one.number,
-        "kind": one.kind,
-        "setl_id": one.setl_id,
-        "admitted": one.admitted,
-        "made_at": f"{one.made_at:%Y-%m-%d %H:%M}",
-        "void_since": f"{one.void_since:%Y-%m-%d %H:%M}" if one.void_since else "",
-        "void_reason": one.void_reason,
-        "prints": len(prints),
-        "last_at": f"{last.at:%Y-%m-%d %H:%M}" if last else "",
-        "last_by": last.operator or last.client if last else "",
-    }

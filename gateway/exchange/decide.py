@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,8 @@ class Facts:
     """Rebuilt from the queries."""
     repeated: Heard | None = None
     reversal: Heard | None = None
+    listed: Mapping[str, str] | None = None
+    """The platform's own detail list (3202) names its msgid; what the line tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ def decide(rule: ProofRule, proofs: Proofs, facts: Facts) -> Decision:
         return _after_repeat(facts, (*proofs.done_before, *rule.done_before))
     if facts.fence_begun:
         return Decision(Act.REVERSE, "冲正已经开始，以原 msgid 继续")
+    if facts.listed is not None and not rule.queries:
+        return _listed(facts.listed, facts)
     if rule.queries and facts.verdict is None:
         if facts.unanswered:
             return Decision(Act.WAIT, "查询没有答复" if facts.reached else "平台无法连接")
@@ -116,6 +120,15 @@ def _not_done(rule: ProofRule, facts: Facts) -> Decision:
     if rule.then == "repeat":
         return Decision(Act.REPEAT, "以原 msgid、原报文再发一次")
     return Decision(Act.ESCALATE, "没有可以证明其结果的查询")
+
+
+def _listed(line: Mapping[str, str], facts: Facts) -> Decision:
+    """It was executed, so nothing can come late any more: no settle time to wait for."""
+    if line.get("setl_id"):
+        return Decision(Act.CONFIRM, "平台的对明细账（3202）列有此 msgid", {"setlinfo": dict(line)})
+    if facts.reversible:  # transactions/2601.yaml: also for a record that only the centre holds
+        return Decision(Act.REVERSE, "平台的对明细账（3202）列有此 msgid，但没有结算编号，以原 msgid 冲正")
+    return Decision(Act.ESCALATE, "平台的对明细账（3202）列有此 msgid：已办理，但本省不能以 2601 冲正")
 
 
 def _answered(heard: Heard, what: str) -> Decision:

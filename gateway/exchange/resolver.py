@@ -23,6 +23,7 @@ from gateway.exchange.decide import Act, Decision, Facts, Heard, decide
 from gateway.exchange.effects import REVERSAL, effects
 from gateway.exchange.evidence import Sources, Verdict, fresh_values, journal_infnos, judge, question
 from gateway.exchange.exchange import Clock, Msgids, trustworthy
+from gateway.exchange.listed import listed_line
 from gateway.exchange.ports import (
     Bodies,
     Exchange,
@@ -262,6 +263,7 @@ class Resolver:
             fence_begun=ProofKind.REVERSE in kinds,
             unsent=ProofKind.UNSENT in kinds and not kinds & {ProofKind.REVERSE, ProofKind.REPEAT},
             late=next((one for one in heard if one.answer), None),
+            listed=listed_line(doubt.proofs),
         )
 
     def _settled(self, doubt: _Doubt, interface: Interface) -> bool:

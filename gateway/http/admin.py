@@ -12,8 +12,10 @@ from gateway.desks.alignment import AlignmentDesk
 from gateway.desks.console import TOKEN_HEADER, ConsoleDesk, answer_posted
 from gateway.desks.doubts import DoubtsDesk
 from gateway.desks.jobs import JobsDesk
+from gateway.desks.reconcile import ReconcileDesk
 from gateway.desks.stays import StaysDesk
 from gateway.desks.store import StoreDesk
+from gateway.desks.vouchers import VouchersDesk
 from gateway.exchange.ports import JournalUnavailable
 from gateway.faults import ADDRESS_UNKNOWN
 from gateway.http.reception import Environ, StartResponse, respond
@@ -24,7 +26,9 @@ RELOAD: Final = "/-/reload"
 DOUBTS: Final = "/-/doubts/"
 STORE: Final = "/-/store/"
 ALIGNMENT: Final = "/-/alignment/"
+RECONCILE: Final = "/-/reconcile/"
 JOBS: Final = "/-/jobs/"
+VOUCHERS: Final = "/-/vouchers/print"
 STAYS: Final = "/-/stays/adopt"
 CONSOLE: Final = "/-/console/"
 _TOKEN: Final = "HTTP_" + TOKEN_HEADER.upper().replace("-", "_")
@@ -44,7 +48,9 @@ class Admin:
         stays: takes over a stay that the gateway did not register.
         store: what only the process that owns the store can do for the operator's command.
         alignment: sends 2403 where a stay differs from its ward-in.
+        reconcile: compares days with the platform.
         jobs: runs a job now.
+        vouchers: prints a voucher for the command.
         console: what the console asks for, and the token it must bring; without a token nobody is let in.
         reload: takes up changed mapping files; returns what is wrong with them, empty when they are in force.
     """
@@ -61,18 +67,25 @@ class Admin:
         store: StoreDesk,
         console: tuple[ConsoleDesk, str],
         alignment: AlignmentDesk,
+        reconcile: ReconcileDesk,
         jobs: JobsDesk,
+        vouchers: VouchersDesk,
     ) -> None:
         self._metrics = metrics
         self._checks = checks
         self._told = told
         self._reload = reload
         self._measure = measure
-        self._doubts = doubts
-        self._stays = stays
-        self._store = store
-        self._alignment = alignment
-        self._jobs = jobs
+        self._desks: dict[str, Callable[[str, bytes], dict[str, Any]]] = {
+            RELOAD: lambda _, __: self._reloaded(),
+            DOUBTS: doubts.resolve,
+            STAYS: lambda _, body: stays.adopt(body),
+            STORE: store.do,
+            ALIGNMENT: lambda act, body: alignment.do(act, body),
+            RECONCILE: lambda act, body: reconcile.do(act, body),
+            JOBS: lambda act, body: jobs.do(act, body),
+            VOUCHERS: lambda _, body: vouchers.print(body),
+        }
         self._console, self._token = console
         self._checked_at = float("-inf")
         self._found: dict[str, bool] = {}
@@ -85,28 +98,27 @@ class Admin:
             return self._ready(start_response)
         if path == "/metrics":
             return self._metrics_page(start_response)
-        if path == RELOAD and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
-            errors = self._reload()
-            return respond(start_response, 200, _JSON, dumps({"reloaded": not errors, "errors": errors}))
-        if str(path).startswith(DOUBTS) and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
-            answer = self._doubts.resolve(str(path)[len(DOUBTS) :], _body(environ))
-            return respond(start_response, 200, _JSON, dumps(answer))
-        if path == STAYS and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
-            return respond(start_response, 200, _JSON, dumps(self._stays.adopt(_body(environ))))
         if str(path).startswith(CONSOLE) and environ["REQUEST_METHOD"] == "POST":
             given = str(environ.get(_TOKEN, ""))
             done = answer_posted(self._console, self._token, given, str(path)[len(CONSOLE) :], _body(environ))
             if done is not None:
                 return respond(start_response, 200, _JSON, dumps(done))
-        if str(path).startswith(STORE) and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
-            told = self._store.do(str(path)[len(STORE) :], _body(environ))
-            return respond(start_response, 200, _JSON, dumps(told))
-        if str(path).startswith(ALIGNMENT) and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
-            aligned = self._alignment.do(str(path)[len(ALIGNMENT) :], _body(environ))
-            return respond(start_response, 200, _JSON, dumps(aligned))
-        if str(path).startswith(JOBS) and environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
-            return respond(start_response, 200, _JSON, dumps(self._jobs.do(str(path)[len(JOBS) :], _body(environ))))
+        if environ["REQUEST_METHOD"] == "POST" and _from_here(environ):
+            answer = self._local(str(path), environ)
+            if answer is not None:
+                return respond(start_response, 200, _JSON, dumps(answer))
         return respond(start_response, 404, _JSON, dumps({"code": ADDRESS_UNKNOWN.code}))
+
+    def _local(self, path: str, environ: Environ) -> dict[str, Any] | None:
+        """What only this machine may ask for; None for an address that is not there."""
+        for place, desk in self._desks.items():
+            if path == place or (place.endswith("/") and path.startswith(place)):
+                return desk(path[len(place) :], _body(environ))
+        return None
+
+    def _reloaded(self) -> dict[str, Any]:
+        errors = self._reload()
+        return {"reloaded": not errors, "errors": errors}
 
     def _metrics_page(self, start_response: StartResponse) -> list[bytes]:
         with contextlib.suppress(JournalUnavailable):

@@ -82,6 +82,8 @@ class Settlement:
     final: bool
     """False for an interim settlement (mid_setl_flag 1): the stay goes on."""
     state: Literal["settled", "revoked", "reversed"] = "settled"
+    revoked_at: str = ""
+    revoking_msgid: str = ""
     revoked_by: str = ""
     """setl_id that 2305/2208/2103 answered with."""
 
@@ -139,6 +141,7 @@ class Ledger:
         self.records: list[dict[str, Any]] = []
         self.sign_ins: dict[str, str] = {}
         self.files: dict[str, File] = {}
+        self.planted: list[dict[str, Any]] = []
         for person in persons.ready_made(seed, admdvs, today):
             self.persons[person.psn_no] = person
 

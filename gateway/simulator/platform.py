@@ -293,6 +293,21 @@ class Simulator:
         with self._lock:
             self._faults.clear()
 
+    def plant(self, wish: Mapping[str, Any]) -> dict[str, Any]:
+        """Make the books differ (3201, 3202); raises :class:`~gateway.simulator.faults.FaultWrong`."""
+        with self._lock:
+            return reconciliation.plant(self._ledger, wish)
+
+    def planted(self) -> list[dict[str, Any]]:
+        """The differences planted."""
+        with self._lock:
+            return list(self._ledger.planted)
+
+    def clear_planted(self) -> None:
+        """The books tell again what took effect."""
+        with self._lock:
+            self._ledger.planted.clear()
+
     def reset(self, seed: int | None = None) -> None:
         """Empty ledger and faults; requests still waiting to be executed never will be.
 

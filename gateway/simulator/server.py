@@ -127,11 +127,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(answer(self) if answer else _said(404, "没有这个地址"))
 
     def do_DELETE(self) -> None:
-        """Clear the pending faults."""
-        if self._path != "/_sim/faults":
+        """Clear the pending faults, or the planted differences."""
+        clear = _DELETES.get(self._path)
+        if clear is None:
             self._send(_said(404, "没有这个地址"))
             return
-        self.server.simulator.clear_faults()
+        clear(self.server.simulator)
         self._send(_json(200, []))
 
     def do_POST(self) -> None:
@@ -339,6 +340,10 @@ def _add_fault(simulator: Simulator, wish: Mapping[str, Any]) -> Response:
     return _json(200, simulator.add_fault(wish))
 
 
+def _plant(simulator: Simulator, wish: Mapping[str, Any]) -> Response:
+    return _json(200, simulator.plant(wish))
+
+
 def _reset(simulator: Simulator, wish: Mapping[str, Any]) -> Response:
     seed = wish.get("seed")
     if wish.keys() - {"seed"} or isinstance(seed, bool) or not isinstance(seed, int | None):
@@ -351,8 +356,14 @@ _GETS: dict[str, Callable[[_Handler], Response]] = {
     "/": _page,
     "/_sim/ledger": lambda handler: _json(200, handler.server.simulator.ledger()),
     "/_sim/faults": lambda handler: _json(200, handler.server.simulator.faults()),
+    "/_sim/differences": lambda handler: _json(200, handler.server.simulator.planted()),
+}
+_DELETES: dict[str, Callable[[Simulator], None]] = {
+    "/_sim/faults": Simulator.clear_faults,
+    "/_sim/differences": Simulator.clear_planted,
 }
 _POSTS: dict[str, Callable[[Simulator, Mapping[str, Any]], Response]] = {
     "/_sim/faults": _add_fault,
+    "/_sim/differences": _plant,
     "/_sim/reset": _reset,
 }

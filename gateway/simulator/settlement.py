@@ -174,6 +174,7 @@ def revoke(turn: Turn, settlement: Settlement) -> None:
     lines = [line for line in episode.lines.values() if line.setl_id == settlement.setl_id]
     _give_back(turn, settlement)
     settlement.state, settlement.revoked_by = "revoked", turn.ledger.next_id("2")
+    settlement.revoked_at, settlement.revoking_msgid = turn.time, turn.msgid
     if episode.kind == "purchase":
         episode.state = "cancelled"
     after = episode.state

@@ -37,6 +37,7 @@ from gateway.store.jobs import SqlJobs
 from gateway.store.journal import SqlJournal
 from gateway.store.nodes import SqlNodes
 from gateway.store.operator_log import OperatorLog, begin_keyed
+from gateway.store.recon import SqlRecon
 from gateway.store.resealing import Resealing
 from gateway.store.restore import Gap, Restored, escalate_lost, read_gap, restore
 from gateway.store.retention import Retention
@@ -66,6 +67,7 @@ class Store:
         self.stay_feed = StayFeed(guarded)
         self.operator_log = OperatorLog(guarded, clock.now)
         self.vouchers = SqlVouchers(guarded)
+        self.recon = SqlRecon(guarded)
         self.jobs = SqlJobs(guarded)
         self.after_restore = AfterRestore(backend, self.journal)
         self.resealing = Resealing(guarded, self._keys)

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from gateway.desks.alignment import AlignmentDesk
     from gateway.desks.console import ConsoleDesk
     from gateway.desks.jobs import JobsDesk
+    from gateway.desks.reconcile import ReconcileDesk
     from gateway.desks.stays import StaysDesk
+    from gateway.desks.vouchers import VouchersDesk
     from gateway.exchange.resolver import Resolver
     from gateway.store import Store
 
@@ -76,7 +78,9 @@ def administration(store: Store, wake: Callable[[], None] = lambda: None) -> Adm
         stays=cast("StaysDesk", None),
         store=StoreDesk(store, wake, RetentionRun(store.retention, Limits(), clock.now)),
         alignment=cast("AlignmentDesk", None),
+        reconcile=cast("ReconcileDesk", None),
         jobs=cast("JobsDesk", None),
+        vouchers=cast("VouchersDesk", None),
         console=(cast("ConsoleDesk", None), ""),
     )
 

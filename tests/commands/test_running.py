@@ -34,6 +34,7 @@ QUERY_XML = (
 class Day:
     config: Path
     port: int
+    platform: str
     simulator: Running
     gateway: Running
 
@@ -54,7 +55,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
         running(folder / "simulator.err", *simulated) as simulator,
         running(folder / "serve.err", "serve", "--config", config) as gateway,
     ):
-        yield Day(config, port, simulator, gateway)
+        yield Day(config, port, f"http://127.0.0.1:{platform_port}", simulator, gateway)
 
 
 def test_both_say_where_they_are(day: Day) -> None:
@@ -92,6 +93,29 @@ def test_a_refusal_is_printed_and_is_no_success(day: Day) -> None:
     ran = yibao_process("call", "1101", "-", "--config", day.config, stdin=b'{"input": {}}')
     assert (ran.code, json.loads(ran.out)["code"]) == (1, "GW-1101")
     assert "未成功" in ran.err
+
+
+def test_a_day_is_compared_and_a_planted_difference_is_a_case_until_it_is_repaired(day: Day) -> None:
+    done = yibao("reconcile", "day", "2026-03-01", "--json", "--config", day.config)
+    assert done.code == 0, done.err
+    result = json.loads(done.out)
+    assert (result["whole"], result["cases"]) == (True, [])
+    assert {part["insutype"] for part in result["parts"]} == {"310", "390"}
+    asked = json.dumps({"kind": "extra", "psn_no": "P1", "amount": "12.34", "insutype": "310", "clr_type": "11",
+                        "day": "2026-03-01"})  # fmt: skip
+    with urllib.request.urlopen(f"{day.platform}/_sim/differences", asked.encode(), timeout=10) as answer:
+        assert json.load(answer)["kind"] == "extra"
+    done = yibao("reconcile", "day", "2026-03-01", "--config", day.config)
+    assert (done.code, "平台多" in done.out) == (1, True), done.err
+    (case,) = json.loads(yibao("reconcile", "cases", "--json", "--config", day.config).out)
+    assert (case["kind"], case["theirs"]["medfee_sumamt"]) == ("only_there", "12.34")
+    clear = urllib.request.Request(f"{day.platform}/_sim/differences", method="DELETE")
+    with urllib.request.urlopen(clear, timeout=10) as answer:
+        assert json.load(answer) == []
+    done = yibao("reconcile", "recheck", "--config", day.config)
+    assert done.code == 0, done.err
+    assert json.loads(yibao("reconcile", "cases", "--json", "--config", day.config).out) == []
+    assert yibao("reconcile", "day", "gestern", "--config", day.config).code == 2
 
 
 def test_the_probe_sees_the_sign_in(day: Day) -> None:

@@ -312,7 +312,8 @@ def test_hostile_names_are_text(shared: Bench, stay: Stay) -> None:
         for path in ("/stays/one", "/stays/alignment", "/stays/discharge", "/stays/revoke", "/stays/category")
     ]
     query = quote(HOSTILE)
-    paths += ["/alignment", "/alignment/progress", f"/stays?q={stay.ipt_no}"]
+    paths += [at(stay, path) for path in ("/stays/vouchers", "/stays/emergency")]
+    paths += [f"/review?q={stay.ipt_no}", "/alignment", "/alignment/progress", f"/stays?q={stay.ipt_no}"]
     paths += [f"/stays?{name}={query}" for name in ("q", "ward", "since", "until", "sort", "presence", "page")]
     for path in paths:
         harmless(browser.page(path))
@@ -324,3 +325,96 @@ def harmless(page: str) -> None:
     found = tree(page)
     assert not found.xpath("//script[not(@src)] | //*[@onerror] | //img[@src='x']")
     assert "{{7*7}}" in page or "49" not in page
+
+
+# ------------------------------------------------------------------ 医保审核
+
+
+def test_the_review_lists_operations_times_and_the_difference(shared: Bench, stay: Stay) -> None:
+    shared.house.gateway.store.journal.stays.keep(stay.ipt_no, Record("operations", 1, clock.now(), OPERATIONS), "his")
+    stay.aligned()
+    stay.ask("WardOut", event_id="O1", ward_code="A03", event_time="2026-02-26 14:17:00")
+    listed(shared)
+    browser = shared.signed_in("insurance")
+    page = browser.page(f"/review?q={stay.ipt_no}")
+    for word in ("51.2300", "腹腔镜胆囊切除术", "47.0100", WARD_IN[:16], "2026-02-26 14:17", "6天4小时12分", "148.20"):
+        assert word in page, word
+    assert stay.ipt_no in browser.page("/review?hours_from=148.2&hours_to=148.2")
+    assert stay.mdtrt_id not in browser.page(f"/review?q={stay.ipt_no}&hours_from=149")
+    assert "应为小时数" in browser.page("/review?hours_from=NaN")
+    rows = list(csv.reader(io.StringIO(browser.get(f"/review/export.csv?q={stay.ipt_no}").text.lstrip("\ufeff"))))
+    told_ = dict(zip(rows[0], rows[1], strict=True))
+    assert (told_["主手术代码"], told_["其他手术名称"]) == ("51.2300", "腹腔镜阑尾切除术")
+    assert (told_["入科时间"], told_["出科时间"]) == (WARD_IN, "2026-02-26 14:17:00")
+    assert (told_["差值"], told_["住院天数"]) == ("6天4小时12分", "6")
+
+
+# ------------------------------------------------------------------ vouchers
+
+
+def test_vouchers_are_looked_at_printed_and_printed_again(shared: Bench, stay: Stay) -> None:
+    browser = shared.signed_in("cashier")
+    empty = browser.page(at(stay, "/stays/vouchers"))
+    assert "还没有打印过" in empty
+    early = browser.get(at(stay, "/stays/vouchers/look") + "&kind=eligibility")
+    assert (early.status_code, "ET12-01" in told(early)) == (409, True)
+    stay.ward_in()
+    look = browser.get(at(stay, "/stays/vouchers/look") + "&kind=eligibility")
+    assert look.headers.get_list("content-security-policy") == [look.headers["content-security-policy"]]
+    assert "style-src 'unsafe-inline'" in look.headers["content-security-policy"]
+    assert look.headers["x-frame-options"] == "DENY"
+    for word in ("预览", "住院资格确认单", WARD_IN[:16]):
+        assert word in look.text, word
+    assert "还没有打印过" in browser.page(at(stay, "/stays/vouchers"))
+    form = {**numbers(stay), "kind": "eligibility"}
+    first, again = browser.post("/stays/vouchers/print", form), browser.post("/stays/vouchers/print", form)
+    assert "第 1 次打印" in first.text
+    assert "某cashier（cashier）" in first.text
+    assert ("重打" in first.text, "重打" in again.text, "第 2 次打印" in again.text) == (False, True, True)
+    page = browser.page(at(stay, "/stays/vouchers"))
+    number = tree(page).xpath("//input[@name='number']/@value")[0]
+    drawn = browser.post("/stays/vouchers/reprint", {**numbers(stay), "number": number, "form": "pdf"})
+    assert drawn.headers["content-type"] == "application/pdf"
+    assert drawn.content.startswith(b"%PDF-")
+    assert "3 次" in browser.page(at(stay, "/stays/vouchers"))
+    acts = [(act, subject) for _, act, subject in shared.log()[-8:]]
+    assert ("voucher.look", f"stay {stay.ipt_no}") in acts
+    assert ("voucher.reprint", f"voucher {number}") in acts
+    stay.ward_in("2026-02-20 10:20:00")
+    assert "作废" in browser.page(at(stay, "/stays/vouchers"))
+
+
+def test_a_voucher_that_is_not_there_is_refused_in_words(shared: Bench, stay: Stay) -> None:
+    stay.ward_in()
+    browser = shared.signed_in("cashier")
+    assert browser.post("/stays/vouchers/print", {**numbers(stay), "kind": "receipt"}).status_code == 409
+    assert browser.post("/stays/vouchers/print", {**numbers(stay), "kind": "../etc"}).status_code == 409
+    assert browser.post("/stays/vouchers/reprint", {**numbers(stay), "number": "99999999"}).status_code == 409
+    assert browser.post("/stays/vouchers/reprint", {**numbers(stay), "number": "x"}).status_code == 404
+
+
+# ------------------------------------------------------------------ emergency
+
+
+def test_emergency_fees_are_shown_and_approved_for_the_cut_that_was_seen(shared: Bench, stay: Stay) -> None:
+    browser = shared.signed_in("insurance")
+    assert "ET10-01" in browser.page(at(stay, "/stays/emergency"))
+    stay.ward_in()
+    assert "没有上报转入" in browser.page(at(stay, "/stays/emergency"))
+    rows = stay.fees("2026-02-20 07:50:00", "2026-02-20 10:04:00", "2026-02-20 10:05:00", sn="ER")["feedetail"]
+    visit = {"ipt_otp_no": f"ER{stay.ipt_no}", "begntime": "2026-02-20 07:30:00"}
+    assert stay.ask("EmergencyFees", version=1, emergency_visit=visit, rows=rows)["infcode"] == 0
+    stay.ask("EmergencyFeesExtract")
+    page = browser.page(at(stay, "/stays/emergency"))
+    for word in ("未审核", "2026-02-20 10:05", "20.00", "his", "一致", "审核通过</button>"):
+        assert word in page, word
+    assert page.count("不计入</span>") == 1
+    wrong = browser.post("/stays/emergency", {**numbers(stay), "cut_time": "2026-02-20 09:00:00"})
+    assert (wrong.status_code, "ET10-02" in told(wrong)) == (409, True)
+    right = browser.post("/stays/emergency", {**numbers(stay), "cut_time": WARD_IN})
+    assert right.status_code == 303, told(right)
+    assert "已审核</span>" in browser.page(at(stay, "/stays/emergency"))
+    stay.ward_in("2026-02-20 10:20:00")
+    moved = browser.page(at(stay, "/stays/emergency"))
+    assert "ET10-02" in moved
+    assert "审核已失效" in moved

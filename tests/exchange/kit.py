@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from adapters.settlement.files import Files
 from gateway import mappings
 from gateway.contract.envelope import Sender
 from gateway.contract.interface import Interface
@@ -30,6 +31,7 @@ from gateway.exchange.ports import (
 )
 from gateway.exchange.resolver import Policy, Resolver
 from gateway.exchange.sign_in import SignIns
+from gateway.files.shelf import Shelf
 from gateway.simulator import Simulator
 from tests.simulation import messages
 
@@ -81,6 +83,7 @@ class Line:
     faults: dict[str, list[str]] = field(default_factory=dict)
     sent: list[PlatformRequest] = field(default_factory=list)
     late: list[PlatformRequest] = field(default_factory=list)
+    shelf: Shelf | None = None
     meanwhile: Callable[[PlatformRequest], None] | None = None
     """Called while a request is on its way."""
 
@@ -97,10 +100,21 @@ class Line:
         if kind == "late-request":
             self.late.append(request)
             raise NoAnswer("timeout")
-        body = self.simulator.handle(request.infno, {}, request.body).body
+        body = self._executed(request)
         if kind == "lose-reply":
             raise NoAnswer("timeout")
         return PlatformAnswer(200, {}, b"<html>502</html>" if kind == "garbage" else body, 0.0)
+
+    def _executed(self, request: PlatformRequest) -> bytes:
+        """The answer; a file goes to the shelf, as the adapters have it."""
+        body, files = request.body, Files("base64", self.shelf)
+        if request.parcel:
+            body, _ = files.outgoing(body, request.parcel, bytes)
+        answer = self.simulator.handle(request.infno, {}, body)
+        if self.shelf is None or "json" in answer.content_type:
+            return answer.body
+        kept = self.shelf.receive(request.wants_file, [answer.body])
+        return json.dumps({"infcode": 0, "output": {"fsDownloadOut": {"sha256": kept.sha256}}}).encode()
 
     def deliver(self) -> list[dict[str, Any]]:
         """Let the platform execute what it received late."""
@@ -122,7 +136,7 @@ class Hospital:
     def __init__(self, journal: Journal | None = None, interface: Interface = INTERFACE, **options: Any) -> None:
         self.clock = Clock()
         self.simulator = Simulator(Path("mappings").resolve(), seed=7, clock=self.clock)
-        self.line = Line(self.simulator)
+        self.line = Line(self.simulator, shelf=options.get("shelf"))
         self.journal = journal or MemoryJournal()
         self.interface = interface
         self.waits: list[Callable[[], None]] = []

@@ -254,6 +254,47 @@ def test_chromium_cashier_discharges_a_patient(person: Person, console: tuple[Be
     page.wait_for_selector(".flash.ok")
 
 
+@pytest.mark.parametrize(
+    "person", [("insurance", size) for size in SIZES], indirect=True, ids=lambda pair: "-".join(pair)
+)
+def test_chromium_insurance_office_reviews_and_prints(person: Person, console: tuple[Bench, str]) -> None:
+    page, stay = person.page, stays(console[0])
+    visit = {"ipt_otp_no": f"ER{stay.ipt_no}", "begntime": "2026-02-20 07:30:00"}
+    rows = stay.fees("2026-02-20 07:50:00", "2026-02-20 10:04:00", "2026-02-20 10:06:00", sn="ER")["feedetail"]
+    stay.ask("EmergencyFees", version=1, emergency_visit=visit, rows=rows)
+    stay.ask("EmergencyFeesExtract")
+    person.open("/review")
+    person.shot("review", whole=True)
+    page.fill("[data-find]", stay.ipt_no)
+    page.click("button:has-text('查询')")
+    page.click(f"tbody a:has-text('{stay.ipt_no}')")
+    page.click(".steps a:has-text('急诊急救审核')")
+    person.shot("emergency", whole=True)
+    page.click("button:has-text('审核通过')")
+    page.wait_for_selector(".flash.ok")
+    page.click("text=看这次住院")
+    page.click(".steps a:has-text('凭证')")
+    with page.context.expect_page() as opened:
+        page.click("[aria-label=打印住院资格确认单]")
+    opened.value.wait_for_selector("footer")
+    opened.value.screenshot(path=SHOTS / f"voucher-{person.size}.png")
+    assert "第 1 次打印" in opened.value.inner_text("footer")
+    opened.value.close()
+    page.reload()
+    person.shot("vouchers", whole=True)
+    with page.expect_download() as taken:
+        page.click("[aria-label='下载住院资格确认单 PDF']")
+    assert Path(taken.value.path()).read_bytes().startswith(b"%PDF-")
+    page.click(".head a")
+    page.click(".steps a:has-text('医保变更')")
+    person.shot("category", whole=True)
+    person.open("/alignment")
+    page.check("[aria-label=本页全选]")
+    page.click("button:has-text('变更选中的病人')")
+    page.wait_for_selector("#batch:has-text('已结束')", timeout=60_000)
+    person.shot("batch", whole=True)
+
+
 @pytest.mark.parametrize("person", [("it", size) for size in SIZES], indirect=True, ids=lambda pair: "-".join(pair))
 def test_chromium_information_department_runs_the_house(person: Person, console: tuple[Bench, str]) -> None:
     page = person.page

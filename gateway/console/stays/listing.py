@@ -119,11 +119,16 @@ def query_of(wish: Wish, limit: int, skip: int = 0) -> EpisodeQuery:
 
 def find(visit: Visit, wish: Wish, limit: int, skip: int) -> list[Episode]:
     """Stays in the order asked for; a number is looked up as 住院号, then as 就诊 ID, then as 人员编号."""
-    feed, query = visit.parts.store.stay_feed, query_of(wish, limit, skip)
+    feed = visit.parts.store.stay_feed
+    return next((rows for one in meanings(wish, limit, skip) if (rows := feed.episodes(one))), [])
+
+
+def meanings(wish: Wish, limit: int, skip: int) -> tuple[EpisodeQuery, ...]:
+    """The questions to ask until one has an answer."""
+    query = query_of(wish, limit, skip)
     if not wish.q:
-        return feed.episodes(query)
-    meanings = (replace(query, ipt_no=wish.q), replace(query, mdtrt_id=wish.q), replace(query, psn_no=wish.q))
-    return next((rows for one in meanings if (rows := feed.episodes(one))), [])
+        return (query,)
+    return replace(query, ipt_no=wish.q), replace(query, mdtrt_id=wish.q), replace(query, psn_no=wish.q)
 
 
 def patients(visit: Visit) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.console.area import Area, MenuItem, Page
-from gateway.console.stays import acts, listing, one, waiting
+from gateway.console.stays import acts, emergency, listing, one, papers, review, waiting
 
 AREA: Final = Area(
     name="stays",
@@ -24,12 +24,27 @@ AREA: Final = Area(
         Page("POST", "/stays/revoke", "stay.act", acts.send_revoke),
         Page("GET", "/stays/category", "stay.category", acts.category),
         Page("POST", "/stays/category", "stay.category", acts.send_category),
+        Page("GET", "/review", "review.see", review.review),
+        Page("GET", "/review/export.csv", "stay.export", review.export),
+        Page("GET", "/stays/emergency", "emergency.act", emergency.emergency),
+        Page("POST", "/stays/emergency", "emergency.act", emergency.approve),
+        Page("GET", "/stays/vouchers", "voucher.print", papers.vouchers),
+        Page("GET", "/stays/vouchers/look", "voucher.print", papers.look),
+        Page("POST", "/stays/vouchers/print", "voucher.print", papers.print_),
+        Page("POST", "/stays/vouchers/reprint", "voucher.print", papers.reprint),
     ),
-    menu=(MenuItem("/stays", "住院病人", "stay.see"), MenuItem("/alignment", "入院变更", "stay.see")),
+    menu=(
+        MenuItem("/stays", "住院病人", "stay.see"),
+        MenuItem("/alignment", "入院变更", "stay.see"),
+        MenuItem("/review", "医保审核", "review.see"),
+    ),
     rights={
         "stay.see": "看到住院病人",
         "stay.export": "导出住院病人",
         "stay.act": "办理入院变更、出院与撤销",
         "stay.category": "办理医保类别变更",
+        "review.see": "看到医保审核",
+        "emergency.act": "急诊急救审核",
+        "voucher.print": "预览与打印凭证",
     },
 )

@@ -1,0 +1,48 @@
+"""急诊急救审核 (ET-10): the set that both systems are told by one service, and the insurance office's approval of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from gateway.console.stays.finding import found, not_found
+from gateway.console.stays.words import address
+from gateway.console.visit import Visit
+from gateway.stays.desk import Judged
+
+
+def emergency(visit: Visit) -> Response:
+    """Extract and show; what the office was told is kept, so that the doctor's station can be compared with it."""
+    judged = found(visit, visit.query)
+    if judged is None or not judged.stay.ipt_no:
+        return not_found(visit)
+    return _shown(visit, judged, visit.do("emergency_extract", ipt_no=judged.stay.ipt_no))
+
+
+def _shown(visit: Visit, judged: Judged, told: Mapping[str, Any], status: int = 200) -> Response:
+    fees = told.get("fees") or {}
+    return visit.show(
+        "stays/emergency.html",
+        status,
+        stay=judged.stay,
+        told={} if told["ok"] else told,
+        warnings=told.get("warnings", ()),
+        fees=fees,
+        approved=bool(fees) and (fees.get("approval") or {}).get("stands") == "true",
+        plain=visit.may("exchange.body"),
+    )
+
+
+def approve(visit: Visit) -> Response:
+    """Approve the set that was seen."""
+    judged = found(visit, visit.form)
+    if judged is None or not judged.stay.ipt_no:
+        return not_found(visit)
+    cut = visit.form.get("cut_time", "")[:32]
+    told = visit.do("emergency_approve", ipt_no=judged.stay.ipt_no, cut_time=cut)
+    if not told["ok"]:
+        return _shown(visit, judged, told, 409)
+    visit.say("急诊急救费用已审核通过。上传后计入本次住院。")
+    return visit.go(address(judged.stay, "/stays/emergency"))

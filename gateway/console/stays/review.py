@@ -1,0 +1,114 @@
+"""医保审核 (ET-05): operations with their codes, 入科时间, 出科时间 and the difference; filters, and the same as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Final
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from gateway.console.shown import key_value
+from gateway.console.stays.listing import (
+    EXPORT_PAGE,
+    EXPORT_ROWS_MAX,
+    NO_WARD_IN,
+    PAGE_ROWS,
+    Wish,
+    exported,
+    meanings,
+    read_wish,
+)
+from gateway.console.stays.words import ALIGNMENT, PRESENCE, SETTLEMENT
+from gateway.console.visit import Visit
+from gateway.reviews import Review, Reviews
+from gateway.rules.times import MISSING
+from gateway.spreadsheet import BOM, line
+from gateway.stays.discharge import OperationRow
+
+HOURS: Final = ("hours_from", "hours_to")
+_HOURS_MAX: Final = Decimal(1_000_000)
+_COLUMNS: Final = (
+    "住院号", "就诊 ID", "人员编号", "病区编码", "病区", "在院状态", "主手术代码", "主手术名称", "其他手术代码", "其他手术名称",
+    "入科时间", "出科时间", "差值", "差值（小时）", "住院天数", "医保入院时间", "时间一致", "结算",
+)  # fmt: skip
+_BETWEEN: Final = "；"
+
+
+def review(visit: Visit) -> Response:
+    """One page."""
+    wish, hours = read_wish(visit.query), _hours(visit.query)
+    rows = _find(visit, wish, hours, PAGE_ROWS + 1, (wish.page - 1) * PAGE_ROWS)
+    given = {name: visit.query.get(name, "").strip()[:12] for name in HOURS}
+    return visit.show(
+        "stays/review.html",
+        wish=wish,
+        given=given,
+        address=_address(wish, given),
+        problems=[*wish.problems, *_problems(given, hours)],
+        rows=rows[:PAGE_ROWS],
+        more=len(rows) > PAGE_ROWS,
+        first=(wish.page - 1) * PAGE_ROWS + 1,
+        presence=PRESENCE,
+        narrowed=wish.narrowed or any(given.values()),
+    )
+
+
+def export(visit: Visit) -> Response:
+    """The same as a file."""
+    wish, hours = read_wish(visit.query), _hours(visit.query)
+    return exported(visit, "review", wish.address, _lines(visit, wish, hours))
+
+
+def _find(visit: Visit, wish: Wish, hours: Sequence[Decimal | None], limit: int, skip: int) -> list[Review]:
+    parts = visit.parts
+    reviews = Reviews(parts.store.stay_feed, parts.store.journal.stays, parts.stays.policy, parts.clock)
+    return next((rows for one in meanings(wish, limit, skip) if (rows := reviews.page(one, *hours))), [])
+
+
+def _hours(query: Mapping[str, str]) -> list[Decimal | None]:
+    return [_number(query.get(name, "")) for name in HOURS]
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        found = Decimal(text.strip())
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() and 0 <= found <= _HOURS_MAX else None
+
+
+def _problems(given: Mapping[str, str], hours: Sequence[Decimal | None]) -> Iterator[str]:
+    for name, found in zip(HOURS, hours, strict=True):
+        if given[name] and found is None:
+            yield f"差值“{given[name]}”应为小时数，如 48 或 36.5"
+
+
+def _address(wish: Wish, given: Mapping[str, str]) -> str:
+    return "&".join(filter(None, (wish.address, urlencode({name: value for name, value in given.items() if value}))))
+
+
+def _lines(visit: Visit, wish: Wish, hours: Sequence[Decimal | None]) -> Iterator[str]:
+    yield BOM + line(_COLUMNS)
+    plain = visit.may("exchange.body")
+    for skip in range(0, EXPORT_ROWS_MAX, EXPORT_PAGE):
+        rows = _find(visit, wish, hours, EXPORT_PAGE, skip)
+        yield "".join(line(_values(row, plain=plain)) for row in rows)
+        if len(rows) < EXPORT_PAGE:
+            return
+
+
+def _values(row: Review, *, plain: bool) -> list[object]:
+    one = row.episode
+    return [
+        one.ipt_no, one.mdtrt_id, key_value(one.psn_no, "psn_no", plain=plain), one.ward_code, one.ward_name,
+        PRESENCE[one.presence][0], *_named(row.mains), *_named(row.others), one.t_ward or NO_WARD_IN,
+        one.t_wout or MISSING, row.difference, MISSING if row.hours is None else row.hours,
+        MISSING if row.days is None else row.days, one.t_ins, ALIGNMENT[one.alignment][0], SETTLEMENT[one.settlement][0],
+    ]  # fmt: skip
+
+
+def _named(rows: Sequence[OperationRow]) -> tuple[str, str]:
+    """Codes and names, in the same order."""
+    return _BETWEEN.join(row.code for row in rows), _BETWEEN.join(row.name for row in rows)
