@@ -11,6 +11,8 @@ from importlib.metadata import version
 
 import structlog
 
+from adapters.his.database import DatabaseRecords
+from adapters.his.ways import open_records
 from adapters.settlement.files import Files
 from gateway import clock, configured, lanes, mappings
 from gateway.background import Background
@@ -29,6 +31,7 @@ from gateway.dip.api import DipApi
 from gateway.dip.feed import DipFeed
 from gateway.episodes import TURN_S, Episodes
 from gateway.exchange.breaker import Breaker, BreakerPolicy
+from gateway.exchange.callbacks import CallbackDesk
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.gate import CallsInHand, PlatformGate, WatchedPlatform
 from gateway.exchange.limits import FairQueue, Shares
@@ -44,16 +47,19 @@ from gateway.exchange.stay_rules import StayRules
 from gateway.files.shelf import Shelf
 from gateway.hours import read_closing
 from gateway.http.admin import Admin
+from gateway.http.callbacks import CallbackApi
 from gateway.http.identity import Clients
 from gateway.http.json_api import JsonApi
 from gateway.http.listeners import Apps
 from gateway.http.papers import Papers
 from gateway.http.reception import Reception
 from gateway.http.router import Lazily, Router
+from gateway.http.stays_api import StaysApi
 from gateway.mappings.in_force import Mappings
 from gateway.metrics import Metrics
 from gateway.reconcile.service import Reconciliation
 from gateway.retention_run import RetentionRun, limits_of
+from gateway.reviews import Reviews
 from gateway.settings import Settings
 from gateway.soap.hospital import Hospital
 from gateway.stays.desk import StayDesk
@@ -66,6 +72,7 @@ from gateway.vouchers.values import Institution
 from jobs.alignment import Alignment, align
 from jobs.backup import Backups
 from jobs.daily_report import DailyReport
+from jobs.fee_upload import FeeUpload
 from jobs.job import Job
 from jobs.retention import Retaining
 from jobs.runner import Runner
@@ -130,6 +137,7 @@ class Gateway:
         """After the last call: jobs, threads, the line, the registration, then the store, which finishes its writes."""
         self.timetable.close()
         self.acts.close()
+        self.reconcile_desk.close()
         self.retention.close()
         for thread in reversed(self.threads):
             if thread is not self.heartbeat:
@@ -138,6 +146,8 @@ class Gateway:
         self.platform.close()
         self.heartbeat.close()
         self.membership.leave()
+        if (records := self.__dict__.get("records")) is not None:
+            records.close()
         self.store.close()
 
     def fill_facts(self) -> None:
@@ -284,11 +294,20 @@ class Gateway:
         return Episodes(self.store.stay_feed, self.store.journal.stays, self.stays.policy)
 
     @cached_property
+    def reviews(self) -> Reviews:
+        return Reviews(self.store.stay_feed, self.store.journal.stays, self.stays.policy, clock.now)
+
+    @cached_property
     def vouchers(self) -> VoucherDesk:
         institution = Institution(self.settings.institution.code, self.settings.institution.name)
         return VoucherDesk(
             self.stays, self.store.journal, self.store.vouchers, lambda: self.mappings.interface, institution
         )
+
+    @cached_property
+    def records(self) -> DatabaseRecords | None:
+        """The HIS's own records; None where the configuration names no HIS. Raises ``HisMisconfigured``."""
+        return open_records(self.settings.his)[0] if self.settings.his.url else None
 
     @cached_property
     def alignment(self) -> Alignment:
@@ -312,6 +331,10 @@ class Gateway:
         )
 
     @cached_property
+    def reconcile_desk(self) -> ReconcileDesk:
+        return ReconcileDesk(self.reconciliation, self.store.recon.unsettled_days, self.store.operator_log)
+
+    @cached_property
     def acts(self) -> StayActs:
         """What people do about stays from the console."""
         return StayActs(
@@ -331,8 +354,13 @@ class Gateway:
     def console(self) -> ConsoleDesk:
         """Everything the console has done by this process."""
         policy = configured.sign_in_policy(self.settings)
-        acts = {**self.acts.operations, **self.printing.operations}
+        acts = {**self.acts.operations, **self.printing.operations, **self.reconcile_desk.operations}
+        acts["run_job"] = self.jobs.run_for_console
         return ConsoleDesk(self.store, clock.now, policy, self.doubts, acts)
+
+    @cached_property
+    def jobs(self) -> JobsDesk:
+        return JobsDesk(self.runner, self.store.jobs, self.store.operator_log)
 
     @cached_property
     def doubts(self) -> DoubtsDesk:
@@ -353,7 +381,25 @@ class Gateway:
 
     @cached_property
     def hospital(self) -> Hospital:
-        return Hospital(self.reception, self.stays, self.vouchers)
+        return Hospital(self.reception, self.stays, self.vouchers, self.callbacks)
+
+    @cached_property
+    def callbacks(self) -> CallbackDesk:
+        """What the platform called, until the HIS has it."""
+        settings = self.settings
+        return CallbackDesk(
+            lambda: self.mappings.interface,
+            self.store.journal,
+            self.store.callbacks,
+            clock.now,
+            settings.institution.code,
+            settings.platform.province,
+        )
+
+    @cached_property
+    def callback_api(self) -> CallbackApi | None:
+        line = configured.callback_line(self.settings)
+        return CallbackApi(self.reception, self.callbacks, line, self.settings.callbacks) if line else None
 
     @cached_property
     def services(self) -> Lazily:
@@ -366,10 +412,12 @@ class Gateway:
             JsonApi(self.reception, self.hospital),
             Papers(self.reception, self.vouchers),
             DipApi(self.reception, DipFeed(self.store.stay_feed, self.store.journal.stays, self.stays.policy)),
+            StaysApi(self.reception, self.stays, self.store.stay_feed, self.reviews, lambda: self.mappings.interface),
             lanes.published_file(self._root),
             self.settings.listen,
             lanes.titles(self.mappings),
             self.exchange.told,
+            self.callback_api,
         )
 
     # ------------------------------------------------------ the operator's side
@@ -414,8 +462,8 @@ class Gateway:
             console=(self.console, self._console_token),
             vouchers=self.printing,
             alignment=AlignmentDesk(self.alignment, self.store.stay_feed, self.store.operator_log),
-            reconcile=ReconcileDesk(self.reconciliation, self.store.recon.unsettled_days, self.store.operator_log),
-            jobs=JobsDesk(self.runner, self.store.jobs, self.store.operator_log),
+            reconcile=self.reconcile_desk,
+            jobs=self.jobs,
         )
 
     def _measure(self) -> None:
@@ -439,6 +487,9 @@ class Gateway:
     @cached_property
     def runner(self) -> Runner:
         sign_ins = SignInDesk(self.exchange, self.sign_ins, configured.operators_to_sign_in(self.settings), clock.now)
+        station = self.settings.jobs.fee_upload.workstation.model_dump()
+        operator = {name: value for name, value in station.items() if value}
+        fees = FeeUpload(self.exchange, self.stays, self.episodes, lambda: self.records, operator)
         report = DailyReport(self.store, self.episodes, lambda: self.mappings.interface, clock.now)
         backups = Backups(self.store, self.settings.backup_folder, self.settings.jobs.backup.keep, clock.now)
         retaining = Retaining(
@@ -452,6 +503,7 @@ class Gateway:
             Job("alignment", partial(align, self.alignment)),
             Job("sign_in", sign_ins.sign_in),
             Job("sign_out", sign_ins.sign_out),
+            Job("fee_upload", fees.work),
             Job("daily_report", report.work),
             Job("backup", backups.work),
             Job("retention", retaining.work),

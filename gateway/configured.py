@@ -7,11 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from adapters.settlement.build import OAuth, SmKeys, build_platform
+from adapters.settlement.build import OAuth, SmKeys, build_callbacks, build_platform
 from adapters.settlement.files import NO_FILES, Files, UploadForm
 from gateway.contract.envelope import Sender
 from gateway.contract.interface import Interface
 from gateway.desks.console import SignInPolicy
+from gateway.exchange.callbacks import CallbackLine
 from gateway.exchange.limits import Shares
 from gateway.exchange.patience import Times
 from gateway.exchange.ports import SettlementPlatform
@@ -143,4 +144,25 @@ def sender_of(settings: Settings, interface: Interface) -> Sender:
         insuplc_admdvs=settings.institution.patient_area,
         recer_sys_code=settings.platform.receiver_system or str(province.get("recer_sys_code", "")),
         infver=settings.platform.interface_version or str(province.get("infver", "")),
+    )
+
+
+def callback_line(settings: Settings) -> CallbackLine | None:
+    """How the province proves its callbacks; None where none are taken.
+
+    Raises:
+        ValueError: keys that cannot work (Chinese).
+    """
+    platform, given = settings.platform, settings.callbacks
+    if not given.addresses:
+        return None
+    family = {"plain": "address", "soap": "address"}.get(platform.signing, platform.signing)
+    return build_callbacks(
+        given.proof or family,
+        given.window_s,
+        tif=(platform.tif_paasid, platform.tif_secret.get_secret_value()),
+        api=(platform.api_access_key, platform.api_secret_key.get_secret_value()),
+        key=(platform.apikey_header, platform.apikey.get_secret_value()),
+        client_id=platform.oauth.client_id,
+        sm=SmKeys(**_revealed(platform.sm)),
     )

@@ -113,6 +113,7 @@ class Listen(_Part):
 
     exchange: Listener = Listener()
     admin: Listener | None = Field(None, description="设置后 /healthz /readyz /metrics 只在此地址提供")
+    callback: Listener | None = Field(None, description="设置后平台的回调只在此地址接收，此地址也只收回调")
     more: tuple[Listener, ...] = Field((), description="另外的 HIS 侧地址，例如给老 HIS 的低版本 TLS")
     threads: int = Field(
         64, ge=1, le=2000, description="同时办理的调用数；按平台时延估算：64 个线程、300 ms 约 210 次/秒"
@@ -290,6 +291,24 @@ class Platform(_Part):
             if not (value.get_secret_value() if isinstance(value, SecretStr) else value):
                 raise ValueError(f"signing = {self.signing} 需要 {' 与 '.join(_NEEDED_BY[self.signing])}")
         return self
+
+
+class Callbacks(_Part):
+    """What the platform calls on the institution (``/callback/<infno>``)."""
+
+    addresses: tuple[str, ...] = Field((), description="平台来源网段；空则不接受回调")
+    proof: Literal["address", "tif", "api-headers", "api-key", "oauth-sm", "gm"] | None = Field(
+        None, description="凭什么核对：不设则与 platform.signing 同；address 只看来源（plain、soap）"
+    )
+    bytes_max: int = Field(1024 * 1024, ge=1024, description="一个回调的字节上限")
+    window_s: float = Field(300, gt=0, le=86400, description="时间戳可与本机相差的秒数")
+
+    @field_validator("addresses")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network)
+        return value
 
 
 class Store(_Part):
@@ -601,6 +620,19 @@ class SignOutTimes(JobTimes):
     silent_after_s: float = 172800
 
 
+class FeeUploadTimes(JobTimes):
+    """2301 of what the HIS has charged."""
+
+    enabled: bool = Field(False, description="HIS 自己上传费用（2301）的，不要启用")
+    when: str = "*/30 6-22 * * *"
+    grace_s: float = 1800
+    silent_after_s: float = 86400
+    workstation: Workstation = Field(
+        Workstation(opter="fee_upload", opter_name="医保接口网关", opter_type="2"),
+        description="费用上传（2301）时报文头中的经办人等",
+    )
+
+
 class ReportTimes(JobTimes):
     """Yesterday in figures."""
 
@@ -634,6 +666,7 @@ class Jobs(_Part):
     alignment: AlignmentTimes = AlignmentTimes()
     sign_in: SignInTimes = SignInTimes()
     sign_out: SignOutTimes = SignOutTimes()
+    fee_upload: FeeUploadTimes = FeeUploadTimes()
     daily_report: ReportTimes = ReportTimes()
     backup: BackupTimes = BackupTimes()
     retention: RetentionTimes = RetentionTimes()
@@ -662,6 +695,7 @@ class Settings(BaseSettings):
     production: bool = Field(True, description="生产环境：拒绝 open 客户端与明文密钥")
     institution: Institution = Institution()
     platform: Platform = Platform()
+    callbacks: Callbacks = Callbacks()
     listen: Listen = Listen()
     store: Store = Store()
     protect: Protect = Protect()
@@ -733,7 +767,8 @@ class Settings(BaseSettings):
     def certificates(self) -> dict[str, Path]:
         """The certificate files in use, by what they are for."""
         files = {"platform_ca": self.platform.ca_file, "platform_client": self.platform.client_certificate}
-        listeners = {"exchange": self.listen.exchange, "admin": self.listen.admin, "console": self.console.listen}
+        listeners = {"exchange": self.listen.exchange, "admin": self.listen.admin, "callback": self.listen.callback}
+        listeners |= {"console": self.console.listen}
         listeners |= {f"more_{number}": listener for number, listener in enumerate(self.listen.more, 1)}
         served = {
             f"listen_{name}": listener.tls.certificate

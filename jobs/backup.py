@@ -45,6 +45,8 @@ class Backups:
         file = self.folder / f"yibao-{now:%Y%m%d-%H%M%S}.zip"
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # before the copy, so that it stands in it too
+            self.store.operator_log.append("yibao", "db.backup", str(file))
             manifest = self.store.backup(file, now, run.advance)
             Copy(file).verify(lambda _done, _total: None)
             removed = self._tidied()

@@ -62,6 +62,11 @@ class Run:
         """Under what its exchanges are begun: once others have taken the run over, nothing of it leaves."""
         return self._begun.registration
 
+    def go_on(self) -> None:
+        """Raises ``Stopped`` when the gateway ends: nothing new is begun then."""
+        if self._stopping.is_set():
+            raise Stopped
+
     def advance(self, done: int, total: int) -> None:
         """Between two items: tell how far it is, and whether to go on.
 
@@ -69,8 +74,7 @@ class Run:
             Stopped: the gateway ends.
             RunLost: the run is no longer ours.
         """
-        if self._stopping.is_set():
-            raise Stopped
+        self.go_on()
         now = time.monotonic()
         if now - self._told_at >= ADVANCE_EVERY_S or done == total:
             self._told_at = now

@@ -48,6 +48,9 @@ verify_before_discharge = {verify}
 [jobs]
 enabled = false
 
+[callbacks]
+addresses = ["127.0.0.0/8"]
+
 [[clients]]
 name = "his"
 open = true

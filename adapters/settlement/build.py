@@ -7,6 +7,16 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
+from adapters.settlement.callback import (
+    GmCallbacks,
+    PlainCallbacks,
+    SealedCallbacks,
+    Verifier,
+    by_address,
+    by_api_headers,
+    by_key,
+    by_tif,
+)
 from adapters.settlement.http_json import HttpJsonPlatform
 from adapters.settlement.signing import Signer
 from adapters.settlement.signing.api_headers import ApiHeaderSigner
@@ -17,6 +27,7 @@ from adapters.settlement.signing.plain import PlainSigner
 from adapters.settlement.signing.sm import Sm2PrivateKey, Sm2PublicKey
 from adapters.settlement.signing.sm_envelope import SmEnvelope
 from adapters.settlement.signing.tif import TifSigner
+from gateway.exchange.callbacks import CallbackLine
 from gateway.exchange.ports import SettlementPlatform
 
 Signing = Literal["plain", "tif", "api-headers", "api-key", "oauth-sm", "gm", "soap"]
@@ -103,6 +114,48 @@ def build_platform(
         options["paths"] = {**PATHS, **(options.get("paths") or {})}
         return HttpJsonPlatform(base_url, PlainSigner(), sealer=_gm(sm), **options)
     return HttpJsonPlatform(base_url, _signer(signing, account, secret, version, header), **options)
+
+
+def build_callbacks(
+    proof: str,
+    window_s: float,
+    *,
+    tif: tuple[str, str],
+    api: tuple[str, str],
+    key: tuple[str, str],
+    client_id: str,
+    sm: SmKeys,
+) -> CallbackLine:
+    """How callbacks are proved.
+
+    Args:
+        proof: one of :data:`CallbackProof`.
+        window_s: how far their time may be from ours.
+        tif, api: account and secret.
+        key: header and key.
+
+    Raises:
+        ValueError: something is missing that this proof needs (Chinese).
+    """
+    if proof in ("oauth-sm", "gm") and not sm.platform_public_key:
+        raise ValueError(f"核对 {proof} 的回调需要平台的公钥 platform.sm.platform_public_key")
+    if proof == "gm":
+        return GmCallbacks(_gm(sm), window_s)
+    if proof == "oauth-sm":
+        own = Sm2PrivateKey(sm.private_key)
+        return SealedCallbacks(SmEnvelope(own, sm.sm4_key or client_id, _platform_key(sm)))
+    secrets = {"tif": tif, "api-headers": api, "api-key": key}.get(proof, ("", ""))
+    if proof != "address" and not all(secrets):
+        raise ValueError(f"核对 {proof} 的回调需要平台发放的账号与密钥")
+    return PlainCallbacks(_verifier(proof, window_s, secrets))
+
+
+def _verifier(proof: str, window_s: float, secrets: tuple[str, str]) -> Verifier:
+    if proof == "tif":
+        return by_tif(*secrets, window_s)
+    if proof == "api-headers":
+        return by_api_headers(*secrets, window_s)
+    return by_key(secrets[1], secrets[0]) if proof == "api-key" else by_address
 
 
 def _over_soap(base_url: str, soap: Mapping[str, Any] | None, options: dict[str, Any]) -> SettlementPlatform:

@@ -162,13 +162,18 @@ def _pages(plan: str) -> int:
     return sum(int(count) for count in re.findall(r"(?:hit|read)=(\d+)", line))
 
 
+def _server_ms(plan: str) -> float:
+    """What the server itself needed, planned and fetched, without the wait for a processor of whoever asked."""
+    return sum(float(found) for found in re.findall(r"(?:Planning|Execution) Time: ([\d.]+) ms", plan))
+
+
 def _tell(console: Console, warm: Times, cold: Times, found: Mapping[str, str]) -> None:
     table = Table(title="a search and its page of 50, ms", title_justify="left")
-    for column in ("", "warm median", "p95", "max", "cold median", "p95", "max", "pages"):
+    for column in ("", "warm median", "p95", "max", "cold median", "p95", "max", "pages", "server"):
         table.add_column(column, justify="right" if column else "left")
     for name in warm.of:
         figures = (f"{value:.1f}" for times in (warm, cold) for value in _figures(times, name))
-        table.add_row(name, *figures, f"{_pages(found[name]):,}")
+        table.add_row(name, *figures, f"{_pages(found[name]):,}", f"{_server_ms(found[name]):.1f}")
     console.print(table)
     for how, times in (("warm", warm), ("cold", cold)):
         console.print(

@@ -17,6 +17,7 @@ from bench.search.fill import guard_of
 from bench.search.questions import Ask
 from gateway.protect import KeySource
 from gateway.store import open_store, statements
+from gateway.store.journal import place_of
 
 
 @dataclass(slots=True)
@@ -55,7 +56,8 @@ def plans(url: str, keys: KeySource, asked: Mapping[str, Ask], *, analyze: bool 
     found = {}
     with engine.connect() as connection:
         for name, query_of in asked.items():
-            statement = statements.search(query_of(1), sealing.searched)
+            query = query_of(1)
+            statement = statements.search(query, sealing.searched, place_of(connection, query))
             literal = statement.compile(connection, compile_kwargs={"literal_binds": True})
             lines = connection.exec_driver_sql(f"{how} {literal}")
             found[name] = "\n".join(str(row[0]) for row in lines)

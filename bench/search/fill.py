@@ -10,7 +10,7 @@ from typing import Any, Final
 import psycopg
 from sqlalchemy import Connection, create_engine, func, make_url, select, text
 
-from bench.search.rows import Past
+from bench.search.rows import Past, infno
 from gateway.protect import Guard, InUse, KeySource
 from gateway.store import _sealed as protection
 from gateway.store import open_store
@@ -22,7 +22,7 @@ _BODY_BYTES: Final = (2_000, 60_000)
 _TEMPLATES: Final = 64
 _EXCHANGE: Final = tuple(column.name for column in exchange.columns)
 _BODY: Final = ("exchange_id", "kind", "packed", "raw_size", "charset", "key_version")
-_KEY: Final = ("exchange_id", "kind", "value", "hash_version")
+_KEY: Final = ("exchange_id", "kind", "value", "hash_version", "received_at", "infno")
 _REQUEST: Final = ("client", "request_id", "exchange_id")
 _INDEXES: Final = sorted((*exchange.indexes, *exchange_key.indexes), key=lambda index: str(index.name))
 
@@ -105,8 +105,9 @@ class _Maker:
 
     def _keys(self, numbers: range) -> Iterator[tuple[Any, ...]]:
         for number in numbers:
+            of = self._guard.hash_version, self._past.received_ms(number), infno(number)
             for kind, value in self._past.keys(number):
-                yield number, kind, self._hashed(kind, value), self._guard.hash_version
+                yield number, kind, self._hashed(kind, value), *of
 
     def _body(self, number: int) -> tuple[Any, ...]:
         size, packed = self._templates[number // BODY_EVERY % _TEMPLATES]

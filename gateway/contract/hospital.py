@@ -314,6 +314,34 @@ VOUCHER: Final = HospitalOperation(
     ),
 )
 
+CALLBACKS: Final = HospitalOperation(
+    "Callbacks",
+    "平台回调（6204、6302、7108、7109）中还没有取走的，先到的在前；处理之后以 CallbackDone 告知",
+    Side((Field("rows_max", "最多几条，缺省 50，至多 200", "integer", length=3),)),
+    (
+        *_FAILURE,
+        leaf("waiting", "还没有取走的总条数"),
+        Element(
+            "callback",
+            "回调",
+            repeat=True,
+            children=(
+                leaf("callback_id", "回调编号"),
+                leaf("infno", "交易编号"),
+                leaf("received_at", "收到的时间"),
+                leaf("content", "内容；SOAP 中为 XML 文本"),
+            ),
+        ),
+        PROBLEM,
+    ),
+)
+CALLBACK_DONE: Final = HospitalOperation(
+    "CallbackDone",
+    "告知回调已取走，此后不再给出；重复告知无妨",
+    Side((Field("callback_id", "回调编号", "integer", required=True, length=15),)),
+    (*_FAILURE, leaf("waiting", "还没有取走的总条数"), PROBLEM),
+)
+
 OPERATIONS: Final = (
     WARD_IN,
     WARD_IN_VOID,
@@ -330,6 +358,8 @@ OPERATIONS: Final = (
     EMERGENCY_APPROVE,
     STAY_STATUS,
     VOUCHER,
+    CALLBACKS,
+    CALLBACK_DONE,
 )
 BY_NAME: Final[Mapping[str, HospitalOperation]] = {operation.name: operation for operation in OPERATIONS}
 

@@ -56,6 +56,11 @@ class JobsDesk:
             return {"error": str(error)}
         return {"error": f"{job} 正在运行，请等它结束"} if number is None else {"run": number}
 
+    def run_for_console(self, operator: str, job: str) -> dict[str, Any]:
+        """The operation ``run_job`` of the console's desk."""
+        told = self.run(operator, job, {})
+        return {"ok": "error" not in told, **told}
+
     def _run(self, wish: dict[str, Any]) -> dict[str, Any]:
         given = wish.get("given") or {}
         if not isinstance(given, dict):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import date
 from typing import Any
+
+import structlog
 
 from gateway.contract.jsontext import loads_strict
 from gateway.exchange.ports import JournalUnavailable
@@ -13,6 +16,10 @@ from gateway.faults import Unreadable
 from gateway.reconcile.service import DayResult, Reconciliation
 from gateway.store.operator_log import OperatorLog
 from gateway.store.recon import Case, Part
+
+Answer = dict[str, Any]
+
+log = structlog.get_logger(__name__)
 
 
 class ReconcileDesk:
@@ -30,6 +37,18 @@ class ReconcileDesk:
             "day": self._day,
             "unsettled": lambda _: {"days": unsettled_days()},
         }
+        self.operations: Mapping[str, Callable[..., Answer]] = {
+            "reconcile_begin": self._begin,
+            "reconcile_running": lambda operator: {"ok": True, "text": self._text},  # noqa: ARG005 - who asks
+        }
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._text = ""
+
+    def close(self) -> None:
+        """End after the day at hand."""
+        if self._thread is not None:
+            self._thread.join()
 
     def do(self, act: str, body: bytes) -> dict[str, Any]:
         """Do ``act`` with the wish in ``body``, a JSON object."""
@@ -46,6 +65,31 @@ class ReconcileDesk:
         day = date.fromisoformat(wish["day"])
         self._operator_log.append(str(wish["operator"]), "reconcile.day", day.isoformat())
         return shown(self._reconciliation.run_day(day))
+
+    # ------------------------------------------------------------- for the console
+
+    def _begin(self, operator: str, day: str) -> Answer:
+        """Compare a day in a thread of its own; one at a time."""
+        wanted = date.fromisoformat(day)
+        with self._lock:
+            if self._thread is not None and self._thread.is_alive():
+                return {"ok": False, "error": f"正在对账，请稍候：{self._text}"}
+            self._operator_log.append(operator, "reconcile.day", wanted.isoformat())
+            self._text = f"正在对 {wanted} 的账"
+            self._thread = threading.Thread(target=self._run, args=(wanted,), name="reconcile", daemon=True)
+            self._thread.start()
+        return {"ok": True}
+
+    def _run(self, day: date) -> None:
+        try:
+            self._reconciliation.run_day(day, lambda text, done, total: self._tell(day, text, done, total))
+        except JournalUnavailable:
+            log.exception("reconcile_broke", day=day.isoformat())
+        finally:
+            self._text = ""
+
+    def _tell(self, day: date, text: str, done: int, total: int) -> None:
+        self._text = f"正在对 {day} 的账：{text} {done}" + (f"/{total}" if total else "")
 
 
 def shown(result: DayResult) -> dict[str, Any]:

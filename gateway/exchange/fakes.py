@@ -187,7 +187,19 @@ class MemoryJournal:
         with self._lock:
             self._check()
             found = [row for row in self._rows.values() if _matches(row, query)]
+            if query.by_time:
+                return sorted(self._before(found, query.before_id), key=_by_time, reverse=True)[:limit]
         return sorted(found, key=lambda row: row.id, reverse=True)[:limit]
+
+    def _before(self, found: list[Exchange], before_id: int | None) -> list[Exchange]:
+        """What comes after the row of that number in a list by time; a number never given is that of the next one below."""
+        if before_id is None:
+            return found
+        last = max((number for number in self._rows if number <= before_id), default=None)
+        if last is None:
+            return []
+        place = self._rows[last].received_at, before_id
+        return [row for row in found if _by_time(row) < place]
 
     def count_by_state(self, since: datetime) -> Mapping[str, int]:
         with self._lock:
@@ -374,6 +386,10 @@ def _same_visit(row: Exchange, other: Exchange) -> bool:
     return shared and row.institution == other.institution and entries.same_settlement(*settlements)
 
 
+def _by_time(row: Exchange) -> tuple[datetime, int]:
+    return row.received_at, row.id
+
+
 def _matches(row: Exchange, query: Query) -> bool:
     keys = entries.key_pairs(query.keys)
     return (
@@ -386,5 +402,5 @@ def _matches(row: Exchange, query: Query) -> bool:
         and (not query.code or row.code == entries.short(query.code, "code"))
         and (query.since is None or row.received_at >= query.since)
         and (query.until is None or row.received_at < query.until)
-        and (query.before_id is None or row.id < query.before_id)
+        and (query.before_id is None or query.by_time or row.id < query.before_id)
     )

@@ -291,7 +291,11 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A search. All given conditions must hold; newest first."""
+    """A search. All given conditions must hold; newest first.
+
+    With ``keys``, ``msgid`` or ``request_id`` the order is that of writing (``id``), else that of receipt (``received_at``,
+    then ``id``).
+    """
 
     keys: Sequence[tuple[str, str]] = ()
     msgid: str | None = None
@@ -304,7 +308,12 @@ class Query:
     until: datetime | None = None
     limit: int = 50
     before_id: int | None = None
-    """For the next page: the smallest id of the page before."""
+    """For the next page: the id of the last row of the page before."""
+
+    @property
+    def by_time(self) -> bool:
+        """Whether the order is that of receipt; it differs from the other where the clock was set or a call took long."""
+        return not (self.keys or self.msgid or self.request_id)
 
 
 class RequestIdTaken(Exception):

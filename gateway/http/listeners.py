@@ -27,7 +27,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from cheroot.errors import FatalSSLAlert
@@ -43,7 +43,7 @@ from granian.net import SocketHolder
 
 from gateway.beside import Beside
 from gateway.http.body import fetch_body
-from gateway.http.reception import READ
+from gateway.http.reception import PLATFORM_SIDE, READ
 from gateway.settings import Limits, Listen, Listener, Settings, Tls
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class HisSide:
         return self._running
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if self._administration(str(environ.get("PATH_INFO"))):
+        if PLATFORM_SIDE not in environ and self._administration(str(environ.get("PATH_INFO"))):
             return self._apps.admin(environ, start_response)
         fetch_body(environ, self._limits)
         self._add(1)
@@ -195,7 +195,17 @@ class _Once:
 
 def _cheroot_listeners(listen: Listen) -> list[Listener]:
     first = [listen.exchange] if listen.exchange.tls is not None else []
-    return [*first, *listen.more, *([listen.admin] if listen.admin is not None else [])]
+    return [*first, *listen.more, *filter(None, (listen.callback, listen.admin))]
+
+
+def of_the_platform(app: WSGIApplication) -> WSGIApplication:
+    """What comes in at the platform's own listener says so to the router."""
+
+    def marked(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ[PLATFORM_SIDE] = True
+        return app(environ, start_response)
+
+    return marked
 
 
 def _check(listener: Listener) -> None:
@@ -326,7 +336,7 @@ class _Running:
             is_admin = listener is self.plan.listen.admin
             server = HttpServer(
                 listener,
-                self._apps.admin if is_admin else self._his_side,
+                self._apps.admin if is_admin else self._app_of(listener, self._his_side),
                 self.plan.limits,
                 threads=ADMIN_THREADS if is_admin else self.plan.limits.calls_max + READER_THREADS,
                 backlog=self.plan.listen.backlog,
@@ -334,6 +344,9 @@ class _Running:
             self._servers.append(server)
             server.start()
         return self._his_side
+
+    def _app_of(self, listener: Listener, his_side: HisSide) -> WSGIApplication:
+        return of_the_platform(his_side) if listener is self.plan.listen.callback else his_side
 
     @contextlib.contextmanager
     def until_stopped(self) -> Iterator[None]:
@@ -558,6 +571,11 @@ class _Gateway(Gateway_10):
 WRONG_LENGTH = b"Yibao-Wrong-Length"
 
 
+API_HEADERS: Final = frozenset(
+    b"_api_" + part for part in (b"name", b"version", b"timestamp", b"access_key", b"signature")
+)
+
+
 class _HeaderReader(HeaderReader):
     """Drops names with an underscore: no proxy guards X_Forwarded_For, and the environ cannot tell it apart.
 
@@ -574,7 +592,9 @@ class _HeaderReader(HeaderReader):
         return headers
 
     def _allow_header(self, key_name: bytes) -> bool:
-        return b"_" not in key_name and bool(super()._allow_header(key_name))  # type: ignore[misc]
+        # X_Forwarded_For would pass for X-Forwarded-For; what a province signs with has no such twin
+        known = key_name.lower() in API_HEADERS
+        return known or (b"_" not in key_name and bool(super()._allow_header(key_name)))  # type: ignore[misc]
 
 
 class _Request(HTTPRequest):

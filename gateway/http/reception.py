@@ -23,6 +23,9 @@ StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 NOBODY = Client(name="?", transactions=())
 """Stands in the journal for a caller that could not be named."""
 
+PLATFORM_SIDE = "yibao.platform_side"
+"""In the environ of what came in at ``listen.callback``."""
+
 REASONS = {
     200: "OK",
     400: "Bad Request",

@@ -11,12 +11,14 @@ from gateway.contract.jsontext import dumps
 from gateway.dip.api import PREFIX as DIP
 from gateway.exchange.call import Reply
 from gateway.faults import ADDRESS_UNKNOWN
+from gateway.http.callbacks import PREFIX as CALLBACK
 from gateway.http.identity import public_url
 from gateway.http.index_page import index_page
 from gateway.http.json_api import HOSPITAL
 from gateway.http.json_api import PREFIX as JSON_PREFIX
 from gateway.http.papers import PREFIX as PAPERS
-from gateway.http.reception import LAST_REPLY, Environ, Receipt, StartResponse, respond
+from gateway.http.reception import LAST_REPLY, PLATFORM_SIDE, Environ, Receipt, StartResponse, respond
+from gateway.http.stays_api import PREFIX as STAYS
 from gateway.settings import Listen
 
 WsgiApp = Callable[[Any, Any], Iterable[bytes]]
@@ -59,7 +61,9 @@ class Router:
         papers: vouchers to print.
         services: lanes by the part of the address after ``/soap/``.
         dip: the feed for the DIP system.
+        stays: what the pages about stays show.
         schema: bytes of a published file (``xsd/2401.xsd``, ``openapi.json``), or None.
+        callbacks: what the platform calls; None: nothing is taken.
         told: hears whether a reply that tells of confirmed money went out (``Exchange.told``).
     """
 
@@ -69,19 +73,23 @@ class Router:
         json_api: WsgiApp,
         papers: WsgiApp,
         dip: WsgiApp,
+        stays: WsgiApp,
         schema: Callable[[str], bytes | None],
         listen: Listen,
         titles: Mapping[str, str],
         told: Told,
+        callbacks: WsgiApp | None = None,
     ) -> None:
         self._services = services
         self._json_api = json_api
         self._papers = papers
         self._dip = dip
+        self._stays = stays
         self._schema = schema
         self._listen = listen
         self._titles = titles
         self._told = told
+        self._callbacks = callbacks
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         LAST_REPLY.set(None)
@@ -93,6 +101,8 @@ class Router:
 
     def _routed(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path = str(environ.get("PATH_INFO") or "/")
+        if path.startswith(CALLBACK) or PLATFORM_SIDE in environ:
+            return self._callback(path, environ, start_response)
         if path.startswith(SOAP):
             return self._soap(path.removeprefix(SOAP).rstrip("/"), environ, start_response)
         if path.startswith((JSON_PREFIX, HOSPITAL)):
@@ -101,11 +111,18 @@ class Router:
             return self._papers(environ, start_response)
         if path.startswith(DIP):
             return self._dip(environ, start_response)
+        if path.startswith(STAYS):
+            return self._stays(environ, start_response)
         if path == OPENAPI:
             return self._file("openapi.json", "application/json; charset=utf-8", start_response)
         if path == "/" and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
             return respond(start_response, 200, "text/html; charset=utf-8", self._index(environ).encode())
         return _unknown(start_response)
+
+    def _callback(self, path: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Callbacks have a listener of their own, or share ours; where they have one, nothing else is there."""
+        here = path.startswith(CALLBACK) and (PLATFORM_SIDE in environ) is (self._listen.callback is not None)
+        return self._callbacks(environ, start_response) if here and self._callbacks else _unknown(start_response)
 
     def _soap(self, name: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         query = parse_qs(str(environ.get("QUERY_STRING") or ""), keep_blank_values=True)

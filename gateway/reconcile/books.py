@@ -17,7 +17,7 @@ from gateway.contract.interface import Interface
 from gateway.contract.jsontext import loads
 from gateway.exchange.effects import REVERSAL
 from gateway.exchange.entries import SHANGHAI
-from gateway.exchange.ports import Exchange, Journal, Query, State
+from gateway.exchange.ports import Bodies, Exchange, Journal, Query, State
 from gateway.exchange.states import UNRESOLVED
 from gateway.faults import Unreadable
 from gateway.reconcile.compare import UNKNOWN, ZERO, Amounts, Known, Line, yuan
@@ -110,7 +110,7 @@ class Books:
             undone = self.journal.get(row.undone_by)
             if undone is not None and undone.infno == REVERSAL:
                 return None
-        asked, info = self._asked(row), self._info(row)
+        asked, info = self._told(row)
         return self._refund(row, asked, info) if row.infno in self.cancelling else self._settled(row, asked, info)
 
     def _settled(self, row: Exchange, asked: Mapping[str, Any], info: Mapping[str, Any]) -> Line:
@@ -154,31 +154,36 @@ class Books:
             return None
         for row in self.journal.search(Query(keys=[("setl_id", setl_id)], states=(State.CONFIRMED,), limit=PAGE)):
             if row.infno in self.settling:
-                line = self._settled(row, self._asked(row), self._info(row))
+                line = self._settled(row, *self._told(row))
                 if line.setl_id == setl_id:
                     return line
         return None
 
-    def _asked(self, row: Exchange) -> Mapping[str, Any]:
-        """The node of the request that names the visit (``data``, ``druginfo``)."""
+    def _told(self, row: Exchange) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """The node of the request that names the visit (``data``, ``druginfo``), and ``setlinfo`` of the answer."""
         bodies = self.journal.bodies(row.id)
-        try:
-            message = loads((bodies and bodies.platform_request) or b"{}").get("input")
-        except (Unreadable, AttributeError):
-            return {}
-        nodes = message.values() if isinstance(message, dict) else ()
-        return next((node for node in nodes if isinstance(node, dict)), {})
+        if bodies is None:
+            return {}, {}
+        return _asked(bodies), self._info(bodies)
 
-    def _info(self, row: Exchange) -> Mapping[str, Any]:
-        bodies = self.journal.bodies(row.id)
-        body = (bodies and (bodies.proof_answer or bodies.platform_answer)) or b""
+    def _info(self, bodies: Bodies) -> Mapping[str, Any]:
         try:
+            body = bodies.proof_answer or bodies.platform_answer or b""
             output = read_answer(body, self.interface.success_infcodes).output
         except Garbage:
             return {}
         node = output.get(SETTLEMENT) if isinstance(output, dict) else None
         node = node[0] if isinstance(node, list) and node else node
         return node if isinstance(node, dict) else {}
+
+
+def _asked(bodies: Bodies) -> Mapping[str, Any]:
+    try:
+        message = loads(bodies.platform_request or b"{}").get("input")
+    except (Unreadable, AttributeError):
+        return {}
+    nodes = message.values() if isinstance(message, dict) else ()
+    return next((node for node in nodes if isinstance(node, dict)), {})
 
 
 def _text(node: Mapping[str, Any], name: str) -> str:

@@ -67,10 +67,9 @@ def _presence(case: Case) -> None:
     if unknown(case.stay, "2405"):
         raise Refused(DISCHARGE_UNDO_UNKNOWN)
     known = case.stay.times.t_dsc
-    raise Refused(
-        DISCHARGE_REPEATED,
-        f"已按出院时间 {shown(known.minute if known else None)} 办理，当前拟上传 {text(case.form, 'endtime')}",
-    )
+    wanted = text(case.form, "endtime")
+    before = f"已按出院时间 {shown(known.minute if known else None)} 办理"
+    raise Refused(DISCHARGE_REPEATED, f"{before}，当前拟上传 {wanted}" if wanted else before)
 
 
 def _aligned(case: Case) -> None:

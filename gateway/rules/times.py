@@ -119,8 +119,8 @@ def difference_hours(times: EpisodeTime, now: datetime) -> Decimal | None:
 
 
 def _span(times: EpisodeTime, now: datetime) -> timedelta | None:
-    """None, never 0, where a time is missing or the two contradict each other."""
-    if times.t_ward is None:
+    """None, never 0, where a time is missing or the two contradict each other; who is discharged is in no ward."""
+    if times.t_ward is None or (times.t_wout is None and times.t_dsc is not None):
         return None
     end = times.t_wout.minute if times.t_wout else to_minute(now)
     return end - times.t_ward.minute if end >= times.t_ward.minute else None

@@ -25,20 +25,19 @@ from gateway.simulator import (
     reversal,
     signin,
 )
+from gateway.simulator.callbacks import CALLBACKS, composed, post
 from gateway.simulator.envelope import answer, envelope_problems
-from gateway.simulator.faults import Fault, FaultBoard
+from gateway.simulator.faults import Fault, FaultBoard, FaultWrong
 from gateway.simulator.files import FileAnswer
 from gateway.simulator.ledger import Declined, Executed, Ledger, printed
 from gateway.simulator.registry import HANDLERS, Turn
 from gateway.simulator.sealing import E_PRESCRIPTION, Refused, Sealing
 from gateway.simulator.signature import Signing, TokenSigning
 from gateway.simulator.soap import SoapFront
-from gateway.simulator.tables import Tables, is_infno, problems
+from gateway.simulator.tables import Tables, is_infno, problems, shape
 from gateway.simulator.wire import Response, Unreadable, encode, read_object, split_upload
 
 FAMILIES = (files, generic, inpatient, outpatient, person, pharmacy, query, reconciliation, reversal, signin)
-CALLBACKS = ("6204", "6302", "7108", "7109")
-"""What the platform calls on the institution; nobody calls them here."""
 CALL_SERVICE = "callService"
 _SHANGHAI = timezone(timedelta(hours=8))
 _log = logging.getLogger(__name__)
@@ -282,6 +281,35 @@ class Simulator:
         with self._lock:
             self._faults.add(wish, self._tables)
             return self._faults.listed()[-1]
+
+    def call_back(self, wish: Mapping[str, Any]) -> dict[str, Any]:
+        """Send a callback to the gateway; what it answered.
+
+        Args:
+            wish: ``infno``, ``url`` (the gateway's ``/callback`` without the number) and, if not all is to be invented,
+                ``data``.
+
+        Raises:
+            FaultWrong: not a callback, or nobody answers (Chinese).
+        """
+        infno, url, data = wish.get("infno"), wish.get("url"), wish.get("data") or {}
+        if wish.keys() - {"infno", "url", "data"} or infno not in CALLBACKS or not isinstance(url, str):
+            raise FaultWrong(
+                f'应为 {{"infno": {"、".join(CALLBACKS)} 之一, "url": "http://网关/callback", "data": {{...}}}}'
+            )
+        if not isinstance(data, dict):
+            raise FaultWrong("data 应为对象")
+        headers, body = self.callback(infno, data)
+        status, text = post(f"{url.rstrip('/')}/{infno}", headers, body)
+        return {"status": status, "answer": text}
+
+    def callback(self, infno: str, data: Mapping[str, Any]) -> tuple[dict[str, str], bytes]:
+        """Headers and body of a callback; fields that ``data`` lacks are invented."""
+        with self._lock:
+            now, serial = self._clock(), self._ledger.serial()
+        message = shape(self._tables[infno].input, {"data": data}, now, serial)
+        msgid = f"{self._admdvs:0<12}{now:%Y%m%d%H%M%S}{serial[-4:]}"
+        return composed(infno, message, msgid, now, self._signing, self._sealing)
 
     def faults(self) -> list[dict[str, Any]]:
         """The faults still pending."""

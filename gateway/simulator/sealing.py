@@ -146,6 +146,21 @@ class GmSealing:
             "signData": base64.b64encode(signature).decode(),
         }
 
+    def request(self, data: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+        """What the platform asks of the institution."""
+        outer = {
+            "appId": self.app_id,
+            "encType": "SM4",
+            "signType": "SM2",
+            "timestamp": f"{int(now.timestamp())}000",
+            "version": "1.0.0",
+        }
+        signature = sm.sign(self.private, self._text(outer, data))
+        return outer | {
+            "encData": sm.sm4_seal(self.key, encode(data)).hex().upper(),
+            "signData": base64.b64encode(signature).decode(),
+        }
+
     def _text(self, outer: Mapping[str, Any], data: Any) -> bytes:
         parts = {name: value for name, value in outer.items() if name not in ("encData", "signData", "extra")}
         parts["data"] = data

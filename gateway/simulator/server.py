@@ -366,4 +366,5 @@ _POSTS: dict[str, Callable[[Simulator, Mapping[str, Any]], Response]] = {
     "/_sim/faults": _add_fault,
     "/_sim/differences": _plant,
     "/_sim/reset": _reset,
+    "/_sim/callback": lambda simulator, wish: _json(200, simulator.call_back(wish)),
 }

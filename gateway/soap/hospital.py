@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gateway.contract.codec import Codec, as_text
-from gateway.contract.hospital import BY_NAME, OUTCOME, HospitalOperation, codec
+from gateway.contract.hospital import BY_NAME, CALLBACKS, OUTCOME, HospitalOperation, codec
 from gateway.contract.interface import Interface
 from gateway.contract.model import Field, Problem
 from gateway.contract.published import NAMESPACE, Element
 from gateway.contract.xml import escape
 from gateway.exchange.call import Call, Client, Reply
+from gateway.exchange.callbacks import CallbackDesk
 from gateway.exchange.exchange import ContentWrong, refusal_reply
 from gateway.exchange.ports import JournalUnavailable
 from gateway.faults import (
@@ -72,10 +73,11 @@ class HospitalCall:
 class Hospital:
     """The operations themselves, the same for SOAP and JSON."""
 
-    def __init__(self, reception: Reception, desk: StayDesk, vouchers: VoucherDesk) -> None:
+    def __init__(self, reception: Reception, desk: StayDesk, vouchers: VoucherDesk, callbacks: CallbackDesk) -> None:
         self._reception = reception
         self._desk = desk
         self._vouchers = vouchers
+        self._callbacks = callbacks
         self._emergency = EmergencyDesk(desk)
         self._codecs: dict[tuple[str, str], Codec] = {}
         asked: dict[str, Callable[[HospitalCall, Answer], Answer]] = {
@@ -88,6 +90,8 @@ class Hospital:
             "EmergencyFeesApprove": self._approve,
             "StayStatus": self._status,
             "Voucher": self._voucher,
+            CALLBACKS.name: self._waiting,
+            "CallbackDone": self._done,
         }
         self._operations = {
             **asked,
@@ -208,6 +212,29 @@ class Hospital:
         ref = StayRef(told.get("ipt_no", ""), told.get("mdtrt_id", ""), told.get("setl_id", ""))
         return _values(self._vouchers.print(told.get("kind", ""), ref, asked))
 
+    def _waiting(self, call: HospitalCall, told: Answer) -> Answer:
+        del call
+        wanted = told.get("rows_max", CALLBACK_ROWS)
+        if not 1 <= wanted <= CALLBACK_ROWS_MAX:
+            raise Refused(PARAMETERS_WRONG, f"rows_max 应为 1 到 {CALLBACK_ROWS_MAX}")
+        found, waiting = self._callbacks.waiting(wanted)
+        rows = [
+            {
+                "callback_id": str(one.id),
+                "infno": one.infno,
+                "received_at": one.received_at.strftime("%Y-%m-%d %H:%M:%S"),
+                "content": message,
+            }
+            for one, message in found
+        ]
+        return {"infcode": "0", "waiting": str(waiting), "callback": rows}
+
+    def _done(self, call: HospitalCall, told: Answer) -> Answer:
+        number = told["callback_id"]
+        if not self._callbacks.take(number, call.client.name):
+            raise Refused(PARAMETERS_WRONG, f"没有回调 {number}")
+        return {"infcode": "0", "waiting": str(self._callbacks.waiting(1)[1])}
+
     def _outcome(self, call: HospitalCall, told: Answer) -> Answer:
         request_id, mdtrt_id, infno = (told.get(name, "") for name in ("request_id", "mdtrt_id", "infno"))
         if not request_id and not (mdtrt_id and infno):
@@ -218,6 +245,8 @@ class Hospital:
         return {"state": reply.state, "infno": reply.infno, **_parts(reply)}
 
 
+CALLBACK_ROWS: Final = 50
+CALLBACK_ROWS_MAX: Final = 200
 OWN_FORM: Final = "hospital"
 """Channel of a voucher that the hospital prints itself."""
 _REFUSAL: Final = "refusal"
@@ -331,6 +360,8 @@ class HospitalService:
         answer = self._hospital.call(call)
         if found is OUTCOME:
             answer = self._with_output(answer)
+        if found is CALLBACKS:
+            answer = answer | {"callback": [self._with_content(row) for row in answer.get("callback", ())]}
         parts = "".join(_element(item, answer.get(item.name)) for item in found.answer)
         return f'<{operation}Response xmlns="{NAMESPACE}">{parts}</{operation}Response>'
 
@@ -341,6 +372,13 @@ class HospitalService:
             return answer | {"output": ""}
         written = self._reception.exchange.interface.output(infno).write_xml(output)
         return answer | {"output": f"<output>{written}</output>"}
+
+    def _with_content(self, row: Answer) -> Answer:
+        """``content`` as XML text, for the same reason."""
+        if row["content"] is None:
+            return row
+        written = self._reception.exchange.interface.input(row["infno"]).write_xml(row["content"])
+        return row | {"content": f"<input>{written}</input>"}
 
     def failure(self, request: SoapRequest, fault: Any) -> str | None:
         del request, fault

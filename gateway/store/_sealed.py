@@ -64,14 +64,16 @@ def opened(sealing: Sealing, row: Mapping[Any, Any]) -> tuple[dict[str, Any], tu
     return {**texts, **newer}, keys
 
 
-def key_rows(sealing: Sealing, exchange_id: int, keys: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Rows of ``exchange_key``."""
+def key_rows(sealing: Sealing, row: Mapping[str, Any], keys: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Rows of ``exchange_key`` of a row of ``exchange``."""
     return [
         {
-            "exchange_id": exchange_id,
+            "exchange_id": row["id"],
             "kind": kind,
             "value": sealing.hashed(kind, value),
             "hash_version": sealing.hash_version,
+            "received_at": row["received_at"],
+            "infno": row["infno"],
         }
         for kind, value in keys
     ]

@@ -200,7 +200,7 @@ class SqlJournal:
     def search(self, query: Query) -> list[Exchange]:
         def job(connection: Connection) -> list[Exchange]:
             sealing = sealing_of(connection)
-            page = read_page(connection, sql.search(query, sealing.searched), {})
+            page = read_page(connection, sql.search(query, sealing.searched, place_of(connection, query)), {})
             if query.keys:
                 must_know_every_version(connection, sealing)
             return page
@@ -233,6 +233,15 @@ class SqlJournal:
         except JournalUnavailable:
             return False
         return self._backend.room()
+
+
+def place_of(connection: Connection, query: Query) -> int | None:
+    """Where the page of ``query`` begins in the order of time; None where its number alone says so."""
+    if query.before_id is None or not query.by_time:
+        return None
+    found: int | None = connection.execute(sql.PLACE, {"before_id": query.before_id}).scalar()
+    # before the first row there is nothing
+    return -1 if found is None else found
 
 
 def read_page(connection: Connection, statement: Select[Any], values: Mapping[str, Any]) -> list[Exchange]:
@@ -301,7 +310,7 @@ def _close(
 ) -> None:
     """Move the row, free its keys when it is closed, end what its confirmation ends."""
     _move(connection, before, after)
-    _insert_keys(connection, after.id, sorted(set(after.keys) - set(before.keys)))
+    _insert_keys(connection, after, sorted(set(after.keys) - set(before.keys)))
     if after.state not in OPEN:
         connection.execute(sql.FREE_BUSY, {"held_by": after.id})
     if after.state is State.CONFIRMED:
@@ -398,7 +407,7 @@ def _insert(connection: Connection, row: Exchange, bodies: Iterable[dict[str, An
     assert inserted is not None
     written = replace(row, id=inserted[0])
     _insert_bodies(connection, written.id, bodies)
-    _insert_keys(connection, written.id, row.keys)
+    _insert_keys(connection, written, row.keys)
     return written
 
 
@@ -409,9 +418,10 @@ def _insert_bodies(connection: Connection, exchange_id: int, bodies: Iterable[di
         connection.execute(sql.INSERT_BODY, given)
 
 
-def _insert_keys(connection: Connection, exchange_id: int, keys: Sequence[tuple[str, str]]) -> None:
+def _insert_keys(connection: Connection, row: Exchange, keys: Sequence[tuple[str, str]]) -> None:
     if keys:
-        connection.execute(sql.INSERT_KEY, protection.key_rows(sealing_of(connection), exchange_id, keys))
+        of = {name: column(getattr(row, name)) for name in ("id", "received_at", "infno")}
+        connection.execute(sql.INSERT_KEY, protection.key_rows(sealing_of(connection), of, keys))
 
 
 def _move(connection: Connection, before: Exchange, after: Exchange) -> None:

@@ -212,7 +212,7 @@ def _reseal_row(connection: Connection, sealing: Sealing, row: Any, kept: Sequen
         changed = 1
     if any(key.hash_version != sealing.hash_version for key in kept):
         connection.execute(sql.DROP_KEYS, {"of_id": row["id"]})
-        connection.execute(statements.INSERT_KEY, protection.key_rows(sealing, row["id"], keys))
+        connection.execute(statements.INSERT_KEY, protection.key_rows(sealing, row, keys))
         changed = 1
     return changed
 

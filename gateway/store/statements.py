@@ -314,21 +314,42 @@ def _as_it_is(_kind: str, value: str) -> Sequence[str]:
     return (value,)
 
 
-def search(query: Query, forms: Forms = _as_it_is) -> Select[Any]:
+# numbers that were never given (a restore leaves a million out) mean the place of the next one below
+PLACE = (
+    select(exchange.c.received_at)
+    .where(exchange.c.id <= bindparam("before_id"))
+    .order_by(exchange.c.id.desc())
+    .limit(1)
+)
+"""When the last row of a page was received: with its number the place where the next page begins."""
+
+
+def search(query: Query, forms: Forms = _as_it_is, place: int | None = None) -> Select[Any]:
     """The page that ``query`` asks for, newest first. Raises ValueError on a limit outside 1 to 1,000.
 
-    With keys the search starts in ``exchange_key``, whose index already has the wanted order: ``exchange`` is only
-    read by primary key.
+    With keys the search starts in ``exchange_key``, whose index already has the wanted order and leaves out other times
+    and transactions: ``exchange`` is only read by primary key.
+
+    Args:
+        forms: see :data:`Forms`.
+        place: what :data:`PLACE` says of ``query.before_id``, where the order is by time.
     """
     pairs = [
         (entries.identity(kind, "kind"), entries.identity(value, "value")) for kind, value in dict.fromkeys(query.keys)
     ]
     statement, row_id = _start([(kind, forms(kind, value)) for kind, value in pairs])
-    if query.before_id is not None:
+    if pairs:
+        statement = statement.where(*_known_by_key(row_id.table.c, query))
+    received = exchange.c.received_at
+    if place is not None:
+        # the first half is what an index knows as a range; not every database compares (a, b) < (c, d)
+        statement = statement.where(received <= place, or_(received < place, row_id < query.before_id))
+    elif query.before_id is not None:
         statement = statement.where(row_id < query.before_id)
     for condition in _conditions(query):
         statement = statement.where(condition)
-    return statement.order_by(row_id.desc()).limit(entries.check_limit(query.limit))
+    order = (received.desc(), row_id.desc()) if query.by_time else (row_id.desc(),)
+    return statement.order_by(*order).limit(entries.check_limit(query.limit))
 
 
 def _start(pairs: Sequence[tuple[str, Sequence[str]]]) -> tuple[Select[Any], Any]:
@@ -347,22 +368,37 @@ def _start(pairs: Sequence[tuple[str, Sequence[str]]]) -> tuple[Select[Any], Any
     return statement, first.c.exchange_id
 
 
+def _known_by_key(key: Any, query: Query) -> list[Any]:
+    """What the index of the keys says already, so that of a key with many rows only those in question are looked up.
+
+    A row of before these columns says nothing; ``exchange`` itself has the last word.
+    """
+    infno, window = entries.short(query.infno or "", "infno"), _window(key.received_at, query)
+    said = [or_(key.infno.is_(None), key.infno == infno)] if infno else []
+    return [*said, or_(key.received_at.is_(None), and_(*window))] if window else said
+
+
+def _window(received_at: Any, query: Query) -> list[Any]:
+    since = [] if query.since is None else [received_at >= entries.to_ms(query.since)]
+    return since if query.until is None else [*since, received_at < entries.to_ms(query.until)]
+
+
 def _conditions(query: Query) -> list[Any]:
-    equal = {
+    infno, received_at = exchange.c.infno, exchange.c.received_at
+    if query.keys:
+        # SQLite would rather walk the transaction's rows of that time than those of the key; an expression has no index
+        infno, received_at = func.coalesce(infno, infno), func.coalesce(received_at, received_at)  # type: ignore[assignment]
+    equal: dict[Any, str | None] = {
         exchange.c.msgid: entries.identity_or_none(query.msgid, "msgid"),
         exchange.c.request_id: entries.identity_or_none(query.request_id, "request_id"),
-        exchange.c.infno: entries.short(query.infno or "", "infno"),
+        infno: entries.short(query.infno or "", "infno"),
         exchange.c.client: entries.identity_or_none(query.client, "client"),
         exchange.c.code: entries.short(query.code or "", "code"),
     }
     conditions: list[Any] = [column == value for column, value in equal.items() if value]
     if query.states:
         conditions.append(exchange.c.state.in_([state.value for state in query.states]))
-    if query.since is not None:
-        conditions.append(exchange.c.received_at >= entries.to_ms(query.since))
-    if query.until is not None:
-        conditions.append(exchange.c.received_at < entries.to_ms(query.until))
-    return conditions
+    return [*conditions, *_window(received_at, query)]
 
 
 # ------------------------------------------------------------------ console

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Barrier
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -367,6 +368,43 @@ def test_search_by_each_condition(journal: Journal) -> None:
     assert journal.search(Query(since=NOW + timedelta(hours=1))) == [third, second]
     assert journal.search(Query(until=NOW + timedelta(hours=1))) == [first]
     assert journal.search(Query(keys=[("psn_no", "P1")], states=[State.REFUSED], client="his", until=NOW)) == []
+
+
+def test_lists_go_by_receipt_and_what_one_visit_has_by_writing(journal: Journal) -> None:
+    late, early, same = (
+        journal.record(intent(received_at=NOW + timedelta(seconds=second), keys=[("psn_no", "P1")]), outcome())
+        for second in (9, 3, 3)
+    )
+    assert journal.search(Query()) == [late, same, early]
+    assert journal.search(Query(infno=late.infno, until=NOW + timedelta(seconds=9))) == [same, early]
+    assert journal.search(Query(keys=[("psn_no", "P1")])) == [same, early, late]
+
+
+RECEIVED = st.lists(st.tuples(st.integers(-5, 5), st.sampled_from(["2301", "2304"])), max_size=9)
+
+
+@given(rows=RECEIVED, size=st.integers(1, 4), since=st.integers(-6, 6), infno=st.sampled_from([None, "2304"]))
+@settings(parent=same_journal, max_examples=8)
+def test_pages_of_a_window_are_the_window_whatever_the_clock_did(
+    journal: Journal, rows: list[tuple[int, str]], size: int, since: int, infno: str | None
+) -> None:
+    client = f"c{uuid4().hex}"
+    kept = [
+        journal.record(intent(client=client, infno=of, received_at=NOW + timedelta(seconds=second)), outcome())
+        for second, of in rows
+    ]
+    query = Query(client=client, infno=infno, since=NOW + timedelta(seconds=since), limit=size)
+    seen: list[Exchange] = []
+    while page := journal.search(replace(query, before_id=seen[-1].id if seen else None)):
+        seen += page
+    wanted = [row for row in kept if row.received_at >= query.since and infno in (None, row.infno)]
+    assert seen == sorted(wanted, key=lambda row: (row.received_at, row.id), reverse=True)
+
+
+def test_a_page_may_begin_at_a_number_that_was_never_given(journal: Journal) -> None:
+    first, second, third = _some(journal)
+    assert journal.search(Query(before_id=third.id + 1_000_000)) == [third, second, first]
+    assert journal.search(Query(before_id=first.id - 1)) == []
 
 
 def test_pages_hold_everything_once(journal: Journal) -> None:

@@ -52,9 +52,16 @@ WANTED = {
     ("GET", "/doubts"): frozenset({"insurance", "cashier", "it", "auditor"}),
     ("GET", "/doubts/{exchange_id}"): frozenset({"insurance", "cashier", "it", "auditor"}),
     ("POST", "/doubts/{exchange_id}"): ACTING,
+    ("GET", "/reconcile"): frozenset({"insurance", "operations", "it", "auditor"}),
+    ("GET", "/reconcile/{day}"): frozenset({"insurance", "operations", "it", "auditor"}),
+    ("POST", "/reconcile/{day}"): frozenset({"insurance"}),
     ("GET", "/running"): frozenset({"insurance", "operations", "it"}),
     ("GET", "/running/status"): frozenset({"insurance", "operations", "it"}),
     ("GET", "/running/figures"): frozenset({"insurance", "operations", "it"}),
+    ("GET", "/jobs"): frozenset({"insurance", "operations", "it", "auditor"}),
+    ("GET", "/jobs/list"): frozenset({"insurance", "operations", "it", "auditor"}),
+    ("GET", "/jobs/runs/{number}"): frozenset({"insurance", "operations", "it", "auditor"}),
+    ("POST", "/jobs/{name}/run"): ACTING,
     ("GET", "/config"): IT,
     ("GET", "/debug"): IT,
     ("POST", "/debug/faults"): IT,
@@ -80,7 +87,8 @@ OWN = ("/sign-out", "/password")
 
 
 def address(path: str, exchange_id: int = 1) -> str:
-    return path.format(exchange_id=exchange_id, infno="1101", name="nobody-of-that-name")
+    given = {"exchange_id": exchange_id, "number": exchange_id, "infno": "1101", "day": "2000-01-01"}
+    return path.format(**given, name="nobody-of-that-name")
 
 
 @pytest.fixture(scope="module")

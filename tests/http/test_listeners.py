@@ -23,7 +23,7 @@ import trustme
 from gateway.faults import Unreadable
 from gateway.http import listeners
 from gateway.http.body import read_body
-from gateway.http.listeners import Apps, HisSide, HttpServer, ListenError, serve, tls_context
+from gateway.http.listeners import Apps, HisSide, HttpServer, ListenError, of_the_platform, serve, tls_context
 from gateway.http.reception import READ
 from gateway.settings import Limits, Listen, Listener, Settings, Tls, read_settings
 from tests.servers import Served, free_ports, in_process, served
@@ -397,6 +397,13 @@ def environ_of(path: str) -> dict[str, Any]:
 
 def ask(app: WSGIApplication, path: str) -> bytes:
     return b"".join(app(environ_of(path), lambda *_: lambda _: None))
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/metrics", "/-/reload", "/-/store/keys", "/callback/6302"])
+def test_the_platform_is_never_shown_the_administration(path: str) -> None:
+    apps = Apps(recording(b"router"), recording(b"admin"), lambda: None)
+    platform_side = of_the_platform(HisSide(apps, Listen(), LIMITS))
+    assert ask(platform_side, path) == b"router", "which knows callbacks alone there"
 
 
 def test_administration_paths_stand_apart_when_they_have_a_listener() -> None:

@@ -23,6 +23,7 @@ from gateway.exchange.ports import Proof, ProofKind, State
 from gateway.stays.history import Adopted, Record, WardEvent
 from gateway.stays.ports import StayRef
 from tests.console.kit import PASSWORD, ROLES, Bench, bench
+from tests.console.test_reconcile import ended
 from tests.console.test_stays import LEAVING, OPERATIONS
 from tests.running import house
 from tests.stays.ways import Stay
@@ -343,3 +344,24 @@ def test_chromium_others_look_without_seeing_bodies(person: Person) -> None:
     person.shot("masked", whole=True)
     person.page.click("text=退出")
     person.page.wait_for_url(re.compile("/sign-in"))
+
+
+@pytest.mark.parametrize(
+    "person", [("insurance", size) for size in SIZES], indirect=True, ids=lambda pair: "-".join(pair)
+)
+def test_chromium_insurance_office_reconciles_a_day(person: Person, console: tuple[Bench, str]) -> None:
+    page, simulator = person.page, console[0].house.simulator
+    assert simulator is not None
+    day = f"2026-03-{1 + list(SIZES).index(person.size):02d}"
+    for amount in ("12.34", "9876543.21"):
+        simulator.plant({"kind": "extra", "psn_no": "44080000000001", "amount": amount, "insutype": "310",
+                         "clr_type": "11", "day": day})  # fmt: skip
+    person.open(f"/reconcile/{day}")
+    page.click("button:has-text('对账')")
+    page.wait_for_selector("[role=status]")
+    ended()
+    page.reload()
+    assert "9876543.21" in page.inner_text("main")
+    person.shot("reconcile-day", whole=True)
+    person.open("/reconcile?month=2026-03")
+    person.shot("reconcile-month", whole=True)

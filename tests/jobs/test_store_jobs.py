@@ -62,6 +62,8 @@ def test_a_copy_is_good_and_only_our_oldest_go(running: House, tmp_path: Path) -
     Copy(newest).verify(lambda _done, _total: None)
     assert Copy(newest).manifest.rows == run.counts["行"]
     assert newest.stat().st_mode & 0o077 == 0
+    (logged,) = running.gateway.store.operator_log.entries(subject=str(newest))
+    assert (logged.operator, logged.act) == ("yibao", "db.backup")
 
 
 def test_without_a_place_it_says_what_to_set(running: House, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from typing import Any
 
 from adapters.settlement.signing.sm import Sm2PrivateKey, Sm2PublicKey, from_base64, sm4_open, sm4_seal
@@ -72,6 +73,21 @@ class SmEnvelope:
         self._check(envelope, plain)
         return dumps(envelope | {"output": _parsed(plain)})
 
+    def open_request(self, envelope: Mapping[str, Any]) -> dict[str, Any]:
+        """What the platform asked of us, with a readable input.
+
+        Raises:
+            ValueError: not encrypted, or not signed by the platform, whose key must be known here.
+        """
+        if self._platform_key is None:
+            raise ValueError("没有配置平台的 SM2 公钥，不能核对来源")
+        sealed = envelope.get("input")
+        if not isinstance(sealed, str):
+            raise ValueError("input 没有加密，与约定不符")  # noqa: TRY004 - the platform's wrong, not the program's
+        plain = sm4_open(self._sm4_key, from_base64(sealed, "input "))
+        self._check(envelope, plain)
+        return {**envelope, "input": _parsed(plain)}
+
     def _plain(self, output: Any) -> bytes:
         if not self._sealed_answers:
             return dumps(output)
@@ -79,15 +95,15 @@ class SmEnvelope:
             raise ValueError("output 没有加密，与约定不符")  # noqa: TRY004 - the platform's wrong, not the program's
         return sm4_open(self._sm4_key, from_base64(output, "output "))
 
-    def _check(self, envelope: dict[str, Any], plain: bytes) -> None:
+    def _check(self, envelope: Mapping[str, Any], plain: bytes) -> None:
         if self._platform_key is None:
             return
         if not self._platform_key.verifies(plain, from_base64(str(envelope.get("cainfo") or ""), "cainfo ")):
-            raise ValueError("答复的签名（cainfo）不符")
+            raise ValueError("签名（cainfo）不符")
 
 
 def _parsed(plain: bytes) -> Any:
     try:
         return loads(plain)
     except Unreadable as error:
-        raise ValueError("解密后的 output 不是 JSON") from error
+        raise ValueError("解密后不是 JSON") from error

@@ -66,11 +66,11 @@ def read_wish(query: Mapping[str, str]) -> Wish:
 def find(journal: Journal, contract: Contract, wish: Wish, rows: int = PAGE_ROWS) -> list[Exchange]:
     """The page after ``wish.before``, newest first, one row more than asked for if there are more."""
     base = _base(wish, rows + 1)
-    if not wish.q:
-        return journal.search(base)
-    found: dict[int, Exchange] = {}
-    for query in _meanings(contract, base, wish.q):
-        found |= {row.id: row for row in journal.search(query)}
+    meanings = _meanings(contract, base, wish.q) if wish.q else [base]
+    if len(meanings) == 1:
+        return journal.search(meanings[0])
+    # several are those by keys and numbers, each in the order of writing (Query.by_time)
+    found = {row.id: row for query in meanings for row in journal.search(query)}
     return [found[number] for number in sorted(found, reverse=True)][: rows + 1]
 
 

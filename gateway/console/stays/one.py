@@ -119,7 +119,7 @@ def _decisions(visit: Visit, rows: Sequence[Exchange]) -> Iterator[Decision]:
     judged = [row for row in rows if row.code.startswith("ET") or base(row.infno) in _SAID][:DECIDED_MAX]
     for row in judged:
         texts = [proof.detail for proof in visit.parts.store.journal.proofs(row.id) if _by_rules(proof)]
-        if row.state is State.REFUSED and row.err_msg:
+        if row.state is State.REFUSED and row.err_msg and not any(row.err_msg in text for text in texts):
             texts.insert(0, row.err_msg)
         if texts:
             yield Decision(row, list(dict.fromkeys(texts)))
