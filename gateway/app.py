@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import cached_property, partial
@@ -277,7 +278,14 @@ class Gateway:
             node=self.membership.current,
             still_mine=self.membership.still_mine,
             reached=self._reached,
+            renew=self._renew,
         )
+
+    def _renew(self, client: str, head: Mapping[str, str], refused: str) -> None:
+        """Sign in the operator of a doubtful exchange anew, at the workstation of the client that sent it."""
+        stations = {one.name: one.workstation.model_dump() for one in self.settings.clients}
+        station = stations.get(client) or configured.own_workstation(self.settings)
+        self.exchange.sign_in_anew({name: text for name, text in station.items() if text}, head, refused)
 
     # ------------------------------------------------------- made of the stays
 

@@ -33,7 +33,7 @@ class Heard:
     answer: Answer | None
     body: bytes | None = None
     sent: bool = True
-    """False when nothing left this machine."""
+    """False when nothing left this machine, or the platform turned it away unread because the sign-in has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def decide(rule: ProofRule, proofs: Proofs, facts: Facts) -> Decision:
         return _listed(facts.listed, facts)
     if rule.queries and facts.verdict is None:
         if facts.unanswered:
-            return Decision(Act.WAIT, "查询没有答复" if facts.reached else "平台无法连接")
+            return Decision(Act.WAIT, "查询没有答复" if facts.reached else "平台无法连接，或签到已失效")
         return Decision(Act.QUERY, "查询平台是否已经办理")
     if facts.verdict == "done" and rule.done_waits and not facts.settled:
         return Decision(Act.WAIT, "状态已如所求，但迟到的请求还可能执行")
@@ -142,7 +142,7 @@ def _after_repeat(facts: Facts, done_before: Collection[str]) -> Decision:
     heard = facts.repeated
     assert heard is not None
     if heard.answer is None:
-        return Decision(Act.WAIT, "原报文再发一次，没有答复" if heard.sent else "平台无法连接")
+        return Decision(Act.WAIT, "原报文再发一次，没有答复" if heard.sent else "平台无法连接，或签到已失效")
     if not heard.answer.success and any(text in heard.answer.err_msg for text in done_before):
         return Decision(Act.CONFIRM, f"平台称原请求已经办理：{heard.answer.err_msg}", {})
     if not heard.answer.success and not facts.settled:
@@ -152,7 +152,7 @@ def _after_repeat(facts: Facts, done_before: Collection[str]) -> Decision:
 
 def _after_reversal(heard: Heard, proofs: Proofs) -> Decision:
     if heard.answer is None:
-        return Decision(Act.WAIT, "冲正没有答复" if heard.sent else "平台无法连接")
+        return Decision(Act.WAIT, "冲正没有答复" if heard.sent else "平台无法连接，或签到已失效")
     text = heard.answer.err_msg
     if heard.answer.success or any(known in text for known in proofs.already_reversed):
         return Decision(Act.REVERSED, "已由 2601 冲正")

@@ -207,7 +207,7 @@ class Exchange:
         self._sender = sender
         self._clock = clock
         self._sign_ins = sign_ins
-        self._renewal = Renewal(sign_ins, self._sign_in)
+        self._renewal = Renewal(sign_ins, self._sign_in, wait)
         self._observer = observer
         self._node = node
         self._refuse_unknown = unknown_fields == "refuse"
@@ -268,6 +268,15 @@ class Exchange:
             log.exception("journal_unavailable", infno=call.infno)
             return refusal_reply(Refused(STORE_UNAVAILABLE))
 
+    def sign_in_anew(self, workstation: Mapping[str, str], head: Mapping[str, str], refused: str) -> bool:
+        """Sign in whoever stands in ``head`` at this workstation, unless another has by now.
+
+        Args:
+            refused: the number that the platform no longer takes.
+        """
+        given = {**workstation, **{name: text for name, text in head.items() if text and name != "sign_no"}}
+        return self._renewal.renewed(given, refused, self._clock())
+
     def _signed_in_anew(self, call: Call, reply: Reply) -> bool:
         """Whether the platform refused because the sign-in has ended (``sign_in_again`` of the proofs), and it is renewed."""
         if reply.code != PLATFORM_DECLINED.code or reply.repeated or call.head.get("sign_no"):
@@ -276,13 +285,12 @@ class Exchange:
         if not ended or call.infno in (SIGN_IN, SIGN_OUT):
             return False
         log.warning("sign_in_ended", infno=call.infno, msgid=reply.msgid)
-        head = {**call.client.workstation, **{name: text for name, text in call.head.items() if text}}
         try:
             bodies = self._journal.bodies(reply.exchange_id or 0)
         except JournalUnavailable:  # what the platform said stands; the next call renews it
             return False
         refused = number_in((bodies and bodies.platform_request) or b"{}")
-        return self._renewal.renewed(head, refused, self._clock())
+        return self.sign_in_anew(call.client.workstation, call.head, refused)
 
     def _sign_in(self, head: Mapping[str, str]) -> Reply:
         head = {name: text for name, text in head.items() if name != "request_id"}

@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from gateway.contract.envelope import HEAD_FIELDS, Garbage, Sender, read_answer, write_request
+from gateway.contract.envelope import HEAD_FIELDS, Answer, Garbage, Sender, read_answer, write_request
 from gateway.contract.interface import Interface
 from gateway.contract.jsontext import dumps, loads
 from gateway.contract.model import ProofQuery, ProofRule, Transaction
@@ -40,7 +40,7 @@ from gateway.exchange.ports import (
     SettlementPlatform,
     State,
 )
-from gateway.exchange.sign_in import SignIns
+from gateway.exchange.sign_in import SignIns, number_in
 from gateway.exchange.stay_rules import stay_facts
 from gateway.faults import ESCALATED, NOT_DONE, PLATFORM_DECLINED, Unreadable
 from gateway.stays.ports import StayFact
@@ -123,6 +123,7 @@ class Resolver:
             this process saw the doubt, so that a stepped clock never makes a late request look impossible.
         node, still_mine: as ``Exchange``; a step that was paused for too long repeats and reverses nothing.
         reached: told boundaries, as ``Exchange``.
+        renew: signs in anew the operator of a client whose sign-in number was refused: client, head, number.
     """
 
     def __init__(
@@ -140,8 +141,10 @@ class Resolver:
         node: Callable[[], Registration] = Registration,
         still_mine: Callable[[Registration], bool] = lambda _: True,
         reached: Callable[[str, str], None] = lambda _, __: None,
+        renew: Callable[[str, Mapping[str, str], str], object] = lambda _, __, ___: None,
     ) -> None:
         self._interface = interface
+        self._renew = renew
         self._journal = journal
         self._platform = platform
         self._msgids = msgids
@@ -325,6 +328,10 @@ class Resolver:
             text = f"查询没有可信的答复：{error}"
         else:
             text = f"平台答复 {result.infcode} {result.err_msg}".strip()
+            if _turned_away(result, interface):
+                self._keep(doubt, ProofKind.QUERY, text, request, answer)
+                self._sign_in_anew(doubt, request)
+                raise NotSent(text)
             if result.success and isinstance(result.output, dict):
                 known = self._known(doubt, query, result.output)
                 verdict, row = judge(query, result.output, sources, known)
@@ -360,7 +367,7 @@ class Resolver:
         begun = next((proof for proof in doubt.proofs if proof.kind is ProofKind.REVERSE and proof.request), None)
         if begun is not None and begun.request is not None:
             infno = self._wire(REVERSAL, interface)
-            request = PlatformRequest(infno, begun.msgid, begun.request)
+            request = PlatformRequest(infno, begun.msgid, self._signed(doubt, begun.request, interface))
         else:
             psn_no = next((value for kind, value in business_keys(doubt.message) if kind == "psn_no"), "")
             data = {"psn_no": psn_no, "omsgid": doubt.entry.msgid, "oinfno": doubt.envelope.get("infno")}
@@ -368,10 +375,11 @@ class Resolver:
         return self._send(doubt, ProofKind.REVERSE, request, interface.contract.transactions[REVERSAL], interface)
 
     def _repeat(self, doubt: _Doubt, interface: Interface) -> Heard:
-        """The very bytes again, under the very msgid: the platform tells them from a second request."""
+        """The same message again, under the very msgid: the platform tells them from a second request."""
         assert doubt.bodies.platform_request is not None
         infno = str(doubt.envelope.get("infno"))
-        request = PlatformRequest(infno, doubt.entry.msgid or "", doubt.bodies.platform_request)
+        body = self._signed(doubt, doubt.bodies.platform_request, interface)
+        request = PlatformRequest(infno, doubt.entry.msgid or "", body)
         return self._send(doubt, ProofKind.REPEAT, request, doubt.transaction, interface)
 
     def _send(
@@ -400,7 +408,23 @@ class Resolver:
         heard = self._heard(body, transaction, interface)
         told = f"平台答复 {heard.answer.infcode} {heard.answer.err_msg}".strip() if heard.answer else "答复无法辨认"
         self._keep(doubt, kind, told, request, body, repeated=True)
+        if heard.answer and _turned_away(heard.answer, interface):
+            self._sign_in_anew(doubt, request)
+            return Heard(None, sent=False)
         return heard
+
+    def _sign_in_anew(self, doubt: _Doubt, turned_away: PlatformRequest) -> None:
+        """What was turned away is asked again in the next step, with the new number."""
+        log.warning("resolver_not_signed_in", exchange=doubt.entry.id, infno=turned_away.infno)
+        self._renew(doubt.entry.client, _head(doubt), number_in(turned_away.body))
+
+    def _signed(self, doubt: _Doubt, request: bytes, interface: Interface) -> bytes:
+        """The bytes as they were; once they were turned away for it, with the sign-in number the operator has by now."""
+        number = self._sign_ins.number(doubt.entry.opter, self._clock())
+        ended = interface.contract.proofs.sign_in_again
+        if not number or not any(text in proof.detail for proof in doubt.proofs for text in ended):
+            return request
+        return dumps({**loads(request), "sign_no": number})
 
     def _claimed(self, doubt: _Doubt) -> bool:
         """Whether this step is still this node's to take."""
@@ -412,7 +436,7 @@ class Resolver:
     def _request(self, doubt: _Doubt, infno: str, message: Any, interface: Interface) -> PlatformRequest:
         """A request of our own, in the name of the operator who made the doubtful one."""
         now = self._clock()
-        head = {name: value for name in HEAD_FIELDS if isinstance(value := doubt.envelope.get(name), str) and value}
+        head = _head(doubt)
         if sign_no := self._sign_ins.number(doubt.entry.opter, now):
             head["sign_no"] = sign_no
         msgid = self._msgids.next()
@@ -555,3 +579,13 @@ _OUTCOMES: Mapping[Act, Callable[[Decision, datetime], Outcome]] = {
     Act.REVERSED: _nothing_in_force,
     Act.ESCALATE: _escalated,
 }
+
+
+def _head(doubt: _Doubt) -> dict[str, str]:
+    """What the operator who made the doubtful exchange gave of the envelope."""
+    return {name: value for name in HEAD_FIELDS if isinstance(value := doubt.envelope.get(name), str) and value}
+
+
+def _turned_away(answer: Answer, interface: Interface) -> bool:
+    """Refused because the sign-in has ended: it was not looked at, so it tells nothing of the doubtful exchange."""
+    return not answer.success and any(text in answer.err_msg for text in interface.contract.proofs.sign_in_again)

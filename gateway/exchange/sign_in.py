@@ -13,6 +13,7 @@ from gateway.exchange.ports import Journal, Query, State
 
 SIGN_IN: Final = "9001"
 SIGN_OUT: Final = "9002"
+LOOK_EVERY_S: Final = 0.05
 
 
 class SignIns:
@@ -83,21 +84,37 @@ class Renewal:
 
     Args:
         sign_ins: knows who is signed in.
-        sign_in: carries a 9001 with this head.
+        sign_in: carries a 9001 with this head; it takes no longer than a call may.
+        wait: pauses for so many seconds.
     """
 
-    def __init__(self, sign_ins: SignIns, sign_in: Callable[[Mapping[str, str]], object]) -> None:
+    def __init__(
+        self, sign_ins: SignIns, sign_in: Callable[[Mapping[str, str]], object], wait: Callable[[float], None]
+    ) -> None:
         self._sign_ins = sign_ins
         self._sign_in = sign_in
-        self._one_at_a_time = threading.Lock()
+        self._wait = wait
+        self._at_it: set[str] = set()
+        self._lock = threading.Lock()
 
     def renewed(self, head: Mapping[str, str], refused: str, now: datetime) -> bool:
         """Whether what this operator sends next carries another number than the one that was refused."""
         opter = head.get("opter", "")
-        with self._one_at_a_time:
+        while not self._first(opter):
+            self._wait(LOOK_EVERY_S)
+        try:
             if self._sign_ins.number(opter, now) in ("", refused):
                 self._sign_in(head)
             return self._sign_ins.number(opter, now) not in ("", refused)
+        finally:
+            with self._lock:
+                self._at_it.discard(opter)
+
+    def _first(self, opter: str) -> bool:
+        with self._lock:
+            free = opter not in self._at_it
+            self._at_it.add(opter)
+            return free
 
 
 def number_in(request: bytes) -> str:

@@ -130,6 +130,9 @@ class Line:
         return sum(request.infno == infno for request in self.sent)
 
 
+STATION = {"mac": "00-00-00-00-00-00", "ip": "127.0.0.1"}
+
+
 class Hospital:
     """One hospital with one person, one node, one platform."""
 
@@ -155,7 +158,10 @@ class Hospital:
             **shared, observer=NoObserver(), node=lambda: Registration("n1", 1), wait=self._wait, **options
         )
         self.resolver = Resolver(
-            **shared, monotonic=self.clock.monotonic, policy=Policy(settle_time_s=SETTLE_S, pause_s=5)
+            **shared,
+            monotonic=self.clock.monotonic,
+            policy=Policy(settle_time_s=SETTLE_S, pause_s=5),
+            renew=lambda _, head, refused: self.exchange.sign_in_anew(STATION, head, refused),
         )
         self.psn_no = str(self.call("1101", messages.person(CERTNO)).output["baseinfo"]["psn_no"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,8 @@ import pytest
 from gateway.exchange.call import Call
 from gateway.exchange.ports import Query, State
 from gateway.simulator import Simulator
-from tests.exchange.kit import CERTNO, CLIENT, Hospital
+from tests.exchange.kit import CERTNO, CLIENT, STATION, Hospital
 from tests.simulation import messages
-
-STATION = {"mac": "00-00-00-00-00-00", "ip": "127.0.0.1"}
 
 
 @pytest.fixture
@@ -92,3 +91,43 @@ def test_many_at_once_sign_in_once(hospital: Hospital) -> None:
         replies = list(pool.map(lambda _: asked(hospital), range(8)))
     assert {reply.infcode for reply in replies} == {"0"}
     assert hospital.line.count("9001") == 1
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_repeat_that_is_turned_away_tells_nothing_of_the_first(hospital: Hospital, done: bool) -> None:
+    """The upload may have been taken; the sign-in is renewed and the same message sent with the new number."""
+    assert asked(hospital).infcode == "0"
+    hospital.psn_no = str(asked(hospital).output["baseinfo"]["psn_no"])
+    mdtrt_id = hospital.admit()
+    entry = hospital.doubtful("2301", hospital.fees(mdtrt_id), "lose-reply" if done else "lose-request")
+    hospital.simulator._ledger.sign_ins.clear()
+    hospital.run()
+    assert hospital.entry(entry.id).state is State.CONFIRMED
+    (stay,) = hospital.seen("stays", mdtrt_id=mdtrt_id)
+    assert stay["fees"]["count"] == 3
+    assert hospital.line.count("9001") == 2
+    first, *again = [json.loads(one.body) for one in hospital.line.sent if one.infno == "2301"]
+    assert {one["msgid"] for one in again} == {first["msgid"]}
+    assert [one["input"] for one in again] == [first["input"]] * len(again)
+    assert again[-1]["sign_no"] != first["sign_no"]
+
+
+def test_a_reversal_that_is_turned_away_is_sent_with_the_new_number(hospital: Hospital) -> None:
+    assert asked(hospital).infcode == "0"
+    hospital.psn_no = str(asked(hospital).output["baseinfo"]["psn_no"])
+    mdtrt_id = hospital.charged()
+    entry = hospital.doubtful("2304", hospital.settlement(mdtrt_id), "lose-reply")
+    hospital.simulator._ledger.sign_ins.clear()
+    hospital.run()
+    assert hospital.entry(entry.id).state is State.REVERSED
+    assert [one["state"] for one in hospital.seen("settlements", mdtrt_id=mdtrt_id)] == ["reversed"]
+
+
+def test_without_a_sign_in_a_doubt_stays_a_doubt(hospital: Hospital) -> None:
+    assert asked(hospital).infcode == "0"
+    hospital.psn_no = str(asked(hospital).output["baseinfo"]["psn_no"])
+    mdtrt_id = hospital.admit()
+    entry = hospital.doubtful("2301", hospital.fees(mdtrt_id), "lose-reply")
+    hospital.line.meanwhile = lambda _: hospital.simulator._ledger.sign_ins.clear()
+    hospital.run()
+    assert hospital.entry(entry.id).state is State.IN_DOUBT, "nobody has proven anything"

@@ -113,7 +113,8 @@ class Desk:
     # ------------------------------------------------- beside the patients
 
     def _sign_in(self) -> None:
-        reply = self._do(Belief("desk", "", ""), "9001", {"signIn": {}})
+        """With a field that the interface does not have: it is left out, and the HIS is told."""
+        reply = self._do(Belief("desk", "", ""), "9001", {"signIn": {"floor": "3"}})
         if reply.infcode == "0":
             self._sign_no = reply.output["signinoutb"]["sign_no"]
 
@@ -131,6 +132,8 @@ class Desk:
                 (HIS, "9999", complete, "GW-1005"),
                 (HIS, "6204", complete, "GW-1005"),
                 (HIS, "9101", messages.file("不是文件"), "GW-1101"),
+                (HIS, "9101", messages.file("sha256:00"), "GW-1101"),
+                (HIS, "2404", {"data": {**complete["data"], "mdtrt_id": "长" * 90}}, "GW-1101"),
                 (ONLY_QUERIES, "2405", complete, "GW-2003"),
             )
         )

@@ -117,8 +117,9 @@ class Platform:
             assert not flight.answer.put(response)
 
     def restart(self, for_s: float) -> None:
-        """Down for a while: what is on its way may be lost, and nobody gets an answer."""
+        """Down for a while: what is on its way may be lost, nobody gets an answer, and nobody is signed in any more."""
         self.down = True
+        self.simulator._ledger.sign_ins.clear()
         self._world.tell("platform", f"restarts, {for_s:.0f} s")
         for flight in self.flying.values():
             flight.lost = self._world.rng.random() < 0.5

@@ -66,6 +66,8 @@ class Weather:
     """Whether the province lets anything be reversed by 2601; where it does not, a person has the last word about money."""
     seen_gone: bool = False
     """Whether a process that starts again sees that the one before is gone; else silence alone tells."""
+    sign_in: bool = False
+    """Whether the platform wants every operator signed in, and forgets who is when it restarts."""
     gives_up: float = 0.0
     """The HIS never asks again about a call whose answer it did not get."""
 
@@ -109,4 +111,5 @@ def draw(rng: Random) -> Weather:
         reversible=rng.random() < 0.85,
         gives_up=some(0.05),
         seen_gone=rng.random() < 0.5,
+        sign_in=rng.random() < 0.3,
     )

@@ -196,6 +196,7 @@ class Node:
             policy=Policy(settle_time_s=SETTLE_TIME_S),
             node=membership.current,
             still_mine=membership.still_mine,
+            renew=lambda _, head, refused: exchange.sign_in_anew(HIS.workstation, head, refused),
         )
         desk = StayDesk(journal.stays, RULES, self.clock, OutpatientSettlements(journal).of)
         exchange = Exchange(
@@ -441,6 +442,7 @@ class World:
         simulator, worlds = _simulator()
         worlds[:] = [self]
         simulator.reset(self.rng.randrange(10**9))
+        simulator._require_sign_in = self.weather.sign_in
         self.platform = Platform(self, simulator)
         self.nodes = [Node(self, f"n{number + 1}") for number in range(NODES)]
         self.desks = [Desk(self, number + 1) for number in range(DESKS)]
@@ -629,7 +631,7 @@ class World:
         """Just before the first byte leaves: is it durable, is it alone, are these bytes those of this msgid?"""
         self.tell(node.name, f"sends {request.infno} {request.msgid[-8:]}" + (f" ({kind})" if kind != "well" else ""))
         before = self.platform.bytes_of.setdefault(request.msgid, request.body)
-        if before != request.body:
+        if not _alike(before, request.body):
             self.schedule.fail(Violation(f"msgid {request.msgid} is used for other bytes"))
         if not self.mutates(request.infno):
             return
@@ -646,7 +648,7 @@ class World:
         found = self.witness.by_msgid(request.msgid)
         if found is None:
             return self._reversing(request)
-        if self.witness.request_bytes(found.id) != request.body:
+        if not _alike(self.witness.request_bytes(found.id), request.body):
             self.schedule.fail(Violation(f"{request.infno} {request.msgid}: other bytes leave than the journal holds"))
         if found.state == "CONFIRMED":
             # two resolvers at once: the platform tells the same msgid from a second request
@@ -663,7 +665,7 @@ class World:
         if found is None:
             self.schedule.fail(Violation(f"{request.infno} {request.msgid} leaves and the journal does not know it"))
         doubtful, kept = found
-        if kept != request.body:
+        if not _alike(kept, request.body):
             self.schedule.fail(Violation(f"{request.infno} {request.msgid}: other bytes leave than the journal holds"))
         return doubtful
 
@@ -701,6 +703,15 @@ class World:
             if then == "repeat" or (then == "reverse" and transaction.reversible_by_2601):
                 self.schedule.fail(Violation(f"{row.infno} {row.msgid} is left to a person: {decision.reason}"))
             self.escalated[row.infno] += 1
+
+
+def _alike(kept: bytes, sent: bytes) -> bool:
+    """The same bytes, or the same but for a sign-in number that was renewed in between."""
+    return kept == sent or _unsigned(kept) == _unsigned(sent)
+
+
+def _unsigned(body: bytes) -> Any:
+    return {name: value for name, value in json.loads(body).items() if name != "sign_no"}
 
 
 def _leaves(message: Any, name: str) -> Iterator[str]:
