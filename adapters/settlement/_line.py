@@ -77,8 +77,11 @@ class Lines:
         self._closed = False
 
     @contextmanager
-    def lend(self) -> Iterator[Line]:
+    def lend(self, *, alone: bool = False) -> Iterator[Line]:
         """A connected line; afterwards it is kept when marked ``reusable``, closed otherwise.
+
+        Args:
+            alone: never one that has carried an answer before.
 
         Raises:
             NotSent: no connection could be made, all are busy, or the platform was closed.
@@ -86,7 +89,7 @@ class Lines:
         if not self._seats.acquire(timeout=self._connect_timeout_s):
             raise NotSent("到平台的连接全部占用，请求没有发出")
         try:
-            line = self._kept() or self.open(self._connect_timeout_s)
+            line = (None if alone else self._kept()) or self.open(self._connect_timeout_s)
             try:
                 yield line
             finally:

@@ -92,7 +92,7 @@ class HttpPost:
             Rejected: refused in front of the platform; not executed.
             NoAnswer: bytes may have left and no whole answer came back.
         """
-        with self._lines.lend() as line:
+        with self._lines.lend(alone=request.alone) as line:
             request.check_mine()
             started = time.monotonic()
             deadline = Deadline(request.read_timeout_s or self._read_timeout_s)

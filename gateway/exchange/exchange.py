@@ -891,6 +891,7 @@ def _request(case: _Case, intent: Intent) -> PlatformRequest:
         intent.msgid,
         intent.platform_request,
         parcel=case.call.parcel,
+        alone=case.transaction.safety != "read",
         wants_file=wanted_file(infno, case.message),
     )
 

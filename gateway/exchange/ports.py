@@ -86,6 +86,8 @@ class PlatformRequest:
     """Asked once the connection stands, right before the first byte; False: nothing is sent and :class:`NotMine` raised."""
     parcel: Parcel | None = None
     """The file of a 9101: goes out in the place of its reference in ``body``."""
+    alone: bool = False
+    """On a connection that has carried nothing before: a second copy of an earlier answer can never be taken for its own."""
     wants_file: str = ""
     """Name of a file that the answer may be (9102): it goes to the shelf, ``body`` of the answer tells size and checksum."""
 

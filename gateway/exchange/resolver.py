@@ -367,7 +367,7 @@ class Resolver:
         begun = next((proof for proof in doubt.proofs if proof.kind is ProofKind.REVERSE and proof.request), None)
         if begun is not None and begun.request is not None:
             infno = self._wire(REVERSAL, interface)
-            request = PlatformRequest(infno, begun.msgid, self._signed(doubt, begun.request, interface))
+            request = PlatformRequest(infno, begun.msgid, self._signed(doubt, begun.request, interface), alone=True)
         else:
             psn_no = next((value for kind, value in business_keys(doubt.message) if kind == "psn_no"), "")
             data = {"psn_no": psn_no, "omsgid": doubt.entry.msgid, "oinfno": doubt.envelope.get("infno")}
@@ -379,7 +379,7 @@ class Resolver:
         assert doubt.bodies.platform_request is not None
         infno = str(doubt.envelope.get("infno"))
         body = self._signed(doubt, doubt.bodies.platform_request, interface)
-        request = PlatformRequest(infno, doubt.entry.msgid or "", body)
+        request = PlatformRequest(infno, doubt.entry.msgid or "", body, alone=True)
         return self._send(doubt, ProofKind.REPEAT, request, doubt.transaction, interface)
 
     def _send(
@@ -442,7 +442,7 @@ class Resolver:
         msgid = self._msgids.next()
         wire = self._wire(infno, interface)
         body = write_request(interface.contract, self._sender, head, wire, msgid, now, message)
-        return PlatformRequest(wire, msgid, body)
+        return PlatformRequest(wire, msgid, body, alone=True)
 
     def _wire(self, infno: str, interface: Interface) -> str:
         return interface.contract.transactions[infno].send_as or infno

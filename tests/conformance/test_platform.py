@@ -773,6 +773,24 @@ def test_a_second_copy_of_an_answer_never_answers_the_next_request(servers: Serv
     assert server.connections == 5
 
 
+def test_what_goes_alone_is_never_answered_by_an_earlier_answer(servers: Servers, platforms: Platforms) -> None:
+    """The second copy comes when the line has long been found clean: with the next request already on its way."""
+
+    def late_copy(server: Server, line: Line) -> None:
+        first = b""
+        while server.take(line):
+            first = first or server.requests[-1][1]
+            line.write(http(first))
+
+    server = servers(late_copy)
+    platform = platforms(server.url)
+    assert platform.send(request(b"a read")).body == b"a read"
+    assert platform.send(request(b"another")).body == b"a read", "what a kept line can do"
+    for n in range(3):
+        assert platform.send(replace(request(b"money %d" % n), alone=True)).body == b"money %d" % n
+    assert server.connections == 4
+
+
 def test_an_answer_given_before_the_request_is_not_used(servers: Servers, platforms: Platforms) -> None:
     def chatty(server: Server, line: Line) -> None:
         server.take(line)
