@@ -27,7 +27,7 @@ from gateway.desks.stay_acts import StayActs
 from gateway.desks.stays import StaysDesk
 from gateway.desks.store import StoreDesk
 from gateway.desks.vouchers import VouchersDesk
-from gateway.dip.api import DipApi
+from gateway.dip.api import dip_api
 from gateway.dip.feed import DipFeed
 from gateway.episodes import TURN_S, Episodes
 from gateway.exchange.breaker import Breaker, BreakerPolicy
@@ -411,8 +411,10 @@ class Gateway:
             self.services,
             JsonApi(self.reception, self.hospital),
             Papers(self.reception, self.vouchers),
-            DipApi(self.reception, DipFeed(self.store.stay_feed, self.store.journal.stays, self.stays.policy)),
-            StaysApi(self.reception, self.stays, self.store.stay_feed, self.reviews, lambda: self.mappings.interface),
+            dip_api(self.reception, DipFeed(self.store.stay_feed, self.store.journal.stays, self.stays.policy)),
+            StaysApi(self.stays, self.store.stay_feed, self.reviews, lambda: self.mappings.interface).served(
+                self.reception
+            ),
             lanes.published_file(self._root),
             self.settings.listen,
             lanes.titles(self.mappings),

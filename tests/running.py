@@ -136,14 +136,14 @@ class House:
         stays.tell(ipt_no, mdtrt_id, event, "his")
 
     def newest(self) -> Exchange | None:
-        """The last row of the journal."""
-        found = self.gateway.store.journal.search(Query(limit=1))
-        return found[0] if found else None
+        """The last row written to the journal; a list goes by the time of receipt, so it need not be its first."""
+        found = self.gateway.store.journal.search(Query(limit=100))
+        return max(found, key=lambda row: row.id, default=None)
 
     def since(self, last: Exchange | None) -> list[Exchange]:
         """Rows written after ``last``, oldest first."""
         found = self.gateway.store.journal.search(Query(limit=100))
-        return [row for row in reversed(found) if last is None or row.id > last.id]
+        return sorted((row for row in found if last is None or row.id > last.id), key=lambda row: row.id)
 
     def bodies(self, row: Exchange) -> Bodies:
         """The bytes of a row."""
