@@ -38,7 +38,10 @@ def houses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, Ho
 
 
 def adopt(house: House, stay: dict[str, Any], *, query: bool = False) -> dict[str, Any]:
-    body = json.dumps({"stay": stay, "operator": "医保办", "query": query}).encode()
+    return posted(house, json.dumps({"stay": stay, "operator": "医保办", "query": query}).encode())
+
+
+def posted(house: House, body: bytes) -> dict[str, Any]:
     environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/-/stays/adopt", "REMOTE_ADDR": "127.0.0.1",
                "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}  # fmt: skip
     answered: dict[str, Any] = json.loads(call(house.gateway.admin, environ).body)
@@ -87,7 +90,7 @@ def test_what_cannot_be_taken_over_says_why(houses: tuple[House, House]) -> None
     told = adopt(new, {"mdtrt_id": "M1", "begntime": "昨天", "ward_in_time": "2026-02-20 10:05", "bed": "3"})
     for word in ("psn_no", "begntime", "ipt_no", "ward_code", "bed"):
         assert word in told["error"]
-    assert "operator" in new.gateway.admin._stays.adopt(b"[]")["error"]
+    assert "operator" in posted(new, b"[]")["error"]
 
 
 def test_a_stay_met_before_anybody_adopted_it(houses: tuple[House, House]) -> None:
