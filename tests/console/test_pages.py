@@ -14,7 +14,7 @@ from gateway.exchange.ports import JournalUnavailable, State
 from gateway.store.accounts import User
 from tests.console.kit import KEPT, Bench, tree
 
-HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(2)>'{{7*7}}"
+HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(2)>'{{1931*1933}}"
 CARD = "440899198507241019"
 BODY = (
     f'{{"infno":"1101","input":{{"data":{{"mdtrt_cert_type":"02","mdtrt_cert_no":"{CARD}","psn_name":"欧阳明月","begntime":"2026-11-21 08:30:00"}}}}}}'

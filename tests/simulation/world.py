@@ -739,12 +739,14 @@ def listening(caught: list[str]) -> Iterator[None]:
             caught.append(f"{event['event']}: {traceback.format_exc()}")
         raise structlog.DropEvent
 
-    before = structlog.get_config()
+    before = structlog.get_config() if structlog.is_configured() else None
     structlog.configure(processors=[hear], cache_logger_on_first_use=False)
     try:
         yield
     finally:
-        structlog.configure(**before)
+        structlog.reset_defaults()
+        if before:
+            structlog.configure(**before)
 
 
 def run_world(seed: str, files: Files, calls_max: int, weather: Weather | None = None) -> Result:
