@@ -74,6 +74,7 @@ from jobs.backup import Backups
 from jobs.daily_report import DailyReport
 from jobs.fee_upload import FeeUpload
 from jobs.job import Job
+from jobs.reconcile import Reconciling
 from jobs.retention import Retaining
 from jobs.runner import Runner
 from jobs.sign_in import SignInDesk
@@ -506,6 +507,7 @@ class Gateway:
             Job("sign_in", sign_ins.sign_in),
             Job("sign_out", sign_ins.sign_out),
             Job("fee_upload", fees.work),
+            Job("reconcile", Reconciling(self.reconciliation, clock.now).work),
             Job("daily_report", report.work),
             Job("backup", backups.work),
             Job("retention", retaining.work),

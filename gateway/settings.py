@@ -641,6 +641,14 @@ class ReportTimes(JobTimes):
     silent_after_s: float = 129600
 
 
+class ReconcileTimes(JobTimes):
+    """Yesterday against the platform's books (``[reconcile]``)."""
+
+    when: str = "40 6 * * *"
+    grace_s: float = 43200
+    silent_after_s: float = 129600
+
+
 class BackupTimes(JobTimes):
     """A copy of the store."""
 
@@ -667,6 +675,7 @@ class Jobs(_Part):
     sign_in: SignInTimes = SignInTimes()
     sign_out: SignOutTimes = SignOutTimes()
     fee_upload: FeeUploadTimes = FeeUploadTimes()
+    reconcile: ReconcileTimes = ReconcileTimes()
     daily_report: ReportTimes = ReportTimes()
     backup: BackupTimes = BackupTimes()
     retention: RetentionTimes = RetentionTimes()
