@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,9 +58,15 @@ def ending_at(die_at: str, stop_at: str) -> Callable[[str, str], None]:
     def reached(name: str, infno: str) -> None:
         if is_at(die_at, name, infno):
             # SIGKILL where there is one: no handler runs, nothing is flushed
-            os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+            _signal(getattr(signal, "SIGKILL", signal.SIGTERM))
         if stops and is_at(stops[0], name, infno):
             stops.clear()  # once: whoever lets it go on wants to see what it does then
-            os.kill(os.getpid(), signal.SIGSTOP)
+            _signal(signal.SIGSTOP)
 
     return reached
+
+
+def _signal(number: int) -> None:
+    """Another thread may take the signal, and this one would go on until it has: it sleeps meanwhile."""
+    os.kill(os.getpid(), number)
+    time.sleep(0.5)
