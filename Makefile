@@ -18,7 +18,7 @@ run: $(VENV)/.run ## simulator, gateway and the demo stay on this machine; serve
 demo: $(VENV)/.run ## the same, but stops; exit 0 only if every step had the outcome it should
 	@$(BIN)/yibao demo
 
-WORKERS ?= 2
+WORKERS ?= 3
 test: $(VENV)/.dev ## the tests: real PostgreSQL, real SOAP clients, real processes
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
