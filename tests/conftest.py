@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+import structlog
 from hypothesis import settings
 
 from tests.pg import pg_server, pg_url
@@ -19,3 +22,12 @@ _LONG = ("tests/simulation/", "tests/kills/", "tests/demo/")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
+
+
+@pytest.fixture(autouse=True)
+def _logs_are_left_as_they_were() -> Iterator[None]:
+    """Whoever captures logs leaves them set up, with standard output as their place; the next test finds nothing set up."""
+    before = structlog.is_configured()
+    yield
+    if not before:
+        structlog.reset_defaults()
