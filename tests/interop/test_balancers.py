@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.kills.house import Gateway
-from tests.nodes.story import every_twin_is_one_call
+from tests.nodes.story import both_nodes_had_calls, every_twin_is_one_call
 from tests.nodes.two import two, until
 from tests.pg import PgServer
 from tests.servers import free_ports, wait_for_port
@@ -61,8 +61,10 @@ def test_a_balancer_in_front_of_two_nodes(name: str, tmp_path: Path, pg_server: 
         with balancer(name, tmp_path, ports) as front, place.houses["b"].gateway():
             balanced = Gateway(None, front)  # type: ignore[arg-type]  # no process of ours
             with place.houses["a"].gateway():
-                until(lambda: _ready(front) == 200, "the balancer sees nobody")
+                seen: set[str] = set()
+                until(lambda: seen.add(_answering(front)) or seen >= {"a", "b"}, "the balancer does not see both")
                 every_twin_is_one_call(place, balanced)
+                both_nodes_had_calls(place)
             for number in range(8):
                 answer = balanced.final("1101", messages.person("440899198507241014"), f"A{number}")
                 assert str(answer["infcode"]) == "0"
@@ -75,14 +77,5 @@ def _answering(port: int) -> str:
         connection.request("GET", "/readyz")
         told = connection.getresponse()
         return str(json.load(told).get("registered_as", "")) if told.status == 200 else ""
-    finally:
-        connection.close()
-
-
-def _ready(port: int) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status
     finally:
         connection.close()
