@@ -492,7 +492,9 @@ class Gateway:
         sign_ins = SignInDesk(self.exchange, self.sign_ins, configured.operators_to_sign_in(self.settings), clock.now)
         station = self.settings.jobs.fee_upload.workstation.model_dump()
         operator = {name: value for name, value in station.items() if value}
-        fees = FeeUpload(self.exchange, self.stays, self.episodes, lambda: self.records, operator)
+        fees = FeeUpload(
+            self.exchange, self.stays, self.episodes, self.store.fees, lambda: self.records, operator, clock.now
+        )
         report = DailyReport(self.store, self.episodes, lambda: self.mappings.interface, clock.now)
         backups = Backups(self.store, self.settings.backup_folder, self.settings.jobs.backup.keep, clock.now)
         retaining = Retaining(

@@ -54,7 +54,9 @@ class Ward:
         exchange = gateway.exchange
         before, exchange._interface = exchange._interface, lambda: interface
         station = {"opter": "fee_upload", "opter_name": "网关", "opter_type": "2"}
-        job = FeeUpload(exchange, gateway.stays, gateway.episodes, lambda: self.his, station)
+        job = FeeUpload(
+            exchange, gateway.stays, gateway.episodes, gateway.store.fees, lambda: self.his, station, clock.now
+        )
         runner = Runner([Job("fee_upload", job.work)], gateway.store.jobs, gateway.membership.current, clock.now)
         try:
             number = runner.start("fee_upload", "王医保", given or {})
