@@ -21,6 +21,7 @@ from gateway.desks import token_file
 from gateway.desks.alignment import AlignmentDesk
 from gateway.desks.console import ConsoleDesk
 from gateway.desks.doubts import DoubtsDesk
+from gateway.desks.fees import FeesDesk
 from gateway.desks.jobs import JobsDesk
 from gateway.desks.reconcile import ReconcileDesk
 from gateway.desks.stay_acts import StayActs
@@ -356,8 +357,13 @@ class Gateway:
         """Everything the console has done by this process."""
         policy = configured.sign_in_policy(self.settings)
         acts = {**self.acts.operations, **self.printing.operations, **self.reconcile_desk.operations}
+        acts |= self.fees_desk.operations
         acts["run_job"] = self.jobs.run_for_console
         return ConsoleDesk(self.store, clock.now, policy, self.doubts, acts)
+
+    @cached_property
+    def fees_desk(self) -> FeesDesk:
+        return FeesDesk(self.store.fees, self.jobs, self.store.operator_log, clock.now)
 
     @cached_property
     def jobs(self) -> JobsDesk:
