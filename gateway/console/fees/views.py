@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
@@ -35,6 +36,7 @@ PAGE_ROWS: Final = 50
 SHOWN_MAX: Final = 500
 Stands = Literal["", "waiting", "bad", "chosen"]
 STANDS: Final[Mapping[Stands, str]] = {"waiting": "有待传", "bad": "有未能上传", "chosen": "已选，等待办理"}
+_DECIMAL: Final = re.compile(r"-?[0-9]+\.[0-9]{3,}")
 _COLUMNS: Final = (
     "住院号", "就诊 ID", "病区编码", "病区", "在院状态", "入科时间", "医保入院时间", "时间一致", "已上传行", "已上传金额",
     "待传行", "未能上传行", "核对于", "说明",
@@ -196,8 +198,13 @@ def _explained(left: Mapping[str, Any]) -> dict[str, Any]:
     for each in reasons:
         title, way_out = RULES.get(str(each.get("rule", "")), OTHER)
         wrong.append({"field": "", "label": "", "value": "", **each, "title": title, "way_out": way_out})
-    return {"feedetl_sn": left.get("feedetl_sn", ""), "code": left.get("code", ""), "row": left.get("row", {}),
+    return {"feedetl_sn": left.get("feedetl_sn", ""), "code": left.get("code", ""), "row": {name: _short(str(value)) for name, value in left.get("row", {}).items()},
             "wrong": wrong}  # fmt: skip
+
+
+def _short(text: str) -> str:
+    """``10.050000`` as people write it."""
+    return text.rstrip("0").rstrip(".") if _DECIMAL.fullmatch(text) else text
 
 
 def export(visit: Visit) -> Response:
