@@ -22,6 +22,7 @@ from gateway.desks.alignment import AlignmentDesk
 from gateway.desks.console import ConsoleDesk
 from gateway.desks.doubts import DoubtsDesk
 from gateway.desks.jobs import JobsDesk
+from gateway.desks.lists import ListsDesk
 from gateway.desks.reconcile import ReconcileDesk
 from gateway.desks.stay_acts import StayActs
 from gateway.desks.stays import StaysDesk
@@ -77,6 +78,7 @@ from jobs.job import Job
 from jobs.reconcile import Reconciling
 from jobs.retention import Retaining
 from jobs.runner import Runner
+from jobs.settlement_lists import SettlementLists
 from jobs.sign_in import SignInDesk
 from jobs.standing import standings
 from jobs.timetable import Timetable
@@ -317,6 +319,25 @@ class Gateway:
         return Alignment(self.episodes, self.stays, self.exchange, self.store.stay_feed, station, clock.now)
 
     @cached_property
+    def settlement_lists(self) -> SettlementLists:
+        given = self.settings.jobs.settlement_lists.workstation.model_dump()
+        return SettlementLists(
+            self.exchange,
+            self.stays,
+            self.episodes,
+            configured.list_form(self.settings),
+            {name: value for name, value in given.items() if value},
+            clock.now,
+            submit=self.settings.settlement_list.submit,
+            follow=timedelta(days=self.settings.settlement_list.follow_days),
+        )
+
+    @cached_property
+    def lists_desk(self) -> ListsDesk:
+        head = configured.own_workstation(self.settings)
+        return ListsDesk(self.settlement_lists, self.episodes, self.store.operator_log, head)
+
+    @cached_property
     def reconciliation(self) -> Reconciliation:
         station = self.settings.reconcile.workstation.model_dump()
         return Reconciliation(
@@ -356,6 +377,7 @@ class Gateway:
         """Everything the console has done by this process."""
         policy = configured.sign_in_policy(self.settings)
         acts = {**self.acts.operations, **self.printing.operations, **self.reconcile_desk.operations}
+        acts |= self.lists_desk.operations
         acts["run_job"] = self.jobs.run_for_console
         return ConsoleDesk(self.store, clock.now, policy, self.doubts, acts)
 
@@ -466,6 +488,7 @@ class Gateway:
             vouchers=self.printing,
             alignment=AlignmentDesk(self.alignment, self.store.stay_feed, self.store.operator_log),
             reconcile=self.reconcile_desk,
+            lists=self.lists_desk,
             jobs=self.jobs,
         )
 
@@ -507,6 +530,7 @@ class Gateway:
             Job("sign_in", sign_ins.sign_in),
             Job("sign_out", sign_ins.sign_out),
             Job("fee_upload", fees.work),
+            Job("settlement_lists", self.settlement_lists.work),
             Job("reconcile", Reconciling(self.reconciliation, clock.now).work),
             Job("daily_report", report.work),
             Job("backup", backups.work),

@@ -275,11 +275,20 @@ class StayRules:
     # ------------------------------------------------------------- and after
 
     def outdated(self, transaction: Transaction, message: Any) -> bool:
-        """A 2403 sent with the ward-in time of then does not align the stay with a ward-in that was corrected since."""
+        """A 2403 sent with the ward-in time of then does not align the stay with a ward-in that was corrected since; a
+        4102 says nothing any more once the insurer has moved the list.
+        """
+        if base(transaction.infno) == "4102":
+            return any(self._moved_on(one) for one in stay_facts(transaction.infno, message, {}))
         if base(transaction.infno) != "2403":
             return False
         facts = stay_facts(transaction.infno, message, {})
         return any(self._desk.judged(_ref(transaction.infno, one)).stay.alignment == "differs" for one in facts)
+
+    def _moved_on(self, fact: StayFact) -> bool:
+        settlements = self._desk.judged(StayRef(setl_id=fact.setl_id)).stay.settlements
+        now = next((one.list_status for one in settlements if one.setl_id == fact.setl_id), "")
+        return bool(now) and now != fact.facts["list_status"][fact.setl_id]
 
     def confirmed(self, infno: str, facts: Sequence[StayFact], ask: Ask) -> None:
         """Read back what the platform holds of the diagnoses just sent (ET-03); nobody waits for it."""
