@@ -63,7 +63,8 @@ class QualityRule:
         where: only rows with these values.
         when: what must hold for the rule to apply; asked in order.
         checks: all must pass; the first that does not is what is told.
-        beside: field that the finding is shown beside, ``node/field``.
+        beside: field that a finding is shown beside, ``node/field``, where the rule names one.
+        first: the first field of the list that the rule is about.
     """
 
     rule_id: str
@@ -75,6 +76,7 @@ class QualityRule:
     rows: str = ""
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     beside: str = ""
+    first: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,8 @@ class _Builder:
             when=self._checks(source, (*at, "when"), raw.get("when", []), rows),
             rows=rows,
             where=MappingProxyType(where),
-            beside=raw.get("beside") or _beside(checks, rows),
+            beside=raw.get("beside", ""),
+            first=_first(checks, rows),
         )
 
     def _checks(self, source: Source, at: tuple[str, ...], raw: Any, rows: str) -> tuple[Check, ...]:
@@ -166,7 +167,7 @@ def _is_path(value: Any) -> bool:
     return isinstance(value, str) and "/" in value and value[0].isalpha()
 
 
-def _beside(checks: Sequence[Check], rows: str) -> str:
+def _first(checks: Sequence[Check], rows: str) -> str:
     """The first field of the list itself that a check names."""
     for check in checks:
         for path in _paths(check.verb, check.args):

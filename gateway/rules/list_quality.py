@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from gateway.contract.model import Problem
-from gateway.contract.quality import Check, Level, QualityRule, QualityTable
+from gateway.contract.quality import FACTS, Check, Level, QualityRule, QualityTable
 from gateway.faults import LIST_QUALITY, Refused
 from gateway.rules.case import Case
 from gateway.rules.list_verbs import Lacking, Outcome, Scope, Wrong, ask, together
@@ -209,14 +209,14 @@ def _finding(
 
 
 def _bare(rule: QualityRule, level: Level, result: Result, text_: str) -> Finding:
-    return Finding(rule.rule_id, level, result, text_, rule.source, rule.beside)
+    return Finding(rule.rule_id, level, result, text_, rule.source, rule.beside or rule.first)
 
 
 def _place(rule: QualityRule, outcome: Wrong) -> str:
-    """Beside the very field that a check with several names; else where the rule says."""
+    """Where the rule says, else beside the very field that was wrong."""
     path = outcome.path.partition(":")[0].partition("|")[0]
-    if not path or path.startswith(("stay/", "settlement/", "list/")):
-        return rule.beside
+    if rule.beside or not path or path.partition("/")[0] in FACTS:
+        return rule.beside or rule.first
     return path if "/" in path else f"{rule.rows}/{path}"
 
 

@@ -6,7 +6,7 @@ import itertools
 import operator
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final
@@ -98,7 +98,8 @@ def _of_field(judge: Callable[[Mapping[str, Any], str], Outcome]) -> Verb:
         found = scope.value(path)
         if not found:
             return scope.lacking(path, found)
-        return judge(args, found)
+        outcome = judge(args, found)
+        return replace(outcome, path=path) if isinstance(outcome, Wrong) else outcome
 
     return verb
 

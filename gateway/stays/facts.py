@@ -66,16 +66,7 @@ def _of_one(kind: str, message: Any, output: Any) -> dict[str, Any]:
     if kind in ("2401", "2304"):
         facts |= {name: value for name, value in _known(_answer(output)).items() if name in ("mdtrt_id", "setl_id")}
     if kind == "2304":
-        told = _answer(output)
-        facts["figures"] = {name: str(plain(told[name])) for name in _FIGURES if told.get(name) not in (None, "")}
-        facts["funds"] = [
-            {
-                name: str(plain(row[name]))
-                for name in ("fund_pay_type", "fund_payamt")
-                if row.get(name) not in (None, "")
-            }
-            for row in rows(output, "setldetail")
-        ]
+        facts |= _figures(output)
     if kind in ("2401", "2402", "2403"):
         facts["form"] = {name: plain(value) for name, value in form.items() if _leaf(name, value)}
         facts["diagnoses"] = [_row(row) for row in rows(message, "diseinfo")]
@@ -90,6 +81,16 @@ def _of_one(kind: str, message: Any, output: Any) -> dict[str, Any]:
             str(r.get("setl_id", "")): str(r.get("stas_type", "")) for r in rows(message, "stastinfo")
         }
     return facts
+
+
+def _figures(output: Any) -> dict[str, Any]:
+    told = _answer(output)
+    figures = {name: str(plain(told[name])) for name in _FIGURES if told.get(name) not in (None, "")}
+    funds = [
+        {name: str(plain(row[name])) for name in ("fund_pay_type", "fund_payamt") if row.get(name) not in (None, "")}
+        for row in rows(output, "setldetail")
+    ]
+    return {name: found for name, found in (("figures", figures), ("funds", funds)) if found}
 
 
 def _of_rows(kind: str, message: Any) -> dict[str, dict[str, Any]]:

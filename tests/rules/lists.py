@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -12,6 +13,7 @@ from gateway.contract.quality import Level
 from gateway.mappings import load
 from gateway.rules.list_quality import Finding, Report, check
 from gateway.rules.list_view import Told
+from gateway.rules.times import SHANGHAI
 from tests.stays.kit import DAY, MDTRT, NEXT, PERSON, Life
 
 DOCTOR = "D440800000001"
@@ -34,6 +36,7 @@ def contract() -> Contract:
 def settled(**figures: Any) -> Life:
     """Ward-in 10:05, fees of 100 yuan, discharged the next day, settled as S1."""
     life = Life().reg("08:10").ward("10:05").change("10:05")
+    life.now = datetime(2026, 3, 5, tzinfo=SHANGHAI)
     rows = [{"feedetl_sn": f"f{n}", "fee_ocur_time": f"{DAY} 11:00:00", "cnt": Decimal(1),
              "det_item_fee_sumamt": Decimal("50.00"), "mdtrt_id": MDTRT, "psn_no": PERSON} for n in (1, 2)]  # fmt: skip
     life.exchange("2301", {"feedetail": rows}).leave(f"{NEXT} 16:00")
