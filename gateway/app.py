@@ -48,9 +48,9 @@ from gateway.files.shelf import Shelf
 from gateway.hours import read_closing
 from gateway.http.admin import Admin
 from gateway.http.callbacks import CallbackApi
+from gateway.http.his_side import Apps
 from gateway.http.identity import Clients
 from gateway.http.json_api import JsonApi
-from gateway.http.listeners import Apps
 from gateway.http.papers import Papers
 from gateway.http.reception import Reception
 from gateway.http.router import Lazily, Router
