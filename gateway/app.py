@@ -21,6 +21,7 @@ from gateway.desks import token_file
 from gateway.desks.alignment import AlignmentDesk
 from gateway.desks.console import ConsoleDesk
 from gateway.desks.doubts import DoubtsDesk
+from gateway.desks.fees import FeesDesk
 from gateway.desks.jobs import JobsDesk
 from gateway.desks.reconcile import ReconcileDesk
 from gateway.desks.stay_acts import StayActs
@@ -356,8 +357,13 @@ class Gateway:
         """Everything the console has done by this process."""
         policy = configured.sign_in_policy(self.settings)
         acts = {**self.acts.operations, **self.printing.operations, **self.reconcile_desk.operations}
+        acts |= self.fees_desk.operations
         acts["run_job"] = self.jobs.run_for_console
         return ConsoleDesk(self.store, clock.now, policy, self.doubts, acts)
+
+    @cached_property
+    def fees_desk(self) -> FeesDesk:
+        return FeesDesk(self.store.fees, self.jobs, self.store.operator_log, clock.now)
 
     @cached_property
     def jobs(self) -> JobsDesk:
@@ -492,7 +498,9 @@ class Gateway:
         sign_ins = SignInDesk(self.exchange, self.sign_ins, configured.operators_to_sign_in(self.settings), clock.now)
         station = self.settings.jobs.fee_upload.workstation.model_dump()
         operator = {name: value for name, value in station.items() if value}
-        fees = FeeUpload(self.exchange, self.stays, self.episodes, lambda: self.records, operator)
+        fees = FeeUpload(
+            self.exchange, self.stays, self.episodes, self.store.fees, lambda: self.records, operator, clock.now
+        )
         report = DailyReport(self.store, self.episodes, lambda: self.mappings.interface, clock.now)
         backups = Backups(self.store, self.settings.backup_folder, self.settings.jobs.backup.keep, clock.now)
         retaining = Retaining(
