@@ -57,7 +57,9 @@ def upload(turn: Turn) -> Any:
 @handles("4102")
 def move(turn: Turn) -> Any:
     """未提交 to 已提交, 审核不通过 to either; all rows of a call or none."""
-    rows = turn.message["data"]["stastinfo"]
+    rows = turn.message["data"].get("stastinfo") or []
+    if not rows:
+        raise Declined("没有要修改状态的清单（stastinfo）")
     found = [(_list(turn.ledger, row), row["stas_type"]) for row in rows]
     for one, wanted in found:
         if wanted not in _ALLOWED.get(one.status, set()):
@@ -100,6 +102,8 @@ def controlled(turn: Turn) -> Any:
             rows.append(
                 row | {"qltctrl_rslt": "0" if details else "1", "err_lv": "1" if details else "0", "retn_flag": "0"}
             )
+    if not rows:
+        raise Declined("没有查到清单质控结果")
     return turn.shaped_root(rows)
 
 
