@@ -68,6 +68,7 @@ from gateway.store.backfill import fill_facts
 from gateway.store.resealing import IDLE_S
 from gateway.this_process import ending_at, facts_of_this_process, process_lives
 from gateway.vouchers.desk import VoucherDesk
+from gateway.vouchers.press import Press
 from gateway.vouchers.values import Institution
 from jobs.alignment import Alignment, align
 from jobs.backup import Backups
@@ -302,7 +303,12 @@ class Gateway:
     def vouchers(self) -> VoucherDesk:
         institution = Institution(self.settings.institution.code, self.settings.institution.name)
         return VoucherDesk(
-            self.stays, self.store.journal, self.store.vouchers, lambda: self.mappings.interface, institution
+            self.stays,
+            self.store.journal,
+            self.store.vouchers,
+            lambda: self.mappings.interface,
+            institution,
+            Press(self.settings.vouchers.fonts),
         )
 
     @cached_property

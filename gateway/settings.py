@@ -536,6 +536,14 @@ class Files(_Part):
     keep_days: int = Field(30, ge=1, le=3650, description="保留多少天，过期即删")
 
 
+class Vouchers(_Part):
+    """What vouchers are drawn with."""
+
+    fonts: tuple[Path, ...] = Field(
+        (), description="随程序的字体没有的字（姓名中的生僻字、自造字）依次到这些 TrueType 字体文件中找"
+    )
+
+
 class Alignment(_Part):
     """In whose name the gateway itself sends 2403 after a ward-in."""
 
@@ -721,6 +729,7 @@ class Settings(BaseSettings):
     alignment: Alignment = Alignment()
     jobs: Jobs = Jobs()
     files: Files = Files()
+    vouchers: Vouchers = Vouchers()
     reconcile: Reconcile = Reconcile()
     log: Log = Log()
     test_die_at: str = Field(

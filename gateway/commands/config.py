@@ -74,6 +74,7 @@ def problems(given: Settings) -> Iterator[str]:
     yield from _certificate_problems(given)
     yield from _store_problems(given.store.url)
     yield from _key_problems(given)
+    yield from _font_problems(given)
 
 
 def _province_problems(given: Settings) -> Iterator[str]:
@@ -130,6 +131,13 @@ def _key_problems(given: Settings) -> Iterator[str]:
         return
     if keyring and keyring.data[max(keyring.data)].suite is not Cipher(given.protect.cipher):
         yield f"protect.cipher 为 {given.protect.cipher}，最新的密钥不是：请运行 yibao keys rotate 换用，或改回设置"
+
+
+def _font_problems(given: Settings) -> Iterator[str]:
+    if given.vouchers.fonts:
+        from gateway.vouchers.press import sort_out
+
+        yield from (f"vouchers.fonts：{problem}" for problem in sort_out(given.vouchers.fonts)[1])
 
 
 def on_network(path: Path, mounts: Path = MOUNTS) -> bool:
