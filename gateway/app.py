@@ -62,6 +62,7 @@ from gateway.retention_run import RetentionRun, limits_of
 from gateway.reviews import Reviews
 from gateway.settings import Settings
 from gateway.soap.hospital import Hospital
+from gateway.stays.day_surgery import DaySurgeryFile
 from gateway.stays.desk import StayDesk
 from gateway.store import Store, open_configured
 from gateway.store.backfill import fill_facts
@@ -234,12 +235,14 @@ class Gateway:
 
     @cached_property
     def stay_rules(self) -> StayRules:
+        day_surgery = self.settings.rules.day_surgery
         return StayRules(
             self.stays,
             self.store.journal,
             clock.now,
             verify_unanswered=self.settings.rules.verify_unanswered,
             later=self.background.submit,
+            day_surgery=DaySurgeryFile(day_surgery) if day_surgery else lambda: None,
         )
 
     @cached_property

@@ -86,9 +86,10 @@ class VoucherDesk:
             JournalUnavailable: nothing was printed.
         """
         found = _kind(kind)
-        judged = self._judged(ref)
         for _ in range(_TRIES):
-            if printed := self._once(found, judged, ref.setl_id, asked):
+            judged = self._judged(ref)
+            printed = self._once(found, judged, ref.setl_id, asked)
+            if printed and not self._overtaken(found, printed.number, ref):
                 return printed
         raise AssertionError(f"{found} of {ref} is printed faster than it can be kept")
 
@@ -145,6 +146,11 @@ class VoucherDesk:
         new = NewVoucher(about, kind, stay.ipt_no, stay.mdtrt_id, time.setl_id, time.admitted.text, made.as_json())
         kept = self._kept.keep(new, self._now(asked), newest.number if newest else None)
         return self._shown(kept, 1, asked, ()) if kept else None
+
+    def _overtaken(self, kind: VoucherKind, number: int, ref: StayRef) -> bool:
+        """Whether the ward-in changed while it was drawn up: that could not mark a voucher that was not kept yet (ET-12)."""
+        kept = self._kept.get(number) if kind == "eligibility" else None
+        return kept is not None and self._current(kept, self._judged(ref).stay).void_since is not None
 
     def _again(self, kept: KeptVoucher, stay: Stay, asked: Asked) -> Print:
         count = self._kept.print_again(kept.number, self._now(asked))
