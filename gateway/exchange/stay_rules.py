@@ -165,7 +165,7 @@ class StayRules:
         judged = self._settled(ref)
         unverified: list[str] = []
         unheard = False
-        if not judged.history.mdtrt_id or not _registered(judged.history):
+        if not judged.history.mdtrt_id or not registered(judged.history):
             judged, unheard = self._adopted(judged, ref, psn_no, transaction.infno, ask)
         verdict = self._judge(transaction, so_far.message, judged.stay, table)
         if unheard and verdict.refusal is not None:
@@ -335,7 +335,7 @@ def _newest(history: History) -> int:
     return max(done, default=0)
 
 
-def _registered(history: History) -> bool:
+def registered(history: History) -> bool:
     """Whether the gateway knows of the admission itself, by its own exchange or by adoption."""
     admitted = any(base(one.infno) == "2401" and one.state == State.CONFIRMED.value for one in history.exchanges)
     return admitted or any(one.source == "import" or one.infno == VISIT_QUERY for one in history.adoptions)

@@ -168,7 +168,9 @@ def test_a_change_to_day_surgery_is_judged_by_the_catalogue_there_is() -> None:
         message = ward.change()
         reply = ward.call("2403", {**message, "adminfo": {**message["adminfo"], **fields}})
         (evidence,) = ward.journal.proofs(reply.exchange_id or 0)
-        said.append((reply.code, "主手术未核对" in reply.warn_msg, "51.2300 未核对" in evidence.detail, ward.line.count("2403")))
+        said.append(
+            (reply.code, "主手术未核对" in reply.warn_msg, "51.2300 未核对" in evidence.detail, ward.line.count("2403"))
+        )
     assert said == [("", True, True, 2), ("", False, False, 2), ("ET13-02", False, False, 1)]
 
 
