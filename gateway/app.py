@@ -64,12 +64,14 @@ from gateway.retention_run import RetentionRun, limits_of
 from gateway.reviews import Reviews
 from gateway.settings import Settings
 from gateway.soap.hospital import Hospital
+from gateway.stays.day_surgery import DaySurgeryFile
 from gateway.stays.desk import StayDesk
 from gateway.store import Store, open_configured
 from gateway.store.backfill import fill_facts
 from gateway.store.resealing import IDLE_S
 from gateway.this_process import ending_at, facts_of_this_process, process_lives
 from gateway.vouchers.desk import VoucherDesk
+from gateway.vouchers.press import Press
 from gateway.vouchers.values import Institution
 from jobs.alignment import Alignment, align
 from jobs.backup import Backups
@@ -236,12 +238,14 @@ class Gateway:
 
     @cached_property
     def stay_rules(self) -> StayRules:
+        day_surgery = self.settings.rules.day_surgery
         return StayRules(
             self.stays,
             self.store.journal,
             clock.now,
             verify_unanswered=self.settings.rules.verify_unanswered,
             later=self.background.submit,
+            day_surgery=DaySurgeryFile(day_surgery) if day_surgery else lambda: None,
         )
 
     @cached_property
@@ -305,7 +309,12 @@ class Gateway:
     def vouchers(self) -> VoucherDesk:
         institution = Institution(self.settings.institution.code, self.settings.institution.name)
         return VoucherDesk(
-            self.stays, self.store.journal, self.store.vouchers, lambda: self.mappings.interface, institution
+            self.stays,
+            self.store.journal,
+            self.store.vouchers,
+            lambda: self.mappings.interface,
+            institution,
+            Press(self.settings.vouchers.fonts),
         )
 
     @cached_property

@@ -130,7 +130,7 @@ def reconciled(settings: Settings) -> Scope:
 
 def rules_policy(settings: Settings) -> rules.Policy:
     """The switches of the entry-time rules as configured."""
-    given = settings.rules.model_dump(exclude={"verify_unanswered"})
+    given = settings.rules.model_dump(exclude={"verify_unanswered", "day_surgery"})
     given["category_changes"] = frozenset((before, after) for before, after in settings.rules.category_changes)
     given["list_levels"] = dict(settings.settlement_list.levels)
     return rules.Policy(**{**given, "not_wards": frozenset(settings.wards.not_wards)})

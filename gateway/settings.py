@@ -490,6 +490,9 @@ class Rules(_Part):
     category_changes: tuple[tuple[str, str], ...] = Field(
         (), description="本地另外允许的医疗类别变更，如 [['21', '52']]"
     )
+    day_surgery: Path | None = Field(
+        None, description="日间手术病种目录文件（1311，ZIP 或文本），改为日间手术时据此核对主手术；空则提示未核对"
+    )
     day_surgery_warn_h: int = Field(24, ge=1, le=240, description="改为日间手术时住院超过多少小时予以提示")
     days_min: int = Field(1, ge=0, le=1, description="当日出院的住院天数")
     paper_precision: Literal["minute", "day"] = Field("minute", description="各种凭证上入院时间的精度：到分，或到日")
@@ -534,6 +537,14 @@ class Files(_Part):
         8 * 1024 * 1024, ge=0, description="不超过此字节数的文件，连同答复以 Base64 交给调用方"
     )
     keep_days: int = Field(30, ge=1, le=3650, description="保留多少天，过期即删")
+
+
+class Vouchers(_Part):
+    """What vouchers are drawn with."""
+
+    fonts: tuple[Path, ...] = Field(
+        (), description="随程序的字体没有的字（姓名中的生僻字、自造字）依次到这些 TrueType 字体文件中找"
+    )
 
 
 class Alignment(_Part):
@@ -754,6 +765,7 @@ class Settings(BaseSettings):
     alignment: Alignment = Alignment()
     jobs: Jobs = Jobs()
     files: Files = Files()
+    vouchers: Vouchers = Vouchers()
     reconcile: Reconcile = Reconcile()
     log: Log = Log()
     test_die_at: str = Field(

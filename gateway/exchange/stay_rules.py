@@ -20,7 +20,7 @@ from gateway.exchange.content import business_keys
 from gateway.exchange.effects import REVERSAL
 from gateway.exchange.ports import Journal, Proof, ProofKind, Query, State
 from gateway.faults import READ_UNANSWERED, Refused
-from gateway.rules.case import Verdict
+from gateway.rules.case import DayOperation, Verdict
 from gateway.rules.completeness import completeness
 from gateway.rules.judge import judge
 from gateway.rules.stay import Stay
@@ -118,6 +118,7 @@ class StayRules:
         clock: the gateway's clock, aware.
         verify_unanswered: ``refuse`` or ``warn`` when the platform does not tell what a rule wants to know.
         later: runs what nobody waits for.
+        day_surgery: the 日间手术病种目录 (1311) in force; None where there is none (ET-13).
     """
 
     def __init__(
@@ -128,12 +129,14 @@ class StayRules:
         *,
         verify_unanswered: str = "refuse",
         later: Callable[[Callable[[], None]], object] = lambda job: job(),
+        day_surgery: Callable[[], Mapping[str, DayOperation] | None] = lambda: None,
     ) -> None:
         self._desk = desk
         self._journal = journal
         self._clock = clock
         self._refuse_unanswered = verify_unanswered == "refuse"
         self._later = later
+        self._day_surgery = day_surgery
 
     def rule(self, transaction: Transaction, message: Any, interface: Interface, ask: Ask) -> Ruling:
         table = interface.contract.rules
@@ -162,7 +165,7 @@ class StayRules:
         judged = self._settled(ref)
         unverified: list[str] = []
         unheard = False
-        if not judged.history.mdtrt_id or not _registered(judged.history):
+        if not judged.history.mdtrt_id or not registered(judged.history):
             judged, unheard = self._adopted(judged, ref, psn_no, transaction.infno, ask)
         verdict = self._judge(transaction, so_far.message, judged.stay, table)
         if unheard and verdict.refusal is not None:
@@ -192,8 +195,9 @@ class StayRules:
         return judged
 
     def _judge(self, transaction: Transaction, message: Any, stay: Stay, table: RuleTable) -> Verdict:
-        policy, now = self._desk.policy, self._clock()
-        return judge(transaction.infno, message, stay, now, policy, table, send_as=transaction.send_as)
+        policy, now, catalogue = self._desk.policy, self._clock(), self._day_surgery()
+        send_as = transaction.send_as
+        return judge(transaction.infno, message, stay, now, policy, table, send_as=send_as, day_surgery=catalogue)
 
     def _wants_fresh(self, infno: str) -> bool:
         return self._desk.policy.verify_before_discharge and base(infno) == "2402"
@@ -340,7 +344,7 @@ def _newest(history: History) -> int:
     return max(done, default=0)
 
 
-def _registered(history: History) -> bool:
+def registered(history: History) -> bool:
     """Whether the gateway knows of the admission itself, by its own exchange or by adoption."""
     admitted = any(base(one.infno) == "2401" and one.state == State.CONFIRMED.value for one in history.exchanges)
     return admitted or any(one.source == "import" or one.infno == VISIT_QUERY for one in history.adoptions)

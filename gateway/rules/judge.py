@@ -63,7 +63,7 @@ def judge(
         infno: as the caller named it, letter forms included; ``send_as`` the number the province wants.
         message: national message as checked; never changed, an amended one is a copy.
         now: the gateway's clock, aware.
-        day_surgery: 日间手术病种目录 by ``dise_codg``; None while it was not downloaded.
+        day_surgery: 日间手术病种目录 by ``dise_codg``; None where there is none (未核对).
     """
     case = Case(infno, message, stay, now, policy, table, day_surgery)
     try:

@@ -265,6 +265,7 @@ def _values(shown: Print) -> Answer:
     sheet = shown.sheet
     return {
         "infcode": "0",
+        "warn_msg": "；".join(shown.warnings),
         "voucher_no": str(shown.number),
         "kind": sheet.kind,
         "title": sheet.title,
