@@ -27,7 +27,11 @@ from tests.store.samples import intent, outcome, refusal
 
 def done(journal: Journal, infno: str, state: State = State.CONFIRMED, **more: Any) -> Exchange:
     """One exchange of the client that came to ``state``."""
-    given = {"infno": infno, "safety": "money" if infno in ("2304", "2305") else "state"} | more
+    given = {
+        "infno": infno,
+        "caller_charset": "utf-8",
+        "safety": "money" if infno in ("2304", "2305") else "state",
+    } | more
     ends = given.pop("ends", ())
     row = journal.intend(intent(**given))
     return row if state is State.INTENDED else journal.finish(row.id, outcome(state, ends=ends))

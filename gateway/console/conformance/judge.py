@@ -12,6 +12,8 @@ from gateway.console.exchanges.reading import input_of
 from gateway.exchange.ports import Bodies, Exchange, Proof, ProofKind, State
 
 SHOWN_MAX: Final = 5
+PROVING: Final = 2
+"""Rows shown where one is enough."""
 Verdict = Literal["passed", "open", "failed"]
 
 
@@ -72,7 +74,7 @@ def _exists(clause: Clause, evidence: Evidence) -> _Held:
     wanted = clause.wanted.get("count", 1)
     found = [row for row in evidence.rows if _fits(row, clause.wanted, evidence)]
     if len(found) >= wanted:
-        return _Held("passed", found[:SHOWN_MAX])
+        return _Held("passed", found[: max(wanted, PROVING)])
     return _Held("open", found, f"还差 {wanted - len(found)} 笔" if wanted > 1 else "")
 
 
@@ -153,5 +155,8 @@ def _proven(row: Exchange, evidence: Evidence) -> bool:
 
 
 def _charset(row: Exchange, evidence: Evidence) -> str:
+    """Of a request that has more than ASCII in it: any charset would do for the others."""
     bodies = evidence.bodies(row.id)
-    return bodies.caller_charset.lower() if bodies else ""
+    if bodies is None or (bodies.caller_request or b"").isascii():
+        return ""
+    return bodies.caller_charset.lower()
