@@ -11,8 +11,7 @@ from importlib.metadata import version
 
 import structlog
 
-from adapters.his.database import DatabaseRecords
-from adapters.his.ways import open_records
+from adapters.his.ways import HisRecords, open_records
 from adapters.settlement.files import Files
 from gateway import clock, configured, lanes, mappings
 from gateway.background import Background
@@ -73,6 +72,8 @@ from jobs.alignment import Alignment, align
 from jobs.backup import Backups
 from jobs.daily_report import DailyReport
 from jobs.fee_upload import FeeUpload
+from jobs.his_sync import CLIENT as HIS_SYNC
+from jobs.his_sync import HisSync
 from jobs.job import Job
 from jobs.reconcile import Reconciling
 from jobs.retention import Retaining
@@ -306,9 +307,9 @@ class Gateway:
         )
 
     @cached_property
-    def records(self) -> DatabaseRecords | None:
+    def records(self) -> HisRecords | None:
         """The HIS's own records; None where the configuration names no HIS. Raises ``HisMisconfigured``."""
-        return open_records(self.settings.his)[0] if self.settings.his.url else None
+        return open_records(self.settings.his)[0] if self.settings.his.there else None
 
     @cached_property
     def alignment(self) -> Alignment:
@@ -358,6 +359,17 @@ class Gateway:
         acts = {**self.acts.operations, **self.printing.operations, **self.reconcile_desk.operations}
         acts["run_job"] = self.jobs.run_for_console
         return ConsoleDesk(self.store, clock.now, policy, self.doubts, acts)
+
+    @cached_property
+    def takeovers(self) -> StaysDesk:
+        return StaysDesk(
+            self.stays,
+            self.stay_rules,
+            self.exchange,
+            clock.now,
+            head=configured.own_workstation(self.settings),
+            log=self.store.operator_log,
+        )
 
     @cached_property
     def jobs(self) -> JobsDesk:
@@ -453,14 +465,7 @@ class Gateway:
             reload=self.mappings.reload,
             measure=self._measure,
             doubts=self.doubts,
-            stays=StaysDesk(
-                self.stays,
-                self.stay_rules,
-                self.exchange,
-                clock.now,
-                head=configured.own_workstation(self.settings),
-                log=self.store.operator_log,
-            ),
+            stays=self.takeovers,
             store=StoreDesk(self.store, self.resealing.wake, self.retention),
             console=(self.console, self._console_token),
             vouchers=self.printing,
@@ -493,6 +498,17 @@ class Gateway:
         station = self.settings.jobs.fee_upload.workstation.model_dump()
         operator = {name: value for name, value in station.items() if value}
         fees = FeeUpload(self.exchange, self.stays, self.episodes, lambda: self.records, operator)
+        times = self.settings.jobs.his_sync
+        sync = HisSync(
+            lambda: self.records,
+            self.hospital.teller(HIS_SYNC),
+            lambda ref, psn_no: self.takeovers.from_platform(ref, psn_no, HIS_SYNC),
+            self.stays,
+            self.store.his_marks,
+            clock.now,
+            overlap_s=times.overlap_s,
+            first_days=times.first_days,
+        )
         report = DailyReport(self.store, self.episodes, lambda: self.mappings.interface, clock.now)
         backups = Backups(self.store, self.settings.backup_folder, self.settings.jobs.backup.keep, clock.now)
         retaining = Retaining(
@@ -506,6 +522,7 @@ class Gateway:
             Job("alignment", partial(align, self.alignment)),
             Job("sign_in", sign_ins.sign_in),
             Job("sign_out", sign_ins.sign_out),
+            Job("his_sync", sync.work),
             Job("fee_upload", fees.work),
             Job("reconcile", Reconciling(self.reconciliation, clock.now).work),
             Job("daily_report", report.work),

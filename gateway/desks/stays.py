@@ -13,7 +13,7 @@ from gateway.exchange.ports import JournalUnavailable
 from gateway.exchange.stay_rules import StayRules
 from gateway.faults import Refused, Unreadable
 from gateway.rules.times import TimeUnreadable, read_instant
-from gateway.stays.desk import StayDesk
+from gateway.stays.desk import StayDesk, is_known
 from gateway.stays.history import Adopted
 from gateway.stays.ports import StayRef
 from gateway.stays.view import status
@@ -85,6 +85,15 @@ class StaysDesk:
             told = {name: stay[name] for name in ("ipt_no", "mdtrt_id", *WARD) if name in stay}
             told |= {"event_id": EVENT_ID, "event_time": stay["ward_in_time"], "operator": operator}
             self._desk.tell("ward_in", told, OURSELVES.name)
+
+    def from_platform(self, ref: StayRef, psn_no: str, operator: str) -> str:
+        """Take a stay over from 5201 and 5202 in a job's name; why not, empty when it was. Raises ``JournalUnavailable``."""
+        self._log.append(operator, "stays.adopt", ref.mdtrt_id, "query")
+        try:
+            self._rules.adopt(ref, psn_no, lambda infno, message: self._ask(infno, message, operator))
+        except Refused as error:
+            return str(error)
+        return "" if is_known(self._desk.judged(ref).history) else f"平台没有查到就诊 {ref.mdtrt_id}（5201）"
 
     def _ask(self, infno: str, message: Mapping[str, Any], operator: str) -> Any:
         head = {**self._head, "opter_name": operator[:50]}

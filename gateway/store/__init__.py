@@ -33,6 +33,7 @@ from gateway.store.archive import Archive
 from gateway.store.backup import Manifest, Told, write_backup
 from gateway.store.callbacks import SqlCallbacks
 from gateway.store.figures import Figures
+from gateway.store.his_marks import SqlHisMarks
 from gateway.store.integrity import check
 from gateway.store.jobs import SqlJobs
 from gateway.store.journal import SqlJournal
@@ -71,6 +72,7 @@ class Store:
         self.recon = SqlRecon(guarded)
         self.jobs = SqlJobs(guarded)
         self.callbacks = SqlCallbacks(backend)
+        self.his_marks = SqlHisMarks(guarded)
         self.after_restore = AfterRestore(backend, self.journal)
         self.resealing = Resealing(guarded, self._keys)
         self.retention = Retention(guarded, self.journal, self.operator_log, folder, node)
