@@ -280,8 +280,8 @@ class _Subject:
         ref, psn_no = StayRef(str(row[IPT_NO]), str(row.get("mdtrt_id", ""))), str(row.get("psn_no", ""))
         if is_void(row) or row.get("endtime") or not ref.mdtrt_id or not psn_no:
             return
-        history = self._sync._desk.judged(ref).history
-        if history.exchanges or history.adoptions:
+        judged = self._sync._desk.judged(ref)
+        if judged.history.exchanges or judged.stay.times.t_ins:
             return
         if problem := self._sync._adopt(ref, psn_no):
             self.place.leave(number, Left(number, ref.ipt_no, "", problem))

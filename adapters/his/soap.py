@@ -6,7 +6,7 @@ pages as it likes; here rows are put in the order of change, and those before th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -89,8 +89,14 @@ class ServiceRecords:
         self._wait_s_max, self._pool_size = wait_s_max, pool_size
         self._turns = BoundedSemaphore(pool_size)
         self._wsdl = wsdl
-        token = {"user": user if security != "none" else "", "password": password, "digest": security == "digest"}
-        self._make = partial(Operation, wsdl, charset=charset, **token)  # type: ignore[arg-type]  # as its names say
+        self._make: Callable[[str], Operation] = partial(
+            Operation,
+            wsdl,
+            charset=charset,
+            user=user if security != "none" else "",
+            password=password,
+            digest=security == "digest",
+        )
         self._operations: dict[str, Operation] = {}
         self.wrong: dict[SubjectName, str] = {}
         """Subjects whose operation cannot be called as their file says."""
@@ -199,7 +205,7 @@ class ServiceRecords:
 
     def _since(self, call: Call, begin: Point | None, after: Mark | None, rows_max: int) -> dict[str, str]:
         if begin is None:
-            begin = {"time": LONG_AGO, "number": 0}.get(call.point, "")
+            begin = LONG_AGO if call.point == "time" else "0" if call.point == "number" else ""
         text = begin.strftime(call.since_format) if isinstance(begin, datetime) else str(begin)
         return {
             "changed_since": text,

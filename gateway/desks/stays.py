@@ -13,7 +13,7 @@ from gateway.exchange.ports import JournalUnavailable
 from gateway.exchange.stay_rules import StayRules
 from gateway.faults import Refused, Unreadable
 from gateway.rules.times import TimeUnreadable, read_instant
-from gateway.stays.desk import StayDesk, is_known
+from gateway.stays.desk import StayDesk
 from gateway.stays.history import Adopted
 from gateway.stays.ports import StayRef
 from gateway.stays.view import status
@@ -93,7 +93,8 @@ class StaysDesk:
             self._rules.adopt(ref, psn_no, lambda infno, message: self._ask(infno, message, operator))
         except Refused as error:
             return str(error)
-        return "" if is_known(self._desk.judged(ref).history) else f"平台没有查到就诊 {ref.mdtrt_id}（5201）"
+        found = self._desk.judged(ref).stay.times.t_ins is not None
+        return "" if found else f"平台没有查到就诊 {ref.mdtrt_id}（5201）"
 
     def _ask(self, infno: str, message: Mapping[str, Any], operator: str) -> Any:
         head = {**self._head, "opter_name": operator[:50]}

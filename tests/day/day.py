@@ -25,6 +25,7 @@ from tests.commands.helpers import yibao
 from tests.day.differences import CAUSES, Differences, Key
 from tests.day.hospital import PAID, Hospital, Inpatient, Money, charged, days, inpatients
 from tests.kills.house import House, house
+from tests.servers import free_ports
 
 INSTITUTION: Final = "H44080000001"
 ROUNDS_MAX: Final = 40
@@ -191,7 +192,7 @@ class Day:
 
     def _compared(self, day: str) -> list[dict[str, Any]]:
         ran = yibao("reconcile", "day", day, "--config", self.place.config, "--operator", "医保办", "--json")
-        (result,) = json.loads(ran.out)
+        result = json.loads(ran.out)
         assert result["whole"], result["parts"]
         found = [case for case in result["cases"] if case["state"] == "open"]
         assert (ran.code == 0) == (not found)
@@ -300,7 +301,9 @@ def day(folder: Path, size: Size, seed: int, say: Callable[[str], None] = lambda
     write_sample(make_url(f"sqlite:///{his}"), Sizes(size.stays, size.fees, _to_the_minute(until)), seed)
     with house(folder) as place:
         with place.config.open("a", encoding="utf-8") as config:
-            config.write(f'\n[his]\nurl = "sqlite:///{his}"\n')
+            config.write(
+                f'\n[listen.admin]\naddress = "127.0.0.1:{free_ports(1)[0]}"\n\n[his]\nurl = "sqlite:///{his}"\n'
+            )
         hospital = Hospital(
             place.port, his, lambda wish: control(place, "POST", "/_sim/faults", wish), seed, size.chance, size.desks
         )
