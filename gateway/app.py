@@ -20,6 +20,7 @@ from gateway.desks import token_file
 from gateway.desks.alignment import AlignmentDesk
 from gateway.desks.console import ConsoleDesk
 from gateway.desks.doubts import DoubtsDesk
+from gateway.desks.fees import FeesDesk
 from gateway.desks.jobs import JobsDesk
 from gateway.desks.reconcile import ReconcileDesk
 from gateway.desks.stay_acts import StayActs
@@ -47,9 +48,9 @@ from gateway.files.shelf import Shelf
 from gateway.hours import read_closing
 from gateway.http.admin import Admin
 from gateway.http.callbacks import CallbackApi
+from gateway.http.his_side import Apps
 from gateway.http.identity import Clients
 from gateway.http.json_api import JsonApi
-from gateway.http.listeners import Apps
 from gateway.http.papers import Papers
 from gateway.http.reception import Reception
 from gateway.http.router import Lazily, Router
@@ -357,6 +358,7 @@ class Gateway:
         """Everything the console has done by this process."""
         policy = configured.sign_in_policy(self.settings)
         acts = {**self.acts.operations, **self.printing.operations, **self.reconcile_desk.operations}
+        acts |= self.fees_desk.operations
         acts["run_job"] = self.jobs.run_for_console
         return ConsoleDesk(self.store, clock.now, policy, self.doubts, acts)
 
@@ -370,6 +372,10 @@ class Gateway:
             head=configured.own_workstation(self.settings),
             log=self.store.operator_log,
         )
+
+    @cached_property
+    def fees_desk(self) -> FeesDesk:
+        return FeesDesk(self.store.fees, self.jobs, self.store.operator_log, clock.now)
 
     @cached_property
     def jobs(self) -> JobsDesk:
@@ -497,7 +503,6 @@ class Gateway:
         sign_ins = SignInDesk(self.exchange, self.sign_ins, configured.operators_to_sign_in(self.settings), clock.now)
         station = self.settings.jobs.fee_upload.workstation.model_dump()
         operator = {name: value for name, value in station.items() if value}
-        fees = FeeUpload(self.exchange, self.stays, self.episodes, lambda: self.records, operator)
         times = self.settings.jobs.his_sync
         sync = HisSync(
             lambda: self.records,
@@ -508,6 +513,9 @@ class Gateway:
             clock.now,
             overlap_s=times.overlap_s,
             first_days=times.first_days,
+        )
+        fees = FeeUpload(
+            self.exchange, self.stays, self.episodes, self.store.fees, lambda: self.records, operator, clock.now
         )
         report = DailyReport(self.store, self.episodes, lambda: self.mappings.interface, clock.now)
         backups = Backups(self.store, self.settings.backup_folder, self.settings.jobs.backup.keep, clock.now)

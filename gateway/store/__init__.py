@@ -32,6 +32,7 @@ from gateway.store.aftermath import AfterRestore, Compared, Listed, close_gap, c
 from gateway.store.archive import Archive
 from gateway.store.backup import Manifest, Told, write_backup
 from gateway.store.callbacks import SqlCallbacks
+from gateway.store.fees import SqlFees
 from gateway.store.figures import Figures
 from gateway.store.his_marks import SqlHisMarks
 from gateway.store.integrity import check
@@ -71,6 +72,7 @@ class Store:
         self.vouchers = SqlVouchers(guarded)
         self.recon = SqlRecon(guarded)
         self.jobs = SqlJobs(guarded)
+        self.fees = SqlFees(guarded)
         self.callbacks = SqlCallbacks(backend)
         self.his_marks = SqlHisMarks(guarded)
         self.after_restore = AfterRestore(backend, self.journal)
