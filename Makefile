@@ -51,9 +51,11 @@ fuzz: $(VENV)/.dev ## a longer fuzz run over the ways in
 test-all: ## everything, on every supported Python that is here
 	sh .ci/test-all
 
-bench: $(VENV)/.dev ## cost of one exchange by step, and the façade beside gSOAP, Java, Node, spyne: ratios in one run
+bench: $(VENV)/.dev ## cost by step, the façade beside gSOAP, Java, Node, spyne, whole exchanges beside a floor, 500 in flight
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.peers
+	$(BIN)/python -m bench.durable
+	$(BIN)/python -m bench.waiting
 
 ROWS ?= 10000000
 bench-search: $(VENV)/.dev ## every search over a large journal on PostgreSQL, cold and warm: ROWS=10000000 FOLDER=data
