@@ -14,6 +14,8 @@ import structlog
 from adapters.his.ways import HisRecords, open_records
 from adapters.settlement.files import Files
 from gateway import clock, configured, lanes, mappings
+from gateway.alerts.watch import EVERY_S as ALERTS_EVERY_S
+from gateway.alerts.watch import AlertWatch, Facts
 from gateway.background import Background
 from gateway.certificates import CertificateWatch
 from gateway.desks import token_file
@@ -45,6 +47,7 @@ from gateway.exchange.resolver import Resolver
 from gateway.exchange.resolver_turn import EVERY_S, ResolverTurn, WorkList
 from gateway.exchange.sign_in import SignIns
 from gateway.exchange.stay_rules import StayRules
+from gateway.figures import FigureBook
 from gateway.files.shelf import Shelf
 from gateway.hours import read_closing
 from gateway.http.admin import Admin
@@ -601,5 +604,29 @@ class Gateway:
         return Background("episodes", self.episodes.turn, TURN_S, at_once=False)
 
     @cached_property
+    def alerts(self) -> Background:
+        given = self.settings.alerts
+        folders = (self.settings.store_folder, self.settings.files_folder, self.settings.backup_folder)
+        figures = FigureBook(self.store.figures, clock.now, timedelta(minutes=given.window_min))
+        facts = Facts(
+            self._waiting_for_people,
+            lambda: None if self.gate.closed_until() else self.platform.reachable(2.0),
+            self._jobs_on_alert,
+            self.certificates.days_left,
+            tuple(dict.fromkeys(folder for folder in folders if folder is not None)),
+        )
+        watch = AlertWatch(
+            given, self.store.alerts, figures, facts, lambda: self.membership.current().name, clock.now, time.monotonic
+        )
+        return Background("alerts", watch.turn, ALERTS_EVERY_S, at_once=False)
+
+    def _waiting_for_people(self) -> tuple[int, int, int]:
+        return self._count(State.ESCALATED), self._count(State.IN_DOUBT), len(self.work_list.entries())
+
+    def _jobs_on_alert(self) -> list[tuple[str, str, str]]:
+        found = standings(self.settings.jobs.times, self.store.jobs, clock.now())
+        return [(one.name, one.title, one.text) for one in found if one.alert]
+
+    @cached_property
     def threads(self) -> tuple[Background, ...]:
-        return (self.heartbeat, self.loop, self.resealing, self.lists)
+        return (self.heartbeat, self.loop, self.resealing, self.lists, self.alerts)

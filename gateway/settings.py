@@ -767,6 +767,19 @@ class Jobs(_Part):
         return {name: value for name in type(self).model_fields if isinstance(value := getattr(self, name), JobTimes)}
 
 
+class AlertSettings(_Part):
+    """From when on somebody should look (console: 运行; ``yibao alerts list``)."""
+
+    window_min: int = Field(15, ge=1, le=180, description="错误占比与耗时看最近多少分钟")
+    calls_min: int = Field(20, ge=1, description="这段时间至少有多少笔才判断错误占比与耗时")
+    error_share: float = Field(0.2, gt=0, le=1, description="未成功的占比超过多少即告警（网关自己拒绝的不算）")
+    slow_s: float = Field(10, gt=0, description="某一交易 95% 的耗时超过多少秒即告警")
+    doubts: int = Field(5, ge=1, description="结果未知的交易达到多少笔即告警；待人工核对的有一笔即告警")
+    platform_s: float = Field(60, ge=1, description="连不上省平台多少秒即告警")
+    certificate_days: int = Field(30, ge=1, description="证书剩余不足多少天即告警")
+    disk_mb: int = Field(1024, ge=1, description="存储、文件与备份所在磁盘剩余不足多少 MB 即告警")
+
+
 class Log(_Part):
     """Structured logs; personal data is always masked."""
 
@@ -805,6 +818,7 @@ class Settings(BaseSettings):
     files: Files = Files()
     vouchers: Vouchers = Vouchers()
     reconcile: Reconcile = Reconcile()
+    alerts: AlertSettings = AlertSettings()
     log: Log = Log()
     test_die_at: str = Field(
         "",
@@ -868,6 +882,12 @@ class Settings(BaseSettings):
             if listener and listener.tls
         }
         return {name: file for name, file in {**files, **served}.items() if file is not None}
+
+    @property
+    def store_folder(self) -> Path | None:
+        """Where the SQLite file is; None with a database server."""
+        path = self.store.url.removeprefix("sqlite:///")
+        return Path(path).parent if path != self.store.url else None
 
     @property
     def files_folder(self) -> Path:
