@@ -32,6 +32,7 @@ from gateway.store.aftermath import AfterRestore, Compared, Listed, close_gap, c
 from gateway.store.archive import Archive
 from gateway.store.backup import Manifest, Told, write_backup
 from gateway.store.callbacks import SqlCallbacks
+from gateway.store.catalogs import SqlCatalogs
 from gateway.store.figures import Figures
 from gateway.store.integrity import check
 from gateway.store.jobs import SqlJobs
@@ -71,6 +72,7 @@ class Store:
         self.recon = SqlRecon(guarded)
         self.jobs = SqlJobs(guarded)
         self.callbacks = SqlCallbacks(backend)
+        self.catalogs = SqlCatalogs(backend)
         self.after_restore = AfterRestore(backend, self.journal)
         self.resealing = Resealing(guarded, self._keys)
         self.retention = Retention(guarded, self.journal, self.operator_log, folder, node)
