@@ -21,6 +21,7 @@ TITLES: Final[Mapping[str, str]] = {
     "sign_out": "操作员签退（9002）",
     "fee_upload": "住院费用上传（2301）",
     "reconcile": "与平台对账（3201、3202）",
+    "catalogs": "下载目录（13xx）",
     "daily_report": "昨日的笔数、金额与遗留",
     "backup": "备份数据库",
     "retention": "按期限清理与归档",

@@ -37,8 +37,8 @@ class Catalog:
         columns: in the order of the file, or of the query's ``data`` node.
         columns_min: a file may leave out so many of the last ones.
         key: columns that name a record over all versions.
-        code, names, pinyin, begin, end, valid, version: columns by their meaning; of ``names`` the first that is not empty
-            counts, an empty text is a meaning the catalog does not have.
+        codes, names, pinyin, begin, end, valid, version: columns by their meaning; of ``codes`` and ``names`` the first that
+            is not empty counts, an empty text is a meaning the catalog does not have.
         ask: what a query is asked with beside time and page.
         page_size: records of one page of a query.
         count_told: whether ``data_cnt`` of the answer is the number of records.
@@ -53,7 +53,7 @@ class Catalog:
     columns: tuple[Field, ...]
     columns_min: int
     key: tuple[str, ...]
-    code: str
+    codes: tuple[str, ...]
     names: tuple[str, ...]
     valid: str
     pinyin: str = ""
@@ -105,6 +105,7 @@ class RecordReader:
         self._width = len(catalog.columns)
         self._place = place = {column.name: at for at, column in enumerate(catalog.columns)}
         self._key = [place[name] for name in catalog.key]
+        self._codes = [place[name] for name in catalog.codes]
         self._names = [place[name] for name in catalog.names]
         self._times = [place[name] for name in dict.fromkeys((catalog.begin, catalog.end, *_STAMPS)) if name in place]
         self._loose = [
@@ -124,13 +125,13 @@ class RecordReader:
         self._look_loosely(values)
         return Record(
             key=self._joined(values),
-            code=self._bounded(values, catalog.code, CODE_MAX),
+            code=self._bounded(values, self._codes, CODE_MAX),
             name=next((text for at in self._names if (text := values[at])), ""),
             pinyin=values[self._place[catalog.pinyin]].upper() if catalog.pinyin else "",
             begins=self._day(values, catalog.begin),
             ends=self._day(values, catalog.end),
             valid=self._valid(values),
-            version=self._bounded(values, catalog.version, VERSION_MAX) if catalog.version else "",
+            version=self._bounded(values, [self._place[catalog.version]], VERSION_MAX) if catalog.version else "",
             values=values,
         )
 
@@ -154,10 +155,10 @@ class RecordReader:
             raise self._wrong(self._key[0], key, f"是键，不能超过 {KEY_MAX} 个字符")
         return key
 
-    def _bounded(self, values: Sequence[str], name: str, most: int) -> str:
-        at = self._place[name]
-        if not values[at]:
-            raise self._wrong(at, "", "不能为空")
+    def _bounded(self, values: Sequence[str], places: Sequence[int], most: int) -> str:
+        at = next((place for place in places if values[place]), None)
+        if at is None:
+            raise self._wrong(places[0], "", "不能为空")
         if len(values[at]) > most:
             raise self._wrong(at, values[at], f"不能超过 {most} 个字符")
         return values[at]
@@ -178,7 +179,10 @@ class RecordReader:
 
 # ------------------------------------------------------------------ times and versions
 
-_MONTHS: Final = {name: at for at, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
+_MONTHS: Final = {
+    name: at
+    for at, name in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)
+}
 _PLAIN: Final = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[ T]\d{1,2}:\d\d(?::\d\d(?:\.\d{1,9})?)?)?")
 _CLOSE: Final = re.compile(r"(\d{4})(\d\d)(\d\d)(?:\d{6})?")
 _JAVA: Final = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d\d) \d\d:\d\d:\d\d \S{3,5} (\d{4})")

@@ -20,7 +20,18 @@ from gateway.contract.model import Contract
 from gateway.contract.tables import Documents, Overlay
 from gateway.mappings.documents import Document, Key, collector_paused, read_yaml
 
-_SCHEMAS = ("transaction", "envelope", "codes", "aliases", "directory_files", "safety", "proofs", "province", "rules", "catalogs")
+_SCHEMAS = (
+    "transaction",
+    "envelope",
+    "codes",
+    "aliases",
+    "directory_files",
+    "safety",
+    "proofs",
+    "province",
+    "rules",
+    "catalogs",
+)
 _BY_NAME = {"codes/codes.yaml": "codes", "codes/aliases.yaml": "aliases", "rules/entry-time.yaml": "rules"}
 
 

@@ -17,9 +17,9 @@ from gateway.mappings.documents import Document, read_yaml
 
 FILE: Final = "catalogs.yaml"
 _ORDER: Final = "directory_files.yaml"
-_ONE: Final = ("code", "pinyin", "begin", "end", "valid", "version")
-_MANY: Final = ("key", "name_columns")
-_NEEDED: Final = ("name", "kind", "key", "code", "name_columns", "valid")
+_ONE: Final = ("pinyin", "begin", "end", "valid", "version")
+_MANY: Final = ("key", "code_columns", "name_columns")
+_NEEDED: Final = ("name", "kind", "key", "code_columns", "name_columns", "valid")
 _DATA: Final = "data"
 """The node of a query's answer that holds the records."""
 
@@ -55,7 +55,9 @@ def _own(folder: Path, province: str) -> Iterator[Document]:
     name: str | None = province
     while name and name not in chain:
         chain.append(name)
-        given = read_yaml(folder / "provinces" / name / "province.yaml", f"mappings/provinces/{name}/province.yaml").value
+        given = read_yaml(
+            folder / "provinces" / name / "province.yaml", f"mappings/provinces/{name}/province.yaml"
+        ).value
         name = given.get("extends") or (None if name == "national" else "national")
     for one in reversed(chain):
         if (folder / "provinces" / one / FILE).is_file():
@@ -104,7 +106,7 @@ class _Loader:
             columns=columns,
             columns_min=least,
             key=tuple(given["key"]),
-            code=given["code"],
+            codes=tuple(given["code_columns"]),
             names=tuple(given["name_columns"]),
             valid=given["valid"],
             pinyin=given.get("pinyin", ""),
@@ -175,7 +177,7 @@ class _Loader:
             implied = "ver" if given["kind"] == "file" else "updt_time"
             wrong += [("version", implied)] if implied not in names else []
         for part, name in wrong:
-            self._error(infno, (part,), f"{part} 所指的列 {name} 不在列中。")
+            self._error(infno, (part,), f"{part} 所指的列 {name} 不在列中。", or_at="columns")
         return not wrong
 
     def _patterns(self) -> Iterator[str]:
@@ -188,12 +190,13 @@ class _Loader:
                 else:
                     yield pattern
 
-    def _error(self, infno: str, path: tuple[str | int, ...], text: str) -> None:
-        """At the newest layer that says it."""
+    def _error(self, infno: str, path: tuple[str | int, ...], text: str, or_at: str = "") -> None:
+        """At the newest layer that says it, or says ``or_at``."""
         for document in reversed(self._documents):
             said = document.value.get("catalogs", {}).get(infno)
-            if said is not None and (not path or path[0] in said):
-                self.errors.append(document.error(("catalogs", infno, *path), f"{infno} {text}"))
+            if said is not None and (not path or path[0] in said or or_at in said):
+                at = path if not path or path[0] in said else (or_at,)
+                self.errors.append(document.error(("catalogs", infno, *at), f"{infno} {text}"))
                 return
         self.errors.append(self._documents[0].error(("catalogs", infno), f"{infno} {text}"))
 

@@ -142,6 +142,10 @@ class Ledger:
         self.sign_ins: dict[str, str] = {}
         self.files: dict[str, File] = {}
         self.planted: list[dict[str, Any]] = []
+        self.catalogs: dict[str, Any] = {}
+        """infno -> its book (``catalogs.py``)."""
+        self.broken_catalogs: dict[str, str] = {}
+        """infno -> how its next file is broken."""
         for person in persons.ready_made(seed, admdvs, today):
             self.persons[person.psn_no] = person
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 # the families register their handlers when imported
 from gateway.simulator import (
+    catalogs,
     files,
     generic,
     inpatient,
@@ -37,7 +38,7 @@ from gateway.simulator.soap import SoapFront
 from gateway.simulator.tables import Tables, is_infno, problems, shape
 from gateway.simulator.wire import Response, Unreadable, encode, read_object, split_upload
 
-FAMILIES = (files, generic, inpatient, outpatient, person, pharmacy, query, reconciliation, reversal, signin)
+FAMILIES = (catalogs, files, generic, inpatient, outpatient, person, pharmacy, query, reconciliation, reversal, signin)
 CALL_SERVICE = "callService"
 _SHANGHAI = timezone(timedelta(hours=8))
 _log = logging.getLogger(__name__)
@@ -335,6 +336,16 @@ class Simulator:
         """The books tell again what took effect."""
         with self._lock:
             self._ledger.planted.clear()
+
+    def command_catalogs(self, wish: Mapping[str, Any]) -> dict[str, Any]:
+        """Publish an edition of a catalog or break its next file; raises :class:`~gateway.simulator.faults.FaultWrong`."""
+        with self._lock:
+            return catalogs.command(self._ledger, self._tables, wish)
+
+    def catalogs(self) -> list[dict[str, Any]]:
+        """The catalogs that were asked for, with their editions."""
+        with self._lock:
+            return catalogs.listed(self._ledger)
 
     def reset(self, seed: int | None = None) -> None:
         """Empty ledger and faults; requests still waiting to be executed never will be.

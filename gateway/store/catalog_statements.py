@@ -29,9 +29,7 @@ TELL_CATALOG = (
     )
 )
 PUT_IN_FORCE = (
-    update(catalog)
-    .where(catalog.c.infno == bindparam("of_infno"))
-    .values(version_id=bindparam("new_version_id"))
+    update(catalog).where(catalog.c.infno == bindparam("of_infno")).values(version_id=bindparam("new_version_id"))
 )
 INSERT_VERSION = insert(catalog_version)
 VERSION = select(catalog_version).where(catalog_version.c.id == bindparam("of_id"))
@@ -41,9 +39,7 @@ VERSIONS = (
     .order_by(catalog_version.c.id.desc())
     .limit(bindparam("count"))
 )
-UNFINISHED = (
-    select(catalog_version).where(catalog_version.c.state == IMPORTING).order_by(catalog_version.c.id)
-)
+UNFINISHED = select(catalog_version).where(catalog_version.c.state == IMPORTING).order_by(catalog_version.c.id)
 ADVANCE = (
     update(catalog_version)
     .where(
@@ -62,7 +58,12 @@ ADVANCE = (
 FINISH = (
     update(catalog_version)
     .where(catalog_version.c.id == bindparam("of_id"), catalog_version.c.state == IMPORTING)
-    .values(state=DONE, finished_at=bindparam("new_finished_at"), notes=bindparam("new_notes"))
+    .values(
+        state=DONE,
+        finished_at=bindparam("new_finished_at"),
+        notes=bindparam("new_notes"),
+        rows_total=catalog_version.c.rows_added + bindparam("rows_before"),
+    )
 )
 DROP_VERSION = delete(catalog_version).where(catalog_version.c.id == bindparam("of_id"))
 MARK_PRUNED = (
@@ -91,9 +92,7 @@ NEWEST_OF = select(
     catalog_row.c.row_key.in_(bindparam("keys", expanding=True)),
 )
 CLOSE_ROW = (
-    update(catalog_row)
-    .where(catalog_row.c.id == bindparam("of_id"))
-    .values(until_version=bindparam("new_until"))
+    update(catalog_row).where(catalog_row.c.id == bindparam("of_id")).values(until_version=bindparam("new_until"))
 )
 DROP_ROWS = delete(catalog_row).where(catalog_row.c.id.in_(bindparam("ids", expanding=True)))
 REOPEN_ROWS = (
@@ -135,7 +134,9 @@ _IN_FORCE = and_(
     or_(catalog_row.c.until_version.is_(None), catalog_row.c.until_version > bindparam("version")),
 )
 COUNT_ROWS = select(func.count(), func.coalesce(func.sum(catalog_row.c.valid), 0)).where(_IN_FORCE)
-BY_CODE = select(catalog_row).where(_IN_FORCE, catalog_row.c.code == bindparam("of_code")).order_by(catalog_row.c.id.desc())
+BY_CODE = (
+    select(catalog_row).where(_IN_FORCE, catalog_row.c.code == bindparam("of_code")).order_by(catalog_row.c.id.desc())
+)
 
 
 def _beginning(name: str) -> Select[tuple[object, ...]]:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Identity, Index, Integer, LargeBinary, PrimaryKeyConstraint, Table, Unicode
-from sqlalchemy import UnicodeText, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Unicode,
+    UnicodeText,
+    UniqueConstraint,
+)
 
 from gateway.contract.catalogs import CODE_MAX, KEY_MAX, NAME_MAX, PINYIN_MAX, VERSION_MAX
-from gateway.store.tables import RowId, metadata
+from gateway.store.tables import RowId, metadata, where
 
 
 def _prefixed(width: int) -> Unicode:
     """Text that is looked for by its beginning: compared by code points, so that a beginning is a range."""
-    return Unicode(width).with_variant(Unicode(width, collation="C"), "postgresql")  # type: ignore[return-value]
+    return Unicode(width).with_variant(Unicode(width, collation="C"), "postgresql")
 
 
 catalog = Table(
@@ -45,6 +56,7 @@ catalog_version = Table(
     Column("rows_changed", Integer, nullable=False),
     Column("rows_withdrawn", Integer, nullable=False),
     Column("rows_same", Integer, nullable=False),
+    Column("rows_total", Integer),
     Column("columns_told", UnicodeText, nullable=False),
     Column("notes", UnicodeText),
     Index("ix_catalog_version_infno", "infno", "id"),
@@ -77,5 +89,5 @@ Index(
     "ix_catalog_row_pinyin",
     catalog_row.c.infno,
     catalog_row.c.pinyin,
-    **{f"{vendor}_where": catalog_row.c.pinyin.is_not(None) for vendor in ("postgresql", "sqlite", "mssql")},
+    **where(catalog_row.c.pinyin.is_not(None)),
 )

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -68,6 +69,8 @@ class Version:
     changed: int
     withdrawn: int
     same: int
+    total: int
+    """Records that it has, withdrawn ones too."""
     columns: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
 
@@ -208,7 +211,7 @@ class SqlCatalogs:
             version: as it was; None: the one in force.
         """
         return self._found(infno, version, on, lambda connection, which: [
-            connection.execute(sql.BY_CODE, which | {"of_code": code}).all()
+            connection.execute(sql.BY_CODE, {**which, "of_code": code}).all()
         ])  # fmt: skip
 
     def search(
@@ -273,7 +276,7 @@ class SqlCatalogs:
         found = self._backend.read(job)
         return found if on is None else [entry for entry in found if entry.in_force(on)]
 
-    # ------------------------------------------------------------------ importing
+    # ------------------------------------------------------------------ bringing a version in
 
     def begin(self, new: NewVersion, name: str, now: datetime) -> Version:
         """Begin an import; nobody sees anything of it until :meth:`put_in_force`."""
@@ -293,8 +296,8 @@ class SqlCatalogs:
 
         def job(connection: Connection) -> Version:
             _ensure(connection, new.infno, name)
-            number = connection.execute(sql.INSERT_VERSION, values).inserted_primary_key[0]
-            return _version(connection.execute(sql.VERSION, {"of_id": number}).mappings().one())
+            made: Any = connection.execute(sql.INSERT_VERSION, values).inserted_primary_key
+            return _version(connection.execute(sql.VERSION, {"of_id": made[0]}).mappings().one())
 
         return self._backend.write(job)
 
@@ -334,7 +337,7 @@ class SqlCatalogs:
         for rows in self._walk(version):
             missing = [row for row in rows if not named(row.row_key)]
             if missing:
-                self._backend.write(lambda connection, gone=missing: _withdraw(connection, version, gone))
+                self._backend.write(partial(_withdraw, version=version, rows=missing))
             seen += len(rows)
             closed += len(missing)
             told(seen)
@@ -357,7 +360,9 @@ class SqlCatalogs:
         }
 
         def job(connection: Connection) -> Version:
-            if connection.execute(sql.FINISH, values).rowcount != 1:
+            number = _version_in_force(connection, version.infno)
+            before = connection.execute(sql.VERSION, {"of_id": number}).one().rows_total if number else 0
+            if connection.execute(sql.FINISH, values | {"rows_before": before}).rowcount != 1:
                 raise ImportTaken
             connection.execute(sql.PUT_IN_FORCE, {"of_infno": version.infno, "new_version_id": version.id})
             return _version(connection.execute(sql.VERSION, {"of_id": version.id}).mappings().one())
@@ -390,7 +395,7 @@ class SqlCatalogs:
         after = 0
         while True:
             which = {"of_infno": version.infno, "version": version.id, "after_id": after, "count": ROWS_AT_ONCE}
-            rows = self._backend.read(lambda connection, asked=which: connection.execute(sql.WALK, asked).all())
+            rows = self._backend.read(partial(_rows, statement=sql.WALK, which=which))
             if not rows:
                 return
             yield rows
@@ -516,17 +521,28 @@ def _newest(connection: Connection, infno: str, keys: list[str]) -> dict[str, An
     return found
 
 
+def _rows(connection: Connection, statement: Any, which: Mapping[str, Any]) -> Sequence[Any]:
+    return connection.execute(statement, which).all()
+
+
 def _withdraw(connection: Connection, version: Version, rows: Sequence[Any]) -> None:
     connection.execute(sql.CLOSE_ROW, [{"of_id": row.id, "new_until": version.id} for row in rows])
-    insert_many(connection, catalog_row, [_withdrawn(version, row) for row in rows])
+    read = _EntryReader(connection)
+    insert_many(connection, catalog_row, [_withdrawn(version, row, read.entry(row).values) for row in rows])
     counts = _Counts(withdrawn=len(rows))
     _advance(connection, version.id, version.lines_total, version.lines_total, counts)
 
 
-def _withdrawn(version: Version, row: Any) -> dict[str, Any]:
-    """As it was, but no longer valid; its digest is nobody's, so that it comes back when a file names it again."""
-    kept = ("infno", "row_key", "code", "name", "pinyin", "begins", "ends", "packed")
-    mine = {"from_version": version.id, "valid": 0, "digest": "-", "change_kind": sql.WITHDRAWN}
+def _withdrawn(version: Version, row: Any, values: Mapping[str, str]) -> dict[str, Any]:
+    """As it was, but no longer valid; its digest is nobody's, so that it comes back when a file names it again.
+
+    Args:
+        values: its columns by name: the layout may have changed since it came.
+    """
+    kept = ("infno", "row_key", "code", "name", "pinyin", "begins", "ends")
+    text = "\t".join(values.get(name, "") for name, _ in version.columns).encode()
+    mine = {"from_version": version.id, "valid": 0, "digest": "-", "change_kind": sql.WITHDRAWN,
+            "packed": zlib.compress(text, PACK_LEVEL)}  # fmt: skip
     return {name: getattr(row, name) for name in kept} | mine
 
 
@@ -589,6 +605,7 @@ def _version(row: Mapping[Any, Any]) -> Version:
         changed=row["rows_changed"],
         withdrawn=row["rows_withdrawn"],
         same=row["rows_same"],
+        total=row["rows_total"] or 0,
         columns=tuple((name, label) for name, label in loads(row["columns_told"].encode())),
         notes=tuple(loads(row["notes"].encode())) if row["notes"] else (),
     )

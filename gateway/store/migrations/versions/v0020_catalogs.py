@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("rows_changed", sa.Integer, nullable=False),
         sa.Column("rows_withdrawn", sa.Integer, nullable=False),
         sa.Column("rows_same", sa.Integer, nullable=False),
+        sa.Column("rows_total", sa.Integer),
         sa.Column("columns_told", sa.UnicodeText, nullable=False),
         sa.Column("notes", sa.UnicodeText),
     )
@@ -63,8 +64,14 @@ def upgrade() -> None:
     op.create_index("ix_catalog_row_from", "catalog_row", ["from_version", "change_kind", "id"])
     op.create_index("ix_catalog_row_until", "catalog_row", ["until_version"])
     given = sa.text("pinyin IS NOT NULL")
-    where = {f"{vendor}_where": given for vendor in ("postgresql", "sqlite", "mssql")}
-    op.create_index("ix_catalog_row_pinyin", "catalog_row", ["infno", "pinyin"], **where)
+    op.create_index(
+        "ix_catalog_row_pinyin",
+        "catalog_row",
+        ["infno", "pinyin"],
+        postgresql_where=given,
+        sqlite_where=given,
+        mssql_where=given,
+    )
 
 
 def _row_id() -> sa.types.TypeEngine[int]:
