@@ -23,6 +23,7 @@ from gateway.desks import token_file
 from gateway.desks.alignment import AlignmentDesk
 from gateway.desks.console import ConsoleDesk
 from gateway.desks.doubts import DoubtsDesk
+from gateway.desks.fees import FeesDesk
 from gateway.desks.jobs import JobsDesk
 from gateway.desks.reconcile import ReconcileDesk
 from gateway.desks.stay_acts import StayActs
@@ -50,9 +51,9 @@ from gateway.files.shelf import Shelf
 from gateway.hours import read_closing
 from gateway.http.admin import Admin
 from gateway.http.callbacks import CallbackApi
+from gateway.http.his_side import Apps
 from gateway.http.identity import Clients
 from gateway.http.json_api import JsonApi
-from gateway.http.listeners import Apps
 from gateway.http.papers import Papers
 from gateway.http.reception import Reception
 from gateway.http.router import Lazily, Router
@@ -383,8 +384,13 @@ class Gateway:
         """Everything the console has done by this process."""
         policy = configured.sign_in_policy(self.settings)
         acts = {**self.acts.operations, **self.printing.operations, **self.reconcile_desk.operations}
+        acts |= self.fees_desk.operations
         acts["run_job"] = self.jobs.run_for_console
         return ConsoleDesk(self.store, clock.now, policy, self.doubts, acts)
+
+    @cached_property
+    def fees_desk(self) -> FeesDesk:
+        return FeesDesk(self.store.fees, self.jobs, self.store.operator_log, clock.now)
 
     @cached_property
     def jobs(self) -> JobsDesk:
@@ -519,7 +525,9 @@ class Gateway:
         sign_ins = SignInDesk(self.exchange, self.sign_ins, configured.operators_to_sign_in(self.settings), clock.now)
         station = self.settings.jobs.fee_upload.workstation.model_dump()
         operator = {name: value for name, value in station.items() if value}
-        fees = FeeUpload(self.exchange, self.stays, self.episodes, lambda: self.records, operator)
+        fees = FeeUpload(
+            self.exchange, self.stays, self.episodes, self.store.fees, lambda: self.records, operator, clock.now
+        )
         report = DailyReport(self.store, self.episodes, lambda: self.mappings.interface, clock.now)
         backups = Backups(self.store, self.settings.backup_folder, self.settings.jobs.backup.keep, clock.now)
         retaining = Retaining(

@@ -25,7 +25,8 @@ from gateway.console.passwords import Passwords
 from gateway.console.rights import read_rights
 from gateway.contract.interface import Interface
 from gateway.exchange.outpatient import OutpatientSettlements
-from gateway.http.listeners import listening_socket, tls_context
+from gateway.http.sockets import listening_socket
+from gateway.http.tls import tls_context
 from gateway.settings import Settings
 from gateway.stays.desk import StayDesk
 from gateway.store import Store, StoreError, open_configured

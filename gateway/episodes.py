@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import Final
 
 import structlog
@@ -121,5 +122,7 @@ def episode(stay: Stay) -> Episode:
         setl_id=stay.settlements[-1].setl_id if stay.settlements else "",
         ward_code=stay.ward_in.ward_code if stay.ward_in else "",
         ward_name=stay.ward_in.ward_name if stay.ward_in else "",
+        fees_count=len(stay.fees),
+        fees_sum=f"{sum((fee.amount for fee in stay.fees), Decimal(0)):.2f}",
         **times,
     )

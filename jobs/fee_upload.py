@@ -7,9 +7,9 @@ row goes twice: not while its 2301 is in doubt, and not after a person has taken
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from datetime import datetime
 from typing import Any, Final
 
 import structlog
@@ -19,61 +19,62 @@ from gateway.contract.jsontext import dumps
 from gateway.episodes import Episodes
 from gateway.exchange.call import Call, Client, Reply
 from gateway.exchange.exchange import Exchange
-from gateway.exchange.ports import Registration
-from gateway.faults import CONTENT_WRONG
-from gateway.rules.stay import FeeRow, Stay
-from gateway.rules.times import moment
-from gateway.stays.desk import Judged, StayDesk
-from gateway.stays.facts import ALL_FEES, base
+from gateway.rules.stay import Stay
+from gateway.stays.desk import StayDesk
 from gateway.stays.hospital import IPT_NO, HospitalRecords
 from gateway.stays.ports import StayRef
+from gateway.store.fees import FeeWork, SqlFees
 from gateway.store.stay_feed import EpisodeQuery
+from jobs.fee_rows import NODE, UPLOAD, Left, Row, Wrong, not_now, row_left, row_unread, rows_named, sorted_out
 from jobs.job import JobFailed, Result, Run
 
 log = structlog.get_logger(__name__)
 
-UPLOAD: Final = "2301"
-REMOVAL: Final = "2302"
-NODE: Final = "feedetail"
 CLIENT: Final = "fee_upload"
 CHANNEL: Final = "jobs"
+CHOSEN: Final = "chosen"
+"""Given to a run that serves only the stays that a person has chosen (``SqlFees.choose``)."""
 ROWS_PER_CALL: Final = 100
 """Where the province's file names no limit (``lines_per_call``)."""
 BAD_ROWS_MAX: Final = 20
 """Of a stay in one run: where so many are refused, something else is wrong, and the rest waits for a person."""
 TOLD_MAX: Final = 500
+_QUEUE_AT_ONCE: Final = 50
 _WAIT: Final = frozenset({"GW-1423", "GW-1425", "GW-4101", "GW-4102", "GW-4120"})
 """The stay has something open: what became of it must be known first."""
 _UNSENT: Final = ("GW-40", "GW-5")
 """Nothing was sent, for reasons that are not in the rows."""
-
-Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """A row that was not uploaded, and why; ``feedetl_sn`` is empty where it is the whole stay."""
-
-    ipt_no: str
-    mdtrt_id: str
-    feedetl_sn: str
-    code: str
-    reason: str
+_IN_WARD: Final = EpisodeQuery(presence=("in_ward",), order="mdtrt_id", descending=False, limit=100_000)
 
 
 @dataclass(slots=True)
 class _Tally:
+    """One run."""
+
+    stays: int = 0
     uploaded: int = 0
     calls: int = 0
     left: list[Left] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """What every turn uses."""
+
+    exchange: Exchange
+    desk: StayDesk
+    fees: SqlFees
+    client: Client
 
 
 class FeeUpload:
     """Uploads what is not uploaded yet.
 
     Args:
+        fees: keeps how each stay stands, and whom a person has chosen.
         records: the HIS's own records; None where there is no way to them.
         operator: workstation fields in whose name it is sent.
+        clock: the gateway's clock, aware.
     """
 
     def __init__(
@@ -81,204 +82,194 @@ class FeeUpload:
         exchange: Exchange,
         desk: StayDesk,
         episodes: Episodes,
+        fees: SqlFees,
         records: Callable[[], HospitalRecords | None],
         operator: Mapping[str, str],
+        clock: Callable[[], datetime],
     ) -> None:
-        self._exchange = exchange
-        self._desk = desk
+        self._ways = _Ways(exchange, desk, fees, Client(CLIENT, transactions=(UPLOAD,), workstation=operator))
         self._episodes = episodes
+        self._fees = fees
         self._records = records
-        self._client = Client(CLIENT, transactions=(UPLOAD,), workstation=operator)
+        self._clock = clock
 
     def work(self, run: Run) -> Result:
-        """The job ``fee_upload``: of every inpatient by the HIS, or the rows in ``{"rows": [...]}`` (``ipt_no`` and 2301's fields).
+        """The job ``fee_upload``: of every inpatient by the HIS and of whom a person has chosen (``{"chosen": true}``:
+        of these alone), or the rows in ``{"rows": [...]}`` (``ipt_no`` and 2301's fields).
 
         Raises:
             JobFailed: there is no way to the HIS, the list cannot be used, or nothing can be sent now.
             HisError: the HIS cannot be read.
         """
         tally, given = _Tally(), _given(run.given)
-        stays = [StayRef(ipt_no) for ipt_no in given] if given is not None else self._in_ward()
-        for done, ref in enumerate(stays):
-            run.advance(done, len(stays))
-            rows = given[ref.ipt_no] if given is not None else self._of_his(ref.ipt_no, tally)
-            self._stay(run, ref, rows, tally, told=given is not None)
-        run.advance(len(stays), len(stays))
+        if given is not None:
+            self._told(run, given, tally)
+        else:
+            if not run.given.get(CHOSEN):
+                self._everybody(run, tally)
+            self._chosen(run, tally)
         log.info("fees_uploaded", rows=tally.uploaded, calls=tally.calls, left=len(tally.left))
-        detail = {"left": [_shown(one) for one in tally.left[:TOLD_MAX]]}
-        return Result({"住院": len(stays), "已上传行": tally.uploaded, "调用": tally.calls}, len(tally.left), detail)
+        detail = {"left": [one.told() for one in tally.left[:TOLD_MAX]]}
+        return Result({"住院": tally.stays, "已上传行": tally.uploaded, "调用": tally.calls}, len(tally.left), detail)
 
-    def _in_ward(self) -> list[StayRef]:
-        return [
+    def _told(self, run: Run, given: Mapping[str, Sequence[Row]], tally: _Tally) -> None:
+        for done, (ipt_no, rows) in enumerate(given.items()):
+            run.advance(done, len(given))
+            turn = _Turn(self._ways, run, tally, StayRef(ipt_no), told=True)
+            turn.take(rows)
+        run.advance(len(given), len(given))
+
+    def _everybody(self, run: Run, tally: _Tally) -> None:
+        stays = [
             StayRef(one.ipt_no, one.mdtrt_id) for one in self._episodes.stays(_IN_WARD) if one.ipt_no and one.mdtrt_id
         ]
+        for done, ref in enumerate(stays):
+            run.advance(done, len(stays) + self._fees.queued())
+            self._by_his(run, ref, tally)
 
-    def _of_his(self, ipt_no: str, tally: _Tally) -> Sequence[Row]:
+    def _chosen(self, run: Run, tally: _Tally) -> None:
+        while chosen := self._fees.queue(_QUEUE_AT_ONCE):
+            for work in chosen:
+                run.advance(tally.stays, tally.stays + self._fees.queued())
+                self._by_his(run, StayRef(work.ipt_no, work.mdtrt_id), tally, work)
+        run.advance(tally.stays, tally.stays)
+
+    def _by_his(self, run: Run, ref: StayRef, tally: _Tally, work: FeeWork | None = None) -> None:
+        turn = _Turn(self._ways, run, tally, ref, told=False, look=work is not None and work.wish == "look")
+        try:
+            turn.take(self._of_his(ref.ipt_no, turn))
+        except JobFailed as failed:
+            self._keep(turn, str(failed), None)
+            raise
+        self._keep(turn, turn.note, work.wished_at if work else None)
+
+    def _keep(self, turn: _Turn, note: str, served: datetime | None) -> None:
+        left = [one.explained() for one in turn.left if one.feedetl_sn]
+        found = FeeWork(
+            turn.ref.mdtrt_id, turn.ref.ipt_no, waiting=turn.waiting, bad=len(left), left=left[:TOLD_MAX], note=note
+        )
+        self._fees.keep(found, self._clock(), served)
+
+    def _of_his(self, ipt_no: str, turn: _Turn) -> Sequence[Row]:
         records = self._records()
         if records is None:
             raise JobFailed(
                 "没有设置 HIS 数据库（his.url）；可用 yibao jobs run fee_upload --with 文件 上传一份费用清单"
             )
         page = records.of_stay("fees", ipt_no)
-        tally.left += [Left(ipt_no, "", one.row_id, "", "；".join(one.problems)) for one in page.wrong]
+        turn.leave(row_unread(one, ipt_no) for one in page.wrong)
         return page.rows
 
-    # ----------------------------------------------------------------- one stay
 
-    def _stay(self, run: Run, ref: StayRef, rows: Sequence[Row], tally: _Tally, *, told: bool) -> None:
-        judged, ipt_no = self._desk.judged(ref), ref.ipt_no
-        stay, interface = judged.stay, self._exchange.interface
-        if problem := _not_now(stay, told=told):
-            tally.left += [Left(ipt_no, stay.mdtrt_id, "", "", problem)] if rows else []
-            return
-        fit, unfit = _sorted_out(rows, judged)
-        tally.left += [Left(ipt_no, stay.mdtrt_id, str(row["feedetl_sn"]), "", reason) for row, reason in unfit]
-        messages = [_message_row(row, stay, interface) for row in fit]
-        sending = _Sending(self._sent, run, tally, stay)
-        size = _rows_per_call(interface)
-        for begin in range(0, len(messages), size):
-            if not sending.send(messages[begin : begin + size]):
-                rest = len(messages) - begin
-                reason = f"{sending.stopped_by}；余下的（至多 {rest} 行）由下一次继续"
-                tally.left.append(Left(ipt_no, stay.mdtrt_id, "", "", reason))
-                return
+class _Turn:
+    """One stay in one run; what the platform refuses is halved until the rows that it refuses stand alone.
 
-    def _sent(self, rows: Sequence[Row], under: Registration) -> Reply:
-        message = {NODE: list(rows)}
-        return self._exchange.handle(Call(self._client, UPLOAD, message, dumps(message), CHANNEL, under=under))
+    Args:
+        told: a person gave the rows.
+        look: compare only.
+    """
 
-
-class _Sending:
-    """Sends the rows of one stay; what the platform refuses is halved until the rows that it refuses stand alone."""
-
-    def __init__(
-        self, send: Callable[[Sequence[Row], Registration], Reply], run: Run, tally: _Tally, stay: Stay
-    ) -> None:
-        self._send = send
+    def __init__(self, ways: _Ways, run: Run, tally: _Tally, ref: StayRef, *, told: bool, look: bool = False) -> None:
+        self.ref = ref
+        self.note = ""
+        """Why it went no further."""
+        self.waiting = 0
+        self.left: list[Left] = []
+        self._ways = ways
         self._run = run
         self._tally = tally
-        self._stay = stay
-        self._bad = 0
-        self.stopped_by = ""
+        self._told = told
+        self._look = look
+        self._refused_rows = 0
+        tally.stays += 1
 
-    def send(self, rows: Sequence[Row]) -> bool:
-        """Whether to go on with this stay.
+    def leave(self, left: Iterable[Left]) -> None:
+        """Rows that stay behind."""
+        found = list(left)
+        self.left += found
+        self._tally.left += found
 
-        Raises:
-            JobFailed: nothing was sent, and nothing else could be sent now.
-        """
+    def take(self, rows: Sequence[Row]) -> None:
+        """Send what fits. Raises ``JobFailed`` when nothing was sent and nothing else could be sent now."""
+        judged = self._ways.desk.judged(self.ref)
+        stay = judged.stay
+        if problem := not_now(stay, told=self._told):
+            self._stop(problem, stay, told=bool(rows))
+            return
+        fit, unfit = sorted_out(rows, judged)
+        self.leave(unfit)
+        self.waiting = len(fit)
+        self._count()
+        if not self._look:
+            self._send_all(fit, stay)
+
+    def _send_all(self, fit: Sequence[Row], stay: Stay) -> None:
+        interface = self._ways.exchange.interface
+        messages = [_message_row(row, stay, interface) for row in fit]
+        size = _rows_per_call(interface)
+        for begin in range(0, len(messages), size):
+            if not self._send(messages[begin : begin + size], stay):
+                reason = f"{self.note}；余下的（至多 {len(messages) - begin} 行）由下一次继续"
+                self._stop(reason, stay, told=True)
+                return
+
+    def _stop(self, reason: str, stay: Stay, *, told: bool) -> None:
+        self.note = reason
+        if told:
+            self.leave([Left(self.ref.ipt_no, stay.mdtrt_id, "", "", reason)])
+
+    def _send(self, rows: Sequence[Row], stay: Stay) -> bool:
+        """Whether to go on with this stay."""
         if not rows:
             return True
         self._run.go_on()
-        reply = self._send(rows, self._run.registration)
+        reply = self._sent(rows)
         self._tally.calls += 1
         if reply.infcode == "0":
-            self._tally.uploaded += len(rows)
+            self._went(len(rows))
             return True
         if reply.code in _WAIT:
-            self.stopped_by = f"该次住院有交易未了结（{reply.code} {reply.err_msg[:100]}）"
+            self.note = f"该次住院有交易未了结（{reply.code} {reply.err_msg[:100]}）"
             return False
         if reply.code.startswith(_UNSENT):
             raise JobFailed(
                 f"现在发不出去（本次已上传 {self._tally.uploaded} 行），余下的由下一次继续：{reply.err_msg}"
             )
-        return self._refused(rows, reply)
+        return self._refused(rows, reply, stay)
 
-    def _refused(self, rows: Sequence[Row], reply: Reply) -> bool:
-        named = _rows_named(reply, len(rows))
-        if len(rows) == 1 or len(named) == len(rows):
-            named = named or {0: reply.err_msg}
-        for number, reason in sorted(named.items()):
-            self._leave(rows[number], reply, reason)
-        if self._bad >= BAD_ROWS_MAX:
-            self.stopped_by = f"已有 {self._bad} 行被拒绝，最近一行：{reply.err_msg[:100]}"
+    def _sent(self, rows: Sequence[Row]) -> Reply:
+        message, under = {NODE: list(rows)}, self._run.registration
+        call = Call(self._ways.client, UPLOAD, message, dumps(message), CHANNEL, under=under)
+        return self._ways.exchange.handle(call)
+
+    def _went(self, count: int) -> None:
+        self._tally.uploaded += count
+        self.waiting -= count
+        self._count()
+
+    def _count(self) -> None:
+        if not self._told:
+            self._ways.fees.count(self.ref, self.waiting, len(self.left))
+
+    def _refused(self, rows: Sequence[Row], reply: Reply, stay: Stay) -> bool:
+        named = rows_named(reply, len(rows))
+        if len(rows) == 1:
+            named = named or {0: [Wrong("platform", reply.err_msg)]}
+        for number, wrong in sorted(named.items()):
+            self.leave([row_left(rows[number], stay, reply.code, wrong)])
+        self._refused_rows += len(named)
+        self.waiting -= len(named)
+        self._count()
+        if self._refused_rows >= BAD_ROWS_MAX:
+            self.note = f"已有 {self._refused_rows} 行被拒绝，最近一行：{reply.err_msg[:100]}"
             return False
         if named:
-            return self.send([row for number, row in enumerate(rows) if number not in named])
+            return self._send([row for number, row in enumerate(rows) if number not in named], stay)
         middle = len(rows) // 2
-        return self.send(rows[:middle]) and self.send(rows[middle:])
-
-    def _leave(self, row: Row, reply: Reply, reason: str) -> None:
-        self._bad += 1
-        self._tally.left.append(
-            Left(self._stay.ipt_no, self._stay.mdtrt_id, str(row.get("feedetl_sn", "")), reply.code, reason[:300])
-        )
+        return self._send(rows[:middle], stay) and self._send(rows[middle:], stay)
 
 
-# --------------------------------------------------------------- which rows
-
-_IN_WARD: Final = EpisodeQuery(presence=("in_ward",), order="mdtrt_id", descending=False, limit=100_000)
-
-
-def _not_now(stay: Stay, *, told: bool) -> str:
-    """Why nothing of a stay is uploaded now; empty when it may be.
-
-    Args:
-        told: a person gave the rows.
-    """
-    if not stay.mdtrt_id or stay.presence == "cancelled":
-        return "没有医保入院登记"
-    if open_ones := [one for one in stay.unknown if base(one.infno) in (UPLOAD, REMOVAL)]:
-        return f"{open_ones[0].infno} 结果未明（交易日志 {open_ones[0].exchange_id}），核实之前不上传"
-    if stay.adopted and not told:
-        return "启用网关之前的住院，此前上传过哪些费用网关不知道，请由人工上传（--with）"
-    return ""
-
-
-def _sorted_out(rows: Sequence[Row], judged: Judged) -> tuple[list[Row], list[tuple[Row, str]]]:
-    """Rows to upload, a refund behind what it refunds; and those that are left, with the reason."""
-    stay = judged.stay
-    uploaded, taken_back = {fee.feedetl_sn: fee for fee in stay.fees}, _taken_back(judged)
-    ward = stay.times.t_ward.minute if stay.times.t_ward else None
-    numbers = {str(row["feedetl_sn"]) for row in rows}
-    fit: dict[str, Row] = {}
-    unfit: list[tuple[Row, str]] = []
-    for row in sorted(rows, key=_order):
-        number, original = str(row["feedetl_sn"]), str(row.get("init_feedetl_sn") or "")
-        occurred = moment(str(row.get("fee_ocur_time", "")), "fee")
-        reason = ""
-        if number in uploaded:
-            reason = _changed(row, uploaded[number])
-            if not reason:
-                continue
-        elif number in fit:
-            reason = "费用明细流水号重复"
-        elif number in taken_back:
-            reason = "已按流水号撤销（2302），不再自动上传"
-        elif ward and occurred and occurred.minute < ward:
-            reason = "费用发生时间早于入科时间，请人工核对后处理"
-        elif original and original not in fit and original not in uploaded:
-            reason = "所退的行没有上传" if original in numbers else "所退的行不在费用清单中，也没有上传"
-        if reason:
-            unfit.append((row, reason))
-        else:
-            fit[number] = row
-    return list(fit.values()), unfit
-
-
-def _order(row: Row) -> tuple[bool, str, str]:
-    return bool(row.get("init_feedetl_sn")), str(row.get("fee_ocur_time", "")), str(row["feedetl_sn"])
-
-
-def _changed(row: Row, uploaded: FeeRow) -> str:
-    try:
-        now = Decimal(str(row["cnt"])), Decimal(str(row["det_item_fee_sumamt"]))
-    except (KeyError, ArithmeticError):
-        return ""
-    if now == (uploaded.cnt, uploaded.amount):
-        return ""
-    return f"HIS 中已改为数量 {now[0]:f}、金额 {now[1]:f}，平台上仍是 {uploaded.cnt:f}、{uploaded.amount:f}；请先撤销（2302）再上传"
-
-
-def _taken_back(judged: Judged) -> set[str]:
-    """Rows that a person has taken back by their numbers; ``0000`` means to begin anew, so it takes nothing back for good."""
-    return {
-        number
-        for one in judged.history.exchanges
-        if base(one.infno) == REMOVAL
-        for number in one.facts.get("removed", ())
-        if number != ALL_FEES
-    }
+# ------------------------------------------------------------- what is sent
 
 
 def _message_row(row: Row, stay: Stay, interface: Interface) -> dict[str, Any]:
@@ -293,17 +284,6 @@ def _rows_per_call(interface: Interface) -> int:
     limits = interface.contract.settings.get("lines_per_call")
     found = limits.get(UPLOAD) if isinstance(limits, Mapping) else None
     return found if isinstance(found, int) and found > 0 else ROWS_PER_CALL
-
-
-def _rows_named(reply: Reply, count: int) -> dict[int, str]:
-    """Rows that the gateway's own check names, from 0, with what is wrong; the platform names none."""
-    if reply.code != CONTENT_WRONG.code:
-        return {}
-    found: dict[int, list[str]] = defaultdict(list)
-    for problem in reply.problems:
-        if problem.node == NODE and problem.row.isdigit() and 1 <= int(problem.row) <= count:
-            found[int(problem.row) - 1].append(problem.text)
-    return {number: "；".join(texts) for number, texts in found.items()}
 
 
 # ------------------------------------------------------------- a person's list
@@ -323,7 +303,3 @@ def _given(given: Mapping[str, Any]) -> dict[str, list[Row]] | None:
                 raise JobFailed(f"第 {number} 行缺少 {name}")
         found[row[IPT_NO].strip()].append({**row, "feedetl_sn": row["feedetl_sn"].strip()})
     return dict(found)
-
-
-def _shown(one: Left) -> dict[str, str]:
-    return {name: value for name in Left.__slots__ if (value := getattr(one, name))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,10 @@ __all__ = ["pg_server", "pg_url"]
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+_LOGS = structlog.get_config() | {"logger_factory": structlog.PrintLoggerFactory(sys.__stderr__)}
+"""To the standard error of the run itself: gateways of shared fixtures work on in their threads, and nothing they log may
+get into the output of a command under test."""
+
 _LONG = ("tests/simulation/", "tests/kills/", "tests/demo/")
 """Begun first, so that of several workers (make test) none is left with minutes of work when the others have ended."""
 
@@ -26,8 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _logs_are_left_as_they_were() -> Iterator[None]:
-    """Whoever captures logs leaves them set up, with standard output as their place; the next test finds nothing set up."""
-    before = structlog.is_configured()
+    """Whoever captures or configures logs leaves them so; the next test finds them as the first did."""
+    structlog.configure(**_LOGS)
     yield
-    if not before:
-        structlog.reset_defaults()
+    structlog.configure(**_LOGS)

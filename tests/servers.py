@@ -16,7 +16,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.http.listeners import HttpServer
+from gateway.http.cheroot_server import HttpServer
 from gateway.settings import Limits, Listener, Tls
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ def served(directory: Path, config: str, program: str, ports: Sequence[int]) -> 
         if __name__ == "__main__":
             import sys
             from pathlib import Path
-            from gateway.http.listeners import ListenError, serve
+            from gateway.http.listeners import serve
+            from gateway.http.sockets import ListenError
             from gateway.settings import read_settings
             try:
                 serve(read_settings(Path(sys.argv[1])), make)

@@ -85,7 +85,8 @@ def _province_problems(given: Settings) -> Iterator[str]:
 
 
 def _certificate_problems(given: Settings) -> Iterator[str]:
-    from gateway.http.listeners import ListenError, tls_context
+    from gateway.http.sockets import ListenError
+    from gateway.http.tls import tls_context
 
     listen = given.listen
     for listener in (listen.exchange, *([listen.admin] if listen.admin else []), *listen.more):

@@ -15,7 +15,7 @@ import typer
 from gateway.commands.terminal import ConfigOption, Failed, complain, config_path, explain
 
 if TYPE_CHECKING:
-    from gateway.http.listeners import Apps
+    from gateway.http.his_side import Apps
     from gateway.settings import Settings
 
 READY_S_MAX: Final = 60

@@ -12,6 +12,7 @@ from gateway.console.catalogs.views import AREA as CATALOGS
 from gateway.console.debug.views import AREA as DEBUG
 from gateway.console.doubts.views import AREA as DOUBTS
 from gateway.console.exchanges.views import AREA as EXCHANGES
+from gateway.console.fees.views import AREA as FEES
 from gateway.console.home.views import AREA as HOME
 from gateway.console.jobs.views import AREA as JOBS
 from gateway.console.reconcile.views import AREA as RECONCILE
@@ -20,7 +21,7 @@ from gateway.console.stays.views import AREA as STAYS
 from gateway.console.users.views import AREA as USERS
 
 AREAS: Final[tuple[Area, ...]] = (
-    HOME, STAYS, EXCHANGES, DOUBTS, RECONCILE, CATALOGS, RUNNING, JOBS, DEBUG, AUDIT, USERS, ACCOUNT,
+    HOME, STAYS, FEES, EXCHANGES, DOUBTS, RECONCILE, CATALOGS, RUNNING, JOBS, DEBUG, AUDIT, USERS, ACCOUNT,
 )  # fmt: skip
 RIGHTS: Final[Mapping[str, str]] = {name: title for area in AREAS for name, title in area.rights.items()}
 """Every right, with its title."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.contract.jsontext import loads
 from gateway.demo.compare import Recorded
-from gateway.exchange.exchange import OURSELVES
+from gateway.exchange.call import OURSELVES
 from gateway.exchange.ports import Exchange, Journal, Query
 from gateway.protect import source_of
 from gateway.store import open_store

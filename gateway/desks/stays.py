@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from gateway.contract.jsontext import dumps, loads_strict
-from gateway.exchange.call import Call
-from gateway.exchange.exchange import OURSELVES, Exchange
+from gateway.exchange.call import OURSELVES, Call
+from gateway.exchange.exchange import Exchange
 from gateway.exchange.ports import JournalUnavailable
 from gateway.exchange.stay_rules import StayRules
 from gateway.faults import Refused, Unreadable

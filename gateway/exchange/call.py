@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Final
 
 from gateway.contract.model import Problem
 from gateway.exchange.ports import Registration
@@ -27,6 +27,10 @@ class Client:
     def may_call(self, infno: str) -> bool:
         """Whether one of the client's patterns names this transaction."""
         return any(fnmatchcase(infno, pattern) for pattern in self.transactions)
+
+
+OURSELVES: Final = Client("gateway")
+"""Stands in the journal for what the gateway itself asks in the course of a call."""
 
 
 @dataclass(frozen=True, slots=True)

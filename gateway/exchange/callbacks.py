@@ -17,8 +17,8 @@ from typing import Any, Final, Protocol
 from gateway.contract.codec import Codec, as_text
 from gateway.contract.interface import Interface
 from gateway.contract.jsontext import dumps, loads
+from gateway.exchange.case import ContentWrong
 from gateway.exchange.content import business_keys
-from gateway.exchange.exchange import ContentWrong
 from gateway.exchange.ports import Intent, Journal, Outcome, State
 
 CHANNEL: Final = "callback"

@@ -15,8 +15,8 @@ from typing import Final
 
 import structlog
 
-from gateway.exchange.exchange import Clock
 from gateway.exchange.ports import (
+    Clock,
     JournalUnavailable,
     Node,
     NodeFacts,

@@ -14,6 +14,15 @@ from typing import Protocol
 from gateway.files.parcel import Parcel
 from gateway.stays.ports import StayFact, StayRecords
 
+Clock = Callable[[], datetime]
+"""The real clock, aware, Asia/Shanghai."""
+
+
+class Msgids(Protocol):
+    """Numbers for messages, each used once (envelope.yaml ``rules.msgid``)."""
+
+    def next(self) -> str: ...
+
 
 class State(enum.StrEnum):
     """States of an exchange (design, "Exchange states"). The edges are the table in ``gateway/exchange/states.py``."""

@@ -22,13 +22,14 @@ from gateway.exchange.content import business_keys
 from gateway.exchange.decide import Act, Decision, Facts, Heard, decide
 from gateway.exchange.effects import REVERSAL, effects
 from gateway.exchange.evidence import Sources, Verdict, fresh_values, journal_infnos, judge, question
-from gateway.exchange.exchange import Clock, Msgids, trustworthy
 from gateway.exchange.listed import listed_line
 from gateway.exchange.ports import (
     Bodies,
+    Clock,
     Exchange,
     Journal,
     JournalUnavailable,
+    Msgids,
     NoAnswer,
     NotSent,
     Outcome,
@@ -40,6 +41,7 @@ from gateway.exchange.ports import (
     SettlementPlatform,
     State,
 )
+from gateway.exchange.sending import trustworthy
 from gateway.exchange.sign_in import SignIns, number_in
 from gateway.exchange.stay_rules import stay_facts
 from gateway.faults import ESCALATED, NOT_DONE, PLATFORM_DECLINED, Unreadable

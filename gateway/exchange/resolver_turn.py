@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import structlog
 
-from gateway.exchange.exchange import Clock, Exchange
+from gateway.exchange.exchange import Exchange
+from gateway.exchange.ports import Clock, Journal, JournalUnavailable
 from gateway.exchange.ports import Exchange as Entry
-from gateway.exchange.ports import Journal, JournalUnavailable
 from gateway.exchange.resolver import Resolver
 
 log = structlog.get_logger(__name__)

@@ -11,8 +11,8 @@ import structlog
 from gateway.contract.jsontext import dumps
 from gateway.exchange.call import Client
 from gateway.exchange.callbacks import CHANNEL, PLATFORM, CallbackDesk, CallbackForged, CallbackLine
-from gateway.exchange.exchange import refusal_reply
 from gateway.exchange.ports import JournalUnavailable
+from gateway.exchange.replies import refusal_reply
 from gateway.faults import (
     ADDRESS_UNKNOWN,
     CLIENT_UNKNOWN,

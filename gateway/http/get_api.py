@@ -10,8 +10,8 @@ from urllib.parse import parse_qs
 import structlog
 
 from gateway.contract.jsontext import dumps
-from gateway.exchange.exchange import refusal_reply
 from gateway.exchange.ports import JournalUnavailable
+from gateway.exchange.replies import refusal_reply
 from gateway.faults import (
     ADDRESS_UNKNOWN,
     INTERNAL,

@@ -10,7 +10,7 @@ from gateway.contract.charset import decode, header_charset
 from gateway.contract.hospital import BY_NAME
 from gateway.contract.jsontext import dumps, loads_strict
 from gateway.exchange.call import Call, Client, Reply
-from gateway.exchange.exchange import refusal_reply
+from gateway.exchange.replies import refusal_reply
 from gateway.faults import (
     CLIENT_LIMIT,
     INTERNAL,

@@ -13,8 +13,8 @@ import structlog
 from gateway.contract.hospital import VOUCHER
 from gateway.contract.jsontext import dumps
 from gateway.exchange.call import Client
-from gateway.exchange.exchange import refusal_reply
 from gateway.exchange.ports import JournalUnavailable
+from gateway.exchange.replies import refusal_reply
 from gateway.faults import (
     ADDRESS_UNKNOWN,
     INTERNAL,

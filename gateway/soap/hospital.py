@@ -14,8 +14,9 @@ from gateway.contract.published import NAMESPACE, Element
 from gateway.contract.xml import escape
 from gateway.exchange.call import Call, Client, Reply
 from gateway.exchange.callbacks import CallbackDesk
-from gateway.exchange.exchange import ContentWrong, refusal_reply
+from gateway.exchange.case import ContentWrong
 from gateway.exchange.ports import JournalUnavailable
+from gateway.exchange.replies import refusal_reply
 from gateway.faults import (
     EXCHANGE_UNKNOWN,
     PARAMETERS_WRONG,

@@ -16,7 +16,7 @@ from gateway.contract.model import Field, Node, Side
 from gateway.contract.published import NAMESPACE, ROW, Element, Operation
 from gateway.contract.xml import escape, local, parse_text
 from gateway.exchange.call import Call, Reply
-from gateway.exchange.exchange import refusal_reply
+from gateway.exchange.replies import refusal_reply
 from gateway.faults import ENVELOPE_BROKEN, JSON_MALFORMED, PARAMETERS_WRONG, GatewayFault, Refused, Unreadable
 from gateway.http.reception import Reception, unread_call
 from gateway.soap.lane import SoapRequest

@@ -33,6 +33,7 @@ from gateway.store.archive import Archive
 from gateway.store.backup import Manifest, Told, write_backup
 from gateway.store.callbacks import SqlCallbacks
 from gateway.store.catalogs import SqlCatalogs
+from gateway.store.fees import SqlFees
 from gateway.store.figures import Figures
 from gateway.store.integrity import check
 from gateway.store.jobs import SqlJobs
@@ -71,6 +72,7 @@ class Store:
         self.vouchers = SqlVouchers(guarded)
         self.recon = SqlRecon(guarded)
         self.jobs = SqlJobs(guarded)
+        self.fees = SqlFees(guarded)
         self.callbacks = SqlCallbacks(backend)
         self.catalogs = SqlCatalogs(backend)
         self.after_restore = AfterRestore(backend, self.journal)

@@ -17,7 +17,7 @@ from gateway.store._keys import sealing_of
 
 NAMES: Final = frozenset({"ipt_no", "mdtrt_id", "psn_no", "setl_id", "stay_key", "name", "reason"})
 """Columns and parameters that hold one."""
-LISTS: Final = frozenset({"ipt_nos", "names", "setl_ids"})
+LISTS: Final = frozenset({"ipt_nos", "mdtrt_ids", "names", "setl_ids"})
 """Parameters that hold several."""
 FENCED: Final = "content"
 """Digest of the rows: compared, never read."""

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Table, bindparam, select, update
 from gateway.protect import Sealing
 from gateway.protect.guard import version_of
 from gateway.store._veil import NAMES, PLACE, SEALED
+from gateway.store.fee_tables import fee_work
 from gateway.store.job_tables import job_run
 from gateway.store.recon_tables import recon_case
 from gateway.store.stay_tables import (
@@ -27,7 +28,7 @@ from gateway.store.voucher_tables import voucher
 
 _ALL: Final = (
     stay_fact, ward_event, hospital_record, adoption, fee_approval, fee_extraction, stay_version, stay_change,
-    episode_time, alignment_work, voucher, job_run, recon_case,
+    episode_time, alignment_work, voucher, job_run, recon_case, fee_work,
 )  # fmt: skip
 
 
@@ -59,7 +60,7 @@ def reseal_stays(connection: Connection, sealing: Sealing, ids: list[int], after
         how many rows were changed.
     """
     changed = _reseal(connection, sealing, stay_fact, stay_fact.c.exchange_id.in_(ids))
-    for table in (hospital_record, adoption, voucher, job_run, recon_case):
+    for table in (hospital_record, adoption, voucher, job_run, recon_case, fee_work):
         within = table.c.id > after if last is None else table.c.id.between(after + 1, last)
         changed += _reseal(connection, sealing, table, within)
     return changed

@@ -17,6 +17,7 @@ from gateway.exchange import entries
 from gateway.stays.ports import StayRef
 from gateway.store._backend import Backend
 from gateway.store._veil import Veiled
+from gateway.store.fee_tables import fee_work
 from gateway.store.stay_tables import (
     adoption,
     alignment_work,
@@ -124,6 +125,10 @@ class Episode:
     t_dsc: str = ""
     t_ins: str = ""
     t_set: str = ""
+    fees_count: int | None = None
+    """Rows of 2301 in force; None in a row that the program before wrote."""
+    fees_sum: str = ""
+    """Their amount in yuan."""
 
     @property
     def key(self) -> str:
@@ -150,6 +155,8 @@ class EpisodeQuery:
     ward_before: str = ""
     set_from: str = ""
     set_before: str = ""
+    fees: Literal["", "waiting", "bad", "chosen"] = ""
+    """Only stays that the upload of fees left something of."""
     order: str = "t_ward"
     descending: bool = True
     limit: int = 5000
@@ -310,11 +317,11 @@ def _change(row: Any) -> Change:
     )
 
 
-_TEXTS: Final = tuple(Episode.__dataclass_fields__)
+_TEXTS: Final = tuple(name for name in Episode.__dataclass_fields__ if name != "fees_count")
 
 
 def _episode(row: Any) -> Episode:
-    return Episode(**{name: getattr(row, name) or "" for name in _TEXTS})
+    return Episode(fees_count=row.fees_count, **{name: getattr(row, name) or "" for name in _TEXTS})
 
 
 def _episode_row(one: Episode) -> dict[str, Any]:
@@ -322,7 +329,14 @@ def _episode_row(one: Episode) -> dict[str, Any]:
     row: dict[str, Any] = {name: getattr(one, name) or None for name in _TEXTS}
     row |= {name: entries.identity_or_none(getattr(one, name), name) for name in widths}
     row["ward_name"] = entries.short(one.ward_name, "ward_name") or None
-    return {"stay_key": entries.identity(one.key, "stay_key"), **row}
+    return {"stay_key": entries.identity(one.key, "stay_key"), **row, "fees_count": one.fees_count}
+
+
+_FEES: Final = {
+    "waiting": fee_work.c.waiting > 0,
+    "bad": fee_work.c.bad > 0,
+    "chosen": fee_work.c.wish.is_not(None),
+}
 
 
 def _selected(query: EpisodeQuery) -> tuple[Select[Any], dict[str, Any]]:
@@ -337,6 +351,8 @@ def _selected(query: EpisodeQuery) -> tuple[Select[Any], dict[str, Any]]:
     for name, start, end in times:
         wheres += [column[name] >= start] if start else []
         wheres += [column[name] < end] if end else []
+    if query.fees:
+        wheres.append(column.mdtrt_id.in_(select(fee_work.c.mdtrt_id).where(_FEES[query.fees])))
     by = column[query.order]
     # NULLS LAST is not said the same everywhere
     order = (case((by.is_(None), 1), else_=0), by.desc() if query.descending else by.asc(), column.stay_key)

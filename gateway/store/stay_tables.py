@@ -179,6 +179,8 @@ episode_time = Table(
     text_column("ward_code"),
     text_column("ward_name"),
     *(Column(name, _time) for name in ("t_reg", "t_ward", "t_wout", "t_dsc", "t_ins", "t_set")),
+    Column("fees_count", Integer),
+    Column("fees_sum", Unicode(40)),
     PrimaryKeyConstraint("stay_key", name="pk_episode_time"),
     Index("ix_episode_time_ipt", "ipt_no"),
     Index("ix_episode_time_work", "alignment", "presence", "t_ward"),

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
-import structlog
-
 from gateway import clock
 from gateway.cli import main
 from gateway.desks.doubts import DoubtsDesk
@@ -99,22 +97,9 @@ class Ran:
 def yibao(*arguments: object) -> Ran:
     """Run the command in this process."""
     out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err), _logs_as_at_the_start():
+    with redirect_stdout(out), redirect_stderr(err):
         code = main([str(argument) for argument in arguments])
     return Ran(code, out.getvalue(), err.getvalue())
-
-
-@contextmanager
-def _logs_as_at_the_start() -> Iterator[None]:
-    """What tests before this one have set up for the logs of the process is put aside: a command finds nothing set up."""
-    before = structlog.get_config() if structlog.is_configured() else None
-    structlog.reset_defaults()
-    try:
-        yield
-    finally:
-        structlog.reset_defaults()
-        if before:
-            structlog.configure(**before)
 
 
 def yibao_process(*arguments: object, stdin: bytes = b"") -> Ran:

@@ -300,7 +300,7 @@ def test_waiting_leaves_the_time_that_sending_takes() -> None:
     """call 30 s, connect 5 s, answer 20 s: 5 s to spare, though a turn might be waited for longer."""
     house = House(places=1, times=Times(30, WAIT_S_MAX, 5, 20))
     asked: list[float] = []
-    house.exchange._gate = Asking(asked)
+    house.exchange._sending._gate = Asking(asked)
     house.platform.script("2404", {})
     house.call("2404", CANCEL)
     house.call("2404", visit(2), replace(HIS, call_s_max=28))

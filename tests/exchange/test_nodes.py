@@ -257,11 +257,11 @@ def test_the_sender_says_that_nothing_left_and_the_doubt_is_over() -> None:
 
     hospital = Hospital(journal)
     stay = hospital.charged()
-    hospital.exchange._still_mine = taken_over
+    hospital.exchange._sending._still_mine = taken_over
     reply = hospital.call("2304", hospital.settlement(stay), "R1")
     assert reply.retry == "same"
     asked = len(hospital.line.sent)
-    hospital.exchange._still_mine = lambda _: True
+    hospital.exchange._sending._still_mine = lambda _: True
     hospital.run()
     told = hospital.exchange.outcome(CLIENT, request_id="R1")
     assert told is not None

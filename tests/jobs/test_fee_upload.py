@@ -19,7 +19,9 @@ from gateway.contract.interface import Interface
 from gateway.exchange.ports import NotSent, Query, State
 from gateway.mappings import load
 from gateway.stays.hospital_fake import MemoryHospital
+from gateway.stays.ports import StayRef
 from gateway.store.jobs import JobRun, RunOutcome
+from gateway.store.stay_feed import EpisodeQuery
 from jobs.fee_upload import BAD_ROWS_MAX, FeeUpload
 from jobs.job import Job
 from jobs.runner import Runner
@@ -54,7 +56,9 @@ class Ward:
         exchange = gateway.exchange
         before, exchange._interface = exchange._interface, lambda: interface
         station = {"opter": "fee_upload", "opter_name": "网关", "opter_type": "2"}
-        job = FeeUpload(exchange, gateway.stays, gateway.episodes, lambda: self.his, station)
+        job = FeeUpload(
+            exchange, gateway.stays, gateway.episodes, gateway.store.fees, lambda: self.his, station, clock.now
+        )
         runner = Runner([Job("fee_upload", job.work)], gateway.store.jobs, gateway.membership.current, clock.now)
         try:
             number = runner.start("fee_upload", "王医保", given or {})
@@ -255,3 +259,48 @@ def test_whatever_is_bad_the_good_rows_arrive_once(running: House, bad: set[int]
     assert set(ward.at_the_platform()) == good
     assert len(run.detail["left"]) == len(bad)
     assert ward.run().counts["已上传行"] == 0
+
+
+# ------------------------------------------------------- whom a person has chosen
+
+
+def test_only_the_chosen_go_and_a_look_sends_nothing(ward: Ward, running: House) -> None:
+    fees = running.gateway.store.fees
+    other = Ward(running, Stay(running, "json").admit().aligned(), his=ward.his)
+    for each in (ward, other):
+        for number in range(3):
+            each.charge(number)
+    ward.charge(9, fee_ocur_time="2026-02-20 09:30:00")
+    me = StayRef(ward.stay.ipt_no, ward.stay.mdtrt_id)
+    assert fees.choose([me, me, StayRef("unregistered")], "look", clock.now()) == 1
+    run = ward.run({"chosen": True})
+    assert (run.counts["住院"], run.counts["调用"], ward.sent()) == (1, 0, [])
+    found = fees.of([me.mdtrt_id])[me.mdtrt_id]
+    assert (found.waiting, found.bad, found.wish) == (3, 1, None)
+    (wrong,) = found.left[0]["wrong"]
+    assert (wrong["rule"], wrong["field"], wrong["value"]) == ("before_ward", "fee_ocur_time", "2026-02-20 09:30:00")
+    assert found.left[0]["row"]["det_item_fee_sumamt"]
+    fees.choose([me], "upload", clock.now())
+    assert ward.run({"chosen": True}).counts["已上传行"] == 3
+    assert (len(ward.at_the_platform()), len(other.at_the_platform())) == (3, 0)
+    assert (fees.of([me.mdtrt_id])[me.mdtrt_id].waiting, fees.queued()) == (0, 0)
+    (listed,) = running.gateway.episodes.stays(EpisodeQuery(mdtrt_id=me.mdtrt_id))
+    assert (listed.fees_count, listed.fees_sum) == (3, str(sum(ward.at_the_platform().values())))
+
+
+def test_what_breaks_off_stays_chosen_and_is_gone_on_with(ward: Ward, running: House) -> None:
+    fees, me = running.gateway.store.fees, StayRef(ward.stay.ipt_no, ward.stay.mdtrt_id)
+    for number in range(5):
+        ward.charge(number, **({"pric": Decimal("9999")} if number == 2 else {}))
+    fees.choose([me], "upload", clock.now())
+    with patch.object(running.gateway.platform, "send", side_effect=NotSent("connection refused")):
+        run = ward.run({"chosen": True})
+    assert (run.outcome, fees.queued()) == (RunOutcome.FAILED, 1)
+    assert "发不出去" in fees.of([me.mdtrt_id])[me.mdtrt_id].note
+    assert ward.run({"chosen": True}).counts["已上传行"] == 4
+    kept = fees.of([me.mdtrt_id])[me.mdtrt_id]
+    assert (kept.wish, kept.note, kept.waiting, kept.bad) == (None, "", 0, 1)
+    assert kept.left[0]["wrong"][0]["rule"] == "platform"
+    assert fees.totals().bad >= 1
+    fees.choose([me], "upload", clock.now())
+    assert (fees.forget(), fees.queued()) == (1, 0)

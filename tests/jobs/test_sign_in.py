@@ -35,9 +35,9 @@ class Day:
 
     def run(self, job: str) -> Any:
         gateway = self.house.gateway
-        desk = SignInDesk(gateway.exchange, gateway.exchange._sign_ins, OPERATORS, lambda: self.now)
+        desk = SignInDesk(gateway.exchange, gateway.exchange._sending._sign_ins, OPERATORS, lambda: self.now)
         jobs = [Job("sign_in", desk.sign_in), Job("sign_out", desk.sign_out)]
-        Runner(jobs, gateway.store.jobs, gateway.exchange._node, lambda: self.now).run_scheduled(job)
+        Runner(jobs, gateway.store.jobs, gateway.exchange._sending._node, lambda: self.now).run_scheduled(job)
         return gateway.store.jobs.history(job)[0]
 
     def sent(self, infno: str) -> list[str]:

@@ -16,11 +16,13 @@ from unittest.mock import patch
 
 from gateway.exchange import entries
 from gateway.exchange.call import Reply
-from gateway.exchange.exchange import Exchange, refusal_reply
 from gateway.exchange.ports import Exchange as Row
 from gateway.exchange.ports import Intent, Outcome, PlatformRequest, State
+from gateway.exchange.replies import refusal_reply
 from gateway.exchange.resolver import Resolver
+from gateway.exchange.sending import Sending
 from gateway.exchange.stay_rules import Ruling, StayRules
+from gateway.exchange.twins import Twins
 from gateway.faults import NOT_REACHED, Refused
 from gateway.stays.ports import StayFact
 from gateway.store import journal
@@ -29,7 +31,8 @@ from tests.simulation import runner, world
 from tests.simulation.runner import Failure
 from tests.simulation.weather import Weather, only
 
-SECONDS_MAX = 30.0
+SECONDS_MAX = 120.0
+"""Some ten seconds do on an idle machine."""
 SEED = 77
 
 
@@ -69,7 +72,7 @@ def no_dedup_key() -> Iterator[None]:
     def forgetful(self: SqlJournal, intent: Intent) -> Any:
         return intend(self, replace(intent, request_id=None, once=False))
 
-    with patch.object(Exchange, "_holder", lambda self, case: None), patch.object(SqlJournal, "intend", forgetful):
+    with patch.object(Twins, "holder", lambda self, case: None), patch.object(SqlJournal, "intend", forgetful):
         yield
 
 
@@ -81,11 +84,11 @@ def undone_answers_again() -> AbstractContextManager[Any]:
 def blind_retry() -> AbstractContextManager[Any]:
     """A request without an answer counts as not sent, so that the next attempt gets a new msgid."""
 
-    def not_sent(self: Exchange, entry: Row, answer: object, error: Exception, started: object) -> Reply:
+    def not_sent(self: Sending, entry: Row, answer: object, error: Exception, started: object) -> Reply:
         self._journal.finish(entry.id, Outcome(State.NOT_SENT, self._clock(), code=NOT_REACHED.code))
         return refusal_reply(Refused(NOT_REACHED), entry)
 
-    return patch.object(Exchange, "_in_doubt", not_sent)
+    return patch.object(Sending, "_in_doubt", not_sent)
 
 
 def never_asks_whether_it_lives() -> AbstractContextManager[Any]:

@@ -24,7 +24,7 @@ from gateway.contract.xml import local, parse_text
 from gateway.exchange.breaker import Breaker, BreakerPolicy
 from gateway.exchange.call import Call, Client, Reply
 from gateway.exchange.decide import Act, Decision
-from gateway.exchange.exchange import Exchange, refusal_reply
+from gateway.exchange.exchange import Exchange
 from gateway.exchange.gate import PROBE, CallsInHand, PlatformGate, WatchedPlatform
 from gateway.exchange.limits import FairQueue, Shares
 from gateway.exchange.msgid import MsgidSequence
@@ -34,6 +34,7 @@ from gateway.exchange.patience import Times
 from gateway.exchange.ports import Exchange as Row
 from gateway.exchange.ports import JournalUnavailable, NodeFacts, PlatformRequest, State
 from gateway.exchange.prober import Prober
+from gateway.exchange.replies import refusal_reply
 from gateway.exchange.resolver import Policy, Resolver
 from gateway.exchange.resolver_turn import ResolverTurn, WorkList
 from gateway.exchange.sign_in import SignIns

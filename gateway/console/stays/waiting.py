@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -9,6 +10,7 @@ from starlette.responses import Response
 
 from gateway.console.stays.listing import page_in
 from gateway.console.visit import Visit
+from gateway.rules.stay import Stay
 from gateway.store.stay_feed import Episode, EpisodeQuery
 
 PAGE_ROWS: Final = 100
@@ -34,15 +36,20 @@ def waiting(visit: Visit) -> Response:
     )
 
 
-def box_of(one: Episode) -> str:
+def box_of(one: Episode | Stay) -> str:
     """The name of the check box of a stay: forms carry one value for each name."""
     return _MARK + urlencode({"ipt_no": one.ipt_no, "mdtrt_id": one.mdtrt_id})
 
 
+def chosen_in(form: Mapping[str, str]) -> list[list[str]]:
+    """Stays whose boxes are checked, ``[ipt_no, mdtrt_id]`` each."""
+    chosen = [dict(parse_qsl(name.removeprefix(_MARK))) for name in form if name.startswith(_MARK)]
+    return [[one.get("ipt_no", ""), one.get("mdtrt_id", "")] for one in chosen if one.get("mdtrt_id")]
+
+
 def begin(visit: Visit) -> Response:
     """Begin with those that were chosen."""
-    chosen = [dict(parse_qsl(name.removeprefix(_MARK))) for name in visit.form if name.startswith(_MARK)]
-    stays = [[one.get("ipt_no", ""), one.get("mdtrt_id", "")] for one in chosen if one.get("mdtrt_id")]
+    stays = chosen_in(visit.form)
     told = visit.do("stay_align_many", stays=stays)
     if told["ok"]:
         visit.say(f"已开始变更 {len(stays)} 人；可以离开本页，进度会继续。")

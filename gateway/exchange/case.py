@@ -1,0 +1,123 @@
+"""One call, checked: everything that is known of it before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from gateway.contract.codec import Message
+from gateway.contract.envelope import Sender, head_problems, unknown_in_head
+from gateway.contract.interface import Interface
+from gateway.contract.model import Problem, Transaction
+from gateway.exchange.call import Call
+from gateway.exchange.content import business_keys, content_hash, content_key, visit_keys
+from gateway.exchange.effects import REVERSAL
+from gateway.exchange.patience import Allowance
+from gateway.exchange.ports import Journal, Query
+from gateway.exchange.sign_in import SIGN_IN, with_workstation
+from gateway.exchange.stay_rules import UNRULED, Ruling
+from gateway.faults import CONTENT_WRONG, Refused
+
+PROBLEMS_IN_TEXT_MAX: Final = 20
+"""Problems spelled out in ``err_msg``; the structured list always has all of them."""
+
+
+class ContentWrong(Refused):
+    """GW-1101 with every problem found."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        shown = "；".join(problem.text for problem in problems[:PROBLEMS_IN_TEXT_MAX])
+        rest = len(problems) - PROBLEMS_IN_TEXT_MAX
+        super().__init__(CONTENT_WRONG, f"共 {len(problems)} 处：{shown}" + (f"；另有 {rest} 处" if rest > 0 else ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is known of one call once it has been checked."""
+
+    call: Call
+    transaction: Transaction
+    message: Message
+    head: Mapping[str, str]
+    content: str
+    received_at: datetime
+    warnings: tuple[str, ...]
+    version: str
+    visits: tuple[str, ...]
+    """Business keys it takes, its own first; empty for a read."""
+    allowance: Allowance
+    ruling: Ruling = UNRULED
+    """What the rules made of it."""
+    anew: bool = False
+    """To be sent although the same is in force: that no longer does what it says."""
+
+    @property
+    def request_id(self) -> str | None:
+        return self.head.get("request_id") or None
+
+
+class Checks:
+    """Makes cases of calls.
+
+    Args:
+        journal: where the original of a reversal is looked up.
+        sender: facts of the institution.
+        unknown_fields: ``warn`` or ``refuse`` for fields that no table has.
+    """
+
+    def __init__(self, journal: Journal, sender: Sender, unknown_fields: str = "warn") -> None:
+        self._journal = journal
+        self._sender = sender
+        self._refuse_unknown = unknown_fields == "refuse"
+
+    def case(
+        self, call: Call, transaction: Transaction, interface: Interface, received_at: datetime, allowance: Allowance
+    ) -> Case:
+        """The case of one call. Every problem at once: those met while reading, in the head, in the message.
+
+        Raises:
+            ContentWrong: GW-1101.
+        """
+        head = {**call.client.workstation, **{name: text for name, text in call.head.items() if text}}
+        given = with_workstation(call.message, head) if transaction.infno == SIGN_IN else call.message
+        message, found = interface.input(transaction.infno).check(given)
+        told = {(problem.node, problem.row, problem.field) for problem in call.problems}
+        rest = [problem for problem in found.problems if (problem.node, problem.row, problem.field) not in told]
+        problems = [*call.problems, *head_problems(interface.contract, head), *rest]
+        problems += interface.too_many_rows(transaction.infno, message)
+        warnings = list(found.warnings)
+        if unknown := dict.fromkeys([*call.unknown, *unknown_in_head(interface.contract, call.head), *found.unknown]):
+            names = "、".join(unknown)
+            if self._refuse_unknown:
+                text = f"接口没有的字段：{names}"
+                problems.append(Problem("", "", names, "未知字段", "", "unknown", text))
+            else:
+                warnings.append(f"以下字段不在接口中，未上传：{names}")
+        if problems:
+            raise ContentWrong(problems)
+        content = content_hash(transaction.infno, message)
+        return Case(
+            call=call,
+            transaction=transaction,
+            message=message,
+            head=head,
+            content=content,
+            received_at=received_at,
+            warnings=tuple(warnings),
+            version=interface.contract.version + (f"+{call.dialect_version}" if call.dialect_version else ""),
+            visits=() if transaction.safety == "read" else self._visits(transaction.infno, message, content),
+            allowance=allowance,
+        )
+
+    def _visits(self, infno: str, message: Message, content: str) -> tuple[str, ...]:
+        """The keys of what it is about; a reversal is about what it reverses."""
+        if infno == REVERSAL:
+            omsgid = next((value for kind, value in business_keys(message) if kind == "omsgid"), "")
+            original = self._journal.search(Query(msgid=omsgid, limit=1)) if omsgid else []
+            if original and original[0].business_key:
+                return (original[0].business_key,)
+        keys = visit_keys(self._sender.fixmedins_code, message)
+        return tuple(keys) if keys else (content_key(infno, content),)

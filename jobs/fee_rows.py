@@ -1,0 +1,195 @@
+"""Which fee rows of a stay go to the platform now, and why the others do not: a comparison, nothing is sent here."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from gateway.contract.model import Problem
+from gateway.exchange.call import Reply
+from gateway.faults import CONTENT_WRONG
+from gateway.rules.stay import FeeRow, Stay
+from gateway.rules.times import moment
+from gateway.stays.desk import Judged
+from gateway.stays.facts import ALL_FEES, base
+from gateway.stays.hospital import WrongRow
+
+UPLOAD: Final = "2301"
+REMOVAL: Final = "2302"
+NODE: Final = "feedetail"
+_SHOWN: Final = ("fee_ocur_time", "medins_list_codg", "medins_list_name", "cnt", "pric", "det_item_fee_sumamt")
+"""What of a row lets a person find it in the HIS."""
+_REASON_CHARS_MAX: Final = 300
+_VALUE_CHARS_MAX: Final = 100
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """One thing wrong with a row.
+
+    Args:
+        field: its name in the national table; empty where it is the row as a whole.
+        rule: of the contract (``Problem.rule``), or ``platform``, ``his``, ``before_ward``, ``changed``, ``twice``,
+            ``taken_back``, ``refund``.
+    """
+
+    rule: str
+    text: str
+    field: str = ""
+    label: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A row that was not uploaded, and why; ``feedetl_sn`` is empty where it is the whole stay."""
+
+    ipt_no: str
+    mdtrt_id: str
+    feedetl_sn: str
+    code: str
+    reason: str
+    wrong: tuple[Wrong, ...] = ()
+    row: tuple[tuple[str, str], ...] = ()
+
+    def told(self) -> dict[str, str]:
+        """Where, which row, which code and why, as a run's details have it."""
+        texts = {"ipt_no": self.ipt_no, "mdtrt_id": self.mdtrt_id, "feedetl_sn": self.feedetl_sn}
+        return {name: value for name, value in {**texts, "code": self.code, "reason": self.reason}.items() if value}
+
+    def explained(self) -> dict[str, Any]:
+        """The same with field, value and rule, and what lets a person find the row."""
+        found = [{name: getattr(one, name) for name in Wrong.__slots__} for one in self.wrong]
+        return {"feedetl_sn": self.feedetl_sn, "code": self.code, "reason": self.reason, "wrong": found,
+                "row": dict(self.row)}  # fmt: skip
+
+
+def row_left(row: Row, stay: Stay, code: str, wrong: Sequence[Wrong]) -> Left:
+    """A row that stays behind for these reasons."""
+    reason = "；".join(one.text for one in wrong)[:_REASON_CHARS_MAX]
+    number = str(row.get("feedetl_sn", ""))
+    return Left(stay.ipt_no, stay.mdtrt_id, number, code, reason, tuple(wrong), _excerpt(row))
+
+
+def row_unread(one: WrongRow, ipt_no: str) -> Left:
+    """A row of the HIS that cannot be used at all."""
+    wrong = tuple(Wrong("his", text) for text in one.problems)
+    return Left(ipt_no, "", one.row_id, "", "；".join(one.problems)[:_REASON_CHARS_MAX], wrong)
+
+
+def _excerpt(row: Row) -> tuple[tuple[str, str], ...]:
+    return tuple((name, str(row[name])[:_VALUE_CHARS_MAX]) for name in _SHOWN if row.get(name) not in (None, ""))
+
+
+def not_now(stay: Stay, *, told: bool) -> str:
+    """Why nothing of a stay is uploaded now; empty when it may be.
+
+    Args:
+        told: a person gave the rows.
+    """
+    if not stay.mdtrt_id or stay.presence == "cancelled":
+        return "没有医保入院登记"
+    if open_ones := [one for one in stay.unknown if base(one.infno) in (UPLOAD, REMOVAL)]:
+        return f"{open_ones[0].infno} 结果未明（交易日志 {open_ones[0].exchange_id}），核实之前不上传"
+    if stay.adopted and not told:
+        return "启用网关之前的住院，此前上传过哪些费用网关不知道，请由人工上传（--with）"
+    return ""
+
+
+def sorted_out(rows: Sequence[Row], judged: Judged) -> tuple[list[Row], list[Left]]:
+    """Rows to upload, a refund behind what it refunds; and those that are left, with the reason."""
+    stay = judged.stay
+    compared = _Compared(judged, frozenset(str(row["feedetl_sn"]) for row in rows))
+    unfit: list[Left] = []
+    for row in sorted(rows, key=_order):
+        number = str(row["feedetl_sn"])
+        wrong = compared.wrong(number, row)
+        if wrong is not None:
+            unfit.append(row_left(row, stay, "", [wrong]))
+        elif number not in compared.uploaded:
+            compared.fit[number] = row
+    return list(compared.fit.values()), unfit
+
+
+class _Compared:
+    """Rows of one stay beside what the platform has of it."""
+
+    def __init__(self, judged: Judged, numbers: frozenset[str]) -> None:
+        stay = judged.stay
+        self.uploaded = {fee.feedetl_sn: fee for fee in stay.fees}
+        self.fit: dict[str, Row] = {}
+        self._numbers = numbers
+        self._taken_back = _taken_back(judged)
+        self._ward = stay.times.t_ward.minute if stay.times.t_ward else None
+
+    def wrong(self, number: str, row: Row) -> Wrong | None:
+        """Why a row may not go; None when it may, or is there already."""
+        if number in self.uploaded:
+            return _changed(row, self.uploaded[number])
+        if number in self.fit:
+            return Wrong("twice", "费用明细流水号重复", "feedetl_sn", "费用明细流水号", number)
+        if number in self._taken_back:
+            return Wrong("taken_back", "已按流水号撤销（2302），不再自动上传", "feedetl_sn", "费用明细流水号", number)
+        return self._early(row) or self._orphaned(row)
+
+    def _early(self, row: Row) -> Wrong | None:
+        told = str(row.get("fee_ocur_time", ""))
+        occurred = moment(told, "fee")
+        if self._ward is None or occurred is None or occurred.minute >= self._ward:
+            return None
+        text = "费用发生时间早于入科时间，请人工核对后处理"
+        return Wrong("before_ward", text, "fee_ocur_time", "费用发生时间", told)
+
+    def _orphaned(self, row: Row) -> Wrong | None:
+        original = str(row.get("init_feedetl_sn") or "")
+        if not original or original in self.fit or original in self.uploaded:
+            return None
+        known = original in self._numbers
+        text = "所退的行没有上传" if known else "所退的行不在费用清单中，也没有上传"
+        return Wrong("refund", text, "init_feedetl_sn", "原费用流水号", original)
+
+
+def _order(row: Row) -> tuple[bool, str, str]:
+    return bool(row.get("init_feedetl_sn")), str(row.get("fee_ocur_time", "")), str(row["feedetl_sn"])
+
+
+def _changed(row: Row, uploaded: FeeRow) -> Wrong | None:
+    try:
+        now = Decimal(str(row["cnt"])), Decimal(str(row["det_item_fee_sumamt"]))
+    except (KeyError, ArithmeticError):
+        return None
+    if now == (uploaded.cnt, uploaded.amount):
+        return None
+    text = f"HIS 中已改为数量 {now[0]:f}、金额 {now[1]:f}，平台上仍是 {uploaded.cnt:f}、{uploaded.amount:f}；请先撤销（2302）再上传"
+    return Wrong("changed", text, "det_item_fee_sumamt", "明细项目费用总额", f"{now[1]:f}")
+
+
+def _taken_back(judged: Judged) -> set[str]:
+    """Rows that a person has taken back by their numbers; ``0000`` means to begin anew, so it takes nothing back for good."""
+    return {
+        number
+        for one in judged.history.exchanges
+        if base(one.infno) == REMOVAL
+        for number in one.facts.get("removed", ())
+        if number != ALL_FEES
+    }
+
+
+def rows_named(reply: Reply, count: int) -> dict[int, list[Wrong]]:
+    """Rows that the gateway's own check names, from 0, with what is wrong; the platform names none."""
+    if reply.code != CONTENT_WRONG.code:
+        return {}
+    found: dict[int, list[Wrong]] = defaultdict(list)
+    for problem in reply.problems:
+        if problem.node == NODE and problem.row.isdigit() and 1 <= int(problem.row) <= count:
+            found[int(problem.row) - 1].append(_of_contract(problem))
+    return dict(found)
+
+
+def _of_contract(problem: Problem) -> Wrong:
+    return Wrong(problem.rule, problem.text, problem.field, problem.label, problem.value[:_VALUE_CHARS_MAX])
