@@ -25,7 +25,7 @@ _DATA: Final = "data"
 
 
 def load_catalogs(contract: Contract, root: Path | None = None) -> dict[str, Catalog]:
-    """Every catalog of this contract's province, by number.
+    """Every catalog of this contract's province, by number; none where the tree has no ``catalogs.yaml``.
 
     Args:
         contract: whose tables give the columns.
@@ -35,6 +35,8 @@ def load_catalogs(contract: Contract, root: Path | None = None) -> dict[str, Cat
         MappingError: for the first wrong place, the others in ``others``.
     """
     folder = (root or data_root()) / "mappings"
+    if not (folder / FILE).is_file():
+        return {}
     documents = [_read(folder, FILE), *_own(folder, contract.province)]
     order = _read(folder, _ORDER)
     loader = _Loader(contract, documents, order)
