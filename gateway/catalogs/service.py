@@ -35,8 +35,8 @@ OURSELVES: Final = Client("catalogs", call_s_max=3600)
 EVERYBODYS: Final = "plc"
 """``fixmedins_code`` of files that are made for all (transport facts, section 10)."""
 INSTITUTION: Final = "$institution"
-BATCH: Final = 2000
-"""Records of one transaction: some 50 ms, for which a settlement on SQLite may have to wait."""
+BATCH: Final = 500
+"""Records of one transaction: some tens of milliseconds, for which a settlement on SQLite may have to wait."""
 ROUNDS_MAX: Final = 50
 """A platform that gives one version at a time is asked again; no further than this in one run."""
 PAGES_MAX: Final = 9999
