@@ -51,9 +51,11 @@ fuzz: $(VENV)/.dev ## a longer fuzz run over the ways in
 test-all: ## everything, on every supported Python that is here
 	sh .ci/test-all
 
-bench: $(VENV)/.dev ## cost of one exchange by step, and the façade beside gSOAP, Java, Node, spyne: ratios in one run
+bench: $(VENV)/.dev ## cost by step, the façade beside gSOAP, Java, Node, spyne, whole exchanges beside a floor, 500 in flight
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.peers
+	$(BIN)/python -m bench.durable
+	$(BIN)/python -m bench.waiting
 
 bench-catalogs: $(VENV)/.dev ## half a million records of 1306 imported, then updated, on SQLite and PostgreSQL
 	$(BIN)/python -m bench.catalogs

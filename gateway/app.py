@@ -25,6 +25,7 @@ from gateway.desks.console import ConsoleDesk
 from gateway.desks.doubts import DoubtsDesk
 from gateway.desks.fees import FeesDesk
 from gateway.desks.jobs import JobsDesk
+from gateway.desks.lists import ListsDesk
 from gateway.desks.reconcile import ReconcileDesk
 from gateway.desks.stay_acts import StayActs
 from gateway.desks.stays import StaysDesk
@@ -66,12 +67,14 @@ from gateway.retention_run import RetentionRun, limits_of
 from gateway.reviews import Reviews
 from gateway.settings import Settings
 from gateway.soap.hospital import Hospital
+from gateway.stays.day_surgery import DaySurgeryFile
 from gateway.stays.desk import StayDesk
 from gateway.store import Store, open_configured
 from gateway.store.backfill import fill_facts
 from gateway.store.resealing import IDLE_S
 from gateway.this_process import ending_at, facts_of_this_process, process_lives
 from gateway.vouchers.desk import VoucherDesk
+from gateway.vouchers.press import Press
 from gateway.vouchers.values import Institution
 from jobs.alignment import Alignment, align
 from jobs.backup import Backups
@@ -82,6 +85,7 @@ from jobs.job import Job
 from jobs.reconcile import Reconciling
 from jobs.retention import Retaining
 from jobs.runner import Runner
+from jobs.settlement_lists import SettlementLists
 from jobs.sign_in import SignInDesk
 from jobs.standing import standings
 from jobs.timetable import Timetable
@@ -238,12 +242,14 @@ class Gateway:
 
     @cached_property
     def stay_rules(self) -> StayRules:
+        day_surgery = self.settings.rules.day_surgery
         return StayRules(
             self.stays,
             self.store.journal,
             clock.now,
             verify_unanswered=self.settings.rules.verify_unanswered,
             later=self.background.submit,
+            day_surgery=DaySurgeryFile(day_surgery) if day_surgery else lambda: None,
         )
 
     @cached_property
@@ -307,7 +313,12 @@ class Gateway:
     def vouchers(self) -> VoucherDesk:
         institution = Institution(self.settings.institution.code, self.settings.institution.name)
         return VoucherDesk(
-            self.stays, self.store.journal, self.store.vouchers, lambda: self.mappings.interface, institution
+            self.stays,
+            self.store.journal,
+            self.store.vouchers,
+            lambda: self.mappings.interface,
+            institution,
+            Press(self.settings.vouchers.fonts),
         )
 
     @cached_property
@@ -320,6 +331,25 @@ class Gateway:
         given = self.settings.alignment.workstation.model_dump()
         station = {name: value for name, value in given.items() if value}
         return Alignment(self.episodes, self.stays, self.exchange, self.store.stay_feed, station, clock.now)
+
+    @cached_property
+    def settlement_lists(self) -> SettlementLists:
+        given = self.settings.jobs.settlement_lists.workstation.model_dump()
+        return SettlementLists(
+            self.exchange,
+            self.stays,
+            self.episodes,
+            configured.list_form(self.settings),
+            {name: value for name, value in given.items() if value},
+            clock.now,
+            submit=self.settings.settlement_list.submit,
+            follow=timedelta(days=self.settings.settlement_list.follow_days),
+        )
+
+    @cached_property
+    def lists_desk(self) -> ListsDesk:
+        head = configured.own_workstation(self.settings)
+        return ListsDesk(self.settlement_lists, self.episodes, self.store.operator_log, head)
 
     @cached_property
     def reconciliation(self) -> Reconciliation:
@@ -384,7 +414,7 @@ class Gateway:
         """Everything the console has done by this process."""
         policy = configured.sign_in_policy(self.settings)
         acts = {**self.acts.operations, **self.printing.operations, **self.reconcile_desk.operations}
-        acts |= self.fees_desk.operations
+        acts |= {**self.lists_desk.operations, **self.fees_desk.operations}
         acts["run_job"] = self.jobs.run_for_console
         return ConsoleDesk(self.store, clock.now, policy, self.doubts, acts)
 
@@ -499,6 +529,7 @@ class Gateway:
             vouchers=self.printing,
             alignment=AlignmentDesk(self.alignment, self.store.stay_feed, self.store.operator_log),
             reconcile=self.reconcile_desk,
+            lists=self.lists_desk,
             jobs=self.jobs,
         )
 
@@ -542,6 +573,7 @@ class Gateway:
             Job("sign_in", sign_ins.sign_in),
             Job("sign_out", sign_ins.sign_out),
             Job("fee_upload", fees.work),
+            Job("settlement_lists", self.settlement_lists.work),
             Job("reconcile", Reconciling(self.reconciliation, clock.now).work),
             Job("catalogs", Catalogs(self.catalog_updates, self.chosen_catalogs).work),
             Job("daily_report", report.work),

@@ -22,6 +22,7 @@ from gateway.exchange.resolver import Policy
 from gateway.reconcile.service import Scope
 from gateway.rules import policy as rules
 from gateway.settings import ClientSettings, Settings, Workstation
+from gateway.stays.lists import ListForm
 
 CONSOLE_CLIENT = "console"
 OWN_CONNECTIONS = 2
@@ -138,9 +139,15 @@ def reconciled(settings: Settings) -> Scope:
 
 def rules_policy(settings: Settings) -> rules.Policy:
     """The switches of the entry-time rules as configured."""
-    given = settings.rules.model_dump(exclude={"verify_unanswered"})
+    given = settings.rules.model_dump(exclude={"verify_unanswered", "day_surgery"})
     given["category_changes"] = frozenset((before, after) for before, after in settings.rules.category_changes)
+    given["list_levels"] = dict(settings.settlement_list.levels)
     return rules.Policy(**{**given, "not_wards": frozenset(settings.wards.not_wards)})
+
+
+def list_form(settings: Settings) -> ListForm:
+    """Who uploads settlement lists, and as which transaction."""
+    return ListForm(settings.institution.code, settings.institution.name, settings.settlement_list.transaction)
 
 
 def sender_of(settings: Settings, interface: Interface) -> Sender:

@@ -490,6 +490,9 @@ class Rules(_Part):
     category_changes: tuple[tuple[str, str], ...] = Field(
         (), description="本地另外允许的医疗类别变更，如 [['21', '52']]"
     )
+    day_surgery: Path | None = Field(
+        None, description="日间手术病种目录文件（1311，ZIP 或文本），改为日间手术时据此核对主手术；空则提示未核对"
+    )
     day_surgery_warn_h: int = Field(24, ge=1, le=240, description="改为日间手术时住院超过多少小时予以提示")
     days_min: int = Field(1, ge=0, le=1, description="当日出院的住院天数")
     paper_precision: Literal["minute", "day"] = Field("minute", description="各种凭证上入院时间的精度：到分，或到日")
@@ -534,6 +537,14 @@ class Files(_Part):
         8 * 1024 * 1024, ge=0, description="不超过此字节数的文件，连同答复以 Base64 交给调用方"
     )
     keep_days: int = Field(30, ge=1, le=3650, description="保留多少天，过期即删")
+
+
+class Vouchers(_Part):
+    """What vouchers are drawn with."""
+
+    fonts: tuple[Path, ...] = Field(
+        (), description="随程序的字体没有的字（姓名中的生僻字、自造字）依次到这些 TrueType 字体文件中找"
+    )
 
 
 class Alignment(_Part):
@@ -583,6 +594,24 @@ class Catalogs(_Part):
         for infno in value:
             if not re.fullmatch(r"13[0-9]{2}[A-Z]?", infno):
                 raise ValueError(f"{infno!r} 不是目录的交易编号，应形如 1301")
+        return value
+
+
+class SettlementList(_Part):
+    """The settlement list (4101, 4101A) and its quality rules."""
+
+    transaction: Literal["4101A", "4101"] = Field("4101A", description="网关自己填写清单时用的交易；本省没有的用另一个")
+    submit: bool = Field(True, description="网关上传的清单随即提交（4102，未提交改为已提交）")
+    follow_days: int = Field(180, ge=1, le=3650, description="入院之后多少天之内跟踪已提交清单的审核结果")
+    levels: dict[str, Literal["refuse", "warn", "hint", "off"]] = Field(
+        {}, description="改变某条质控规则的级别：refuse 拒绝、warn 提示、hint 提醒、off 停用"
+    )
+
+    @field_validator("levels")
+    @classmethod
+    def _rule_numbers(cls, value: dict[str, str]) -> dict[str, str]:
+        if wrong := [name for name in value if not re.fullmatch(r"SL-[0-9]{3}[A-Z]?", name)]:
+            raise ValueError(f"规则编号应形如 SL-048：{'、'.join(wrong)}")
         return value
 
 
@@ -663,6 +692,19 @@ class FeeUploadTimes(JobTimes):
     )
 
 
+class SettlementListTimes(JobTimes):
+    """4101A, 4102 and 4103 of final settlements."""
+
+    enabled: bool = Field(False, description="HIS 自己上传结算清单（4101、4101A）的，不要启用")
+    when: str = "30 20 * * *"
+    grace_s: float = 10800
+    silent_after_s: float = 129600
+    workstation: Workstation = Field(
+        Workstation(opter="settle_list", opter_name="医保接口网关", opter_type="2"),
+        description="结算清单（4101A、4102、4103）报文头中的经办人等",
+    )
+
+
 class ReportTimes(JobTimes):
     """Yesterday in figures."""
 
@@ -714,6 +756,7 @@ class Jobs(_Part):
     sign_in: SignInTimes = SignInTimes()
     sign_out: SignOutTimes = SignOutTimes()
     fee_upload: FeeUploadTimes = FeeUploadTimes()
+    settlement_lists: SettlementListTimes = SettlementListTimes()
     reconcile: ReconcileTimes = ReconcileTimes()
     catalogs: CatalogTimes = CatalogTimes()
     daily_report: ReportTimes = ReportTimes()
@@ -758,9 +801,11 @@ class Settings(BaseSettings):
     wards: Wards = Wards()
     rules: Rules = Rules()
     his: His = His()
+    settlement_list: SettlementList = SettlementList()
     alignment: Alignment = Alignment()
     jobs: Jobs = Jobs()
     files: Files = Files()
+    vouchers: Vouchers = Vouchers()
     reconcile: Reconcile = Reconcile()
     catalogs: Catalogs = Catalogs()
     log: Log = Log()

@@ -74,6 +74,8 @@ def problems(given: Settings) -> Iterator[str]:
     yield from _certificate_problems(given)
     yield from _store_problems(given.store.url)
     yield from _key_problems(given)
+    yield from _font_problems(given)
+    yield from _day_surgery_problems(given)
 
 
 def _province_problems(given: Settings) -> Iterator[str]:
@@ -131,6 +133,27 @@ def _key_problems(given: Settings) -> Iterator[str]:
         return
     if keyring and keyring.data[max(keyring.data)].suite is not Cipher(given.protect.cipher):
         yield f"protect.cipher 为 {given.protect.cipher}，最新的密钥不是：请运行 yibao keys rotate 换用，或改回设置"
+
+
+def _font_problems(given: Settings) -> Iterator[str]:
+    if given.vouchers.fonts:
+        from gateway.vouchers.press import sort_out
+
+        yield from (f"vouchers.fonts：{problem}" for problem in sort_out(given.vouchers.fonts)[1])
+
+
+def _day_surgery_problems(given: Settings) -> Iterator[str]:
+    if given.rules.day_surgery is None:
+        return
+    from gateway.files.unpack import FileWrong
+    from gateway.stays.day_surgery import read_catalogue
+
+    try:
+        read_catalogue(given.rules.day_surgery)
+    except FileWrong as error:
+        yield f"rules.day_surgery：{error}"
+    except OSError as error:
+        yield f"rules.day_surgery：{given.rules.day_surgery} 无法读取：{error.strerror}"
 
 
 def on_network(path: Path, mounts: Path = MOUNTS) -> bool:

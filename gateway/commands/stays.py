@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
 
 import typer
 
@@ -25,6 +26,7 @@ from gateway.commands.terminal import (
     progress,
     say,
     settings,
+    system_reason,
 )
 
 if TYPE_CHECKING:
@@ -117,53 +119,185 @@ def _print(told: dict[str, Any]) -> None:
 def adopt(
     context: typer.Context,
     file: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             metavar="FILE",
             help="CSV（首行为列名）或 .jsonl：mdtrt_id、psn_no、ipt_no、begntime、med_type、入科的 ward_in_time 与 ward_code。",
         ),
-    ],
+    ] = None,
     query: Annotated[
         bool, typer.Option("--query", help="各时间与状态以平台查询（5201、5202）为准，文件只给编号。")
     ] = False,
+    his: Annotated[
+        bool, typer.Option("--his", help="不用文件：在院病人的编号取自 HIS 数据库（[his]）；须与 --query 一起用。")
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", help="逐行记下结果（.jsonl）；中断后以同一文件再运行，已接入的不再问，没有接入的重试。"
+        ),
+    ] = None,
     operator: Operator = "",
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """接入网关没有登记过的在院病人，一行一人；经正在运行的网关办理，最后给出报告。"""
     given = settings(context, config)
-    rows = list(_rows(file))
+    rows = list(_listed(given, file, his=his, query=query))
     if not rows:
-        raise Failed(f"{file} 中没有住院记录")
-    report: list[dict[str, Any]] = []
-    with progress() as bar:
-        task = bar.add_task("接入", total=len(rows))
-        for line, row in rows:
-            answer = _ask(given, {"stay": row, "operator": who(operator), "query": query})
-            report.append(
-                {"line": line, "mdtrt_id": row.get("mdtrt_id", ""), "ipt_no": row.get("ipt_no", ""), **answer}
-            )
-            bar.advance(task)
-    failed = [one for one in report if "error" in one]
+        raise Failed(f"{file or 'HIS'} 中没有住院记录")
+    kept = Kept(report)
+    try:
+        with kept, progress() as bar:
+            task = bar.add_task("接入", total=len(rows))
+            for line, row in rows:
+                if not kept.done(row):
+                    answer = _ask(given, {"stay": row, "operator": who(operator), "query": query})
+                    kept.add(
+                        {"line": line, "mdtrt_id": row.get("mdtrt_id", ""), "ipt_no": row.get("ipt_no", ""), **answer}
+                    )
+                bar.advance(task)
+    except KeyboardInterrupt:
+        complain("已中断。")
+    told = kept.of(rows)
+    failed = [one for one in told if "error" in one]
     if as_json:
-        print_json(report)
+        print_json(told)
     else:
-        _print_report(report, failed)
+        _print_report(told, failed)
+    if missing := len(rows) - len(told):
+        raise Failed(f"还有 {missing} 行没有办理" + (f"；以 --report {report} 再运行一次即接着办理" if report else ""))
     if failed:
         raise Failed(f"{len(failed)} 行没有接入，改正后可以只导入这些行；已接入的再导入一次也无妨")
 
 
+class Kept:
+    """What became of every row; in a file too, line by line, where one is given.
+
+    Args:
+        path: of the file; what an earlier run kept there counts.
+
+    Raises:
+        Failed: the file cannot be read or written, or holds something else.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._file: TextIO | None = None
+        self._found: dict[str, dict[str, Any]] = {}
+
+    def __enter__(self) -> Kept:
+        if self._path is not None:
+            try:
+                self._read(self._path)
+                self._file = self._path.open("a", encoding="utf-8")
+            except OSError as error:
+                raise Failed(f"{self._path} 无法读写：{system_reason(error)}") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def done(self, row: Mapping[str, str]) -> bool:
+        """Whether this stay has been taken over."""
+        found = self._found.get(_key(row))
+        return found is not None and "error" not in found
+
+    def add(self, result: dict[str, Any]) -> None:
+        """Keep a result, durable before the next row is asked for."""
+        self._found[_key(result)] = result
+        if self._file is not None:
+            self._file.write(json.dumps(result, ensure_ascii=False) + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def of(self, rows: Iterable[tuple[int, Mapping[str, str]]]) -> list[dict[str, Any]]:
+        """The results of these rows, in their order; those not asked for yet are left out."""
+        return [{**found, "line": line} for line, row in rows if (found := self._found.get(_key(row)))]
+
+    def _read(self, path: Path) -> None:
+        """A line that was cut off in writing is as good as none."""
+        if not path.exists():
+            return
+        whole = path.read_bytes()
+        lines = whole.splitlines(keepends=True)
+        if lines and not lines[-1].endswith(b"\n"):
+            path.write_bytes(whole[: -len(lines.pop())])
+        for number, line in enumerate(lines, 1):
+            try:
+                found = json.loads(line)
+                self._found[_key(found)] = found
+            except (ValueError, TypeError, AttributeError):
+                raise Failed(f"{path} 第 {number} 行不是接入报告，请另给一个文件名") from None
+
+
+def _key(row: Mapping[str, Any]) -> str:
+    return str(row.get("mdtrt_id") or "") or f"ipt:{row.get('ipt_no') or ''}"
+
+
+def _listed(given: Settings, file: Path | None, *, his: bool, query: bool) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number and stay, from a file or from the HIS. Raises ``Misused``."""
+    if his == (file is not None):
+        raise Misused("请给出 FILE，或 --his（取自 HIS 数据库），二者选一")
+    if file is not None:
+        yield from _rows(file)
+        return
+    if not query:
+        raise Misused("--his 只给编号，须与 --query 一起用")
+    yield from enumerate(_in_hospital(given), 1)
+
+
+def _in_hospital(given: Settings) -> Iterator[dict[str, str]]:
+    """Patients whom the HIS has in a ward with a ``mdtrt_id``. Raises ``Failed``."""
+    from adapters.his.ways import open_records
+    from gateway.stays.hospital import VOID, HisError
+
+    if not given.his.url:
+        raise Failed("没有设置 HIS 数据库：请在 [his] 中写明 url")
+    try:
+        records, _ = open_records(given.his)
+        try:
+            page = records.changed("inpatients")
+            while True:
+                for wrong in page.wrong:
+                    complain(f"HIS 中的一行不能使用：{wrong}")
+                for row in page.rows:
+                    if row.get("mdtrt_id") and not row.get("endtime") and row.get(VOID) != "1":
+                        yield {name: str(row[name]) for name in ("mdtrt_id", "psn_no", "ipt_no") if row.get(name)}
+                if page.last or page.mark is None:
+                    return
+                page = records.changed("inpatients", after=page.mark)
+        finally:
+            records.close()
+    except HisError as error:
+        raise Failed(f"HIS 数据库无法读取：{error}") from error
+
+
+OUTCOMES: Final = {"adopted": "接入", "known": "已有且一致", "differing": "已有但不一致"}
+"""What a row came to, in a word for staff."""
+
+
 def _print_report(report: list[dict[str, Any]], failed: list[dict[str, Any]]) -> None:
     done = [one for one in report if "error" not in one]
+    outcomes = Counter(one["outcome"] for one in done)
+    counted = [[text, outcomes[name]] for name, text in OUTCOMES.items()]
+    print_table(("结果", "人数"), [*counted, ["没有接入", len(failed)]])
     alignments = Counter(one["state"]["alignment"] for one in done)
-    say(f"已接入 {len(done)} 人：" + "，".join(f"{name} {count}" for name, count in sorted(alignments.items())))
+    say("入院时间：" + "，".join(f"{name} {count}" for name, count in sorted(alignments.items())))
     blocked = Counter(one["missing"][0]["code"] if one["missing"] else "可以出院" for one in done)
     print_table(("出院办理", "人数"), sorted(blocked.items()))
-    if failed:
-        shown = failed[:REPORT_ROWS_MAX]
-        print_table(("行", "就诊 ID", "原因"), [[one["line"], one["mdtrt_id"], one["error"]] for one in shown])
-        if len(failed) > len(shown):
-            complain(f"另有 {len(failed) - len(shown)} 行，见 --json。")
+    differing = [[one["mdtrt_id"], *(text[name] for name in ("what", "before", "after"))]
+                 for one in done for text in one["differences"]]  # fmt: skip
+    _print_some(("就诊 ID", "不一致", "网关此前", "现在"), differing)
+    _print_some(("行", "就诊 ID", "原因"), [[one["line"], one["mdtrt_id"], one["error"]] for one in failed])
+
+
+def _print_some(head: tuple[str, ...], rows: list[list[Any]]) -> None:
+    if rows:
+        print_table(head, rows[:REPORT_ROWS_MAX])
+    if len(rows) > REPORT_ROWS_MAX:
+        complain(f"另有 {len(rows) - REPORT_ROWS_MAX} 行，见 --json 或 --report 的文件。")
 
 
 def _ask(given: Settings, wish: dict[str, Any]) -> dict[str, Any]:

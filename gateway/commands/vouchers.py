@@ -16,6 +16,7 @@ from gateway.commands.terminal import (
     Failed,
     JsonOption,
     Misused,
+    complain,
     print_json,
     say,
     settings,
@@ -69,8 +70,12 @@ def print_(
         path.write_bytes(base64.b64decode(told["pdf"]))
     except OSError as error:
         raise Failed(f"{path} 无法写入：{system_reason(error)}；凭证号 {told['number']} 已记为打印") from None
+    for warning in told["warnings"]:
+        complain(f"注意：{warning}")
     if as_json:
-        print_json({"file": str(path), **{name: told[name] for name in ("number", "title", "count", "marks")}})
+        print_json(
+            {"file": str(path), **{name: told[name] for name in ("number", "title", "count", "marks", "warnings")}}
+        )
         return
     marks = f"（{'、'.join(told['marks'])}）" if told["marks"] else ""
     say(f"{told['title']}{marks}：凭证号 {told['number']}，第 {told['count']} 次打印，已写到 {path}")

@@ -10,11 +10,12 @@ from gateway.contract.jsontext import dumps, loads_strict
 from gateway.exchange.call import OURSELVES, Call
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.ports import JournalUnavailable
-from gateway.exchange.stay_rules import StayRules
+from gateway.exchange.stay_rules import VISIT_QUERY, StayRules, registered
 from gateway.faults import Refused, Unreadable
+from gateway.rules.stay import Stay
 from gateway.rules.times import TimeUnreadable, read_instant
-from gateway.stays.desk import StayDesk
-from gateway.stays.history import Adopted
+from gateway.stays.desk import Judged, StayDesk
+from gateway.stays.history import Adopted, History
 from gateway.stays.ports import StayRef
 from gateway.stays.view import status
 from gateway.store.operator_log import OperatorLog
@@ -54,15 +55,23 @@ class StaysDesk:
         self._log = log
 
     def adopt(self, body: bytes) -> dict[str, Any]:
-        """Take over the stay in ``body``: ``{"stay": {...}, "operator", "query"}``; what it looks like afterwards."""
+        """Take over the stay in ``body``: ``{"stay": {...}, "operator", "query"}``.
+
+        Returns:
+            ``outcome`` (``adopted`` of a stay that was not known, ``known`` where nothing is other than before,
+            ``differing`` with the ``differences``), and what the stay looks like afterwards.
+        """
         try:
             wish = loads_strict(body.decode("utf-8"))
             stay = {name: str(value).strip() for name, value in wish["stay"].items() if str(value or "").strip()}
             operator, query = str(wish["operator"]).strip(), bool(wish.get("query"))
             _check(stay, query=query)
             self._log.append(operator, "stays.adopt", stay["mdtrt_id"], "query" if query else "import")
+            ref = StayRef(mdtrt_id=stay["mdtrt_id"])
+            before = self._desk.judged(ref)
             self._take_over(stay, operator, query=query)
-            judged = self._desk.judged(StayRef(mdtrt_id=stay["mdtrt_id"]))
+            judged = self._desk.judged(ref)
+            found = _differences(before, judged, asked=query)
         except (KeyError, TypeError, AttributeError, Unreadable, UnicodeDecodeError):
             return {"error": f"须为 stay（{'、'.join(FACTS + WARD)}）与 operator"}
         except (ValueError, Refused) as error:
@@ -70,7 +79,9 @@ class StaysDesk:
         except JournalUnavailable:
             return {"error": "网关存储不可用，没有改动"}
         table = self._exchange.interface.contract.rules
-        return {"adopted": True, **status(judged.stay, table, self._desk.policy, self._clock())}
+        outcome = "adopted" if not registered(before.history) else "differing" if found else "known"
+        told = {"adopted": True, "outcome": outcome, "differences": found if outcome == "differing" else []}
+        return {**told, **status(judged.stay, table, self._desk.policy, self._clock())}
 
     def _take_over(self, stay: Mapping[str, str], operator: str, *, query: bool) -> None:
         ref = StayRef(stay.get("ipt_no", ""), stay["mdtrt_id"])
@@ -90,6 +101,36 @@ class StaysDesk:
         head = {**self._head, "opter_name": operator[:50]}
         reply = self._exchange.handle(Call(OURSELVES, infno, message, dumps(message), OURSELVES.name, head))
         return (reply.output or {}) if not reply.code else None
+
+
+_COMPARED: Final[Mapping[str, Callable[[Stay], str]]] = {
+    "医保入院时间": lambda stay: stay.times.t_ins.text if stay.times.t_ins else "",
+    "出院时间": lambda stay: stay.times.t_dsc.text if stay.times.t_dsc else "",
+    "在院状态": lambda stay: stay.presence,
+    "医疗类别": lambda stay: stay.med_type,
+    "医保入院时间与入科时间": lambda stay: stay.alignment,
+    "结算": lambda stay: stay.settlement,
+}
+"""What taking over may show to be other than the gateway had it."""
+
+
+def _differences(before: Judged, after: Judged, *, asked: bool) -> list[dict[str, str]]:
+    """What the gateway knew and what it knows now, where these differ.
+
+    Raises:
+        ValueError: the platform was asked and shows no such visit, of which the gateway knows nothing either.
+    """
+    if asked and not _shown(after.history) > _shown(before.history):
+        if not registered(before.history):
+            raise ValueError("平台没有查到该就诊（5201），请核对就诊 ID 与人员编号")
+        return [{"what": "平台查询", "before": "网关有登记", "after": "平台没有查到该就诊（5201）"}]
+    pairs = ((what, read(before.stay), read(after.stay)) for what, read in _COMPARED.items())
+    return [{"what": what, "before": old, "after": new} for what, old, new in pairs if old != new]
+
+
+def _shown(history: History) -> int:
+    """How often the platform has shown this visit."""
+    return sum(one.infno == VISIT_QUERY for one in history.adoptions)
 
 
 def _check(stay: Mapping[str, str], *, query: bool) -> None:

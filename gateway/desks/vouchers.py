@@ -16,9 +16,8 @@ from gateway.store.operator_log import OperatorLog
 from gateway.store.vouchers import KeptVoucher, Printed
 from gateway.vouchers.desk import Asked, VoucherDesk
 from gateway.vouchers.page import page
-from gateway.vouchers.pdf import pdf
+from gateway.vouchers.press import texts_of
 from gateway.vouchers.sheet import TITLES, Print
-from gateway.vouchers.typefaces import Typefaces
 
 Answer = dict[str, Any]
 PREVIEW: Final = "预览"
@@ -39,7 +38,6 @@ class VouchersDesk:
         self._vouchers = vouchers
         self._stays = stays
         self._log = log
-        self._faces: Typefaces | None = None
         self.operations: Mapping[str, Callable[..., Answer]] = {
             "voucher_list": self._list,
             "voucher_look": self._look,
@@ -72,15 +70,16 @@ class VouchersDesk:
 
     def _list(self, operator: str, ipt_no: str, mdtrt_id: str) -> Answer:
         del operator
-        kept = self._vouchers.printed(StayRef(ipt_no, mdtrt_id))
-        return {"ok": True, "vouchers": [_kept(one, self._vouchers.prints(one.number)) for one in kept]}
+        ref = StayRef(ipt_no, mdtrt_id)
+        kept = [_kept(one, self._vouchers.prints(one.number)) for one in self._vouchers.printed(ref)]
+        return {"ok": True, "vouchers": kept, "warnings": list(self._vouchers.warnings(ref))}
 
     def _look(self, operator: str, kind: str, ipt_no: str, mdtrt_id: str) -> Answer:
         self._log.append(operator, "voucher.look", f"stay {ipt_no or mdtrt_id}", kind)
         sheet = self._vouchers.look(kind, StayRef(ipt_no, mdtrt_id))
         now = _minute(self._stays.clock())
-        shown = Print(sheet, 0, 0, now, operator, now, (PREVIEW,), ("本页为预览，不是凭证，没有编号，也不计入打印。",))
-        return {"ok": True, "html": page(shown)}
+        remarks = ("本页为预览，不是凭证，没有编号，也不计入打印。", *self._vouchers.press.warnings(texts_of(sheet)))
+        return {"ok": True, "html": page(Print(sheet, 0, 0, now, operator, now, (PREVIEW,), remarks))}
 
     def _print(self, operator: str, kind: str, ipt_no: str, mdtrt_id: str, form: str) -> Answer:
         self._log.append(operator, "voucher.print", f"stay {ipt_no or mdtrt_id}", f"{kind} {form}")
@@ -97,12 +96,11 @@ class VouchersDesk:
             "count": shown.count,
             "title": shown.sheet.title,
             "marks": list(shown.marks),
+            "warnings": list(shown.warnings),
         }
         if form != "pdf":
             return {**told, "html": page(shown)}
-        # the font takes a third of a second, and most gateways never draw one
-        self._faces = self._faces or Typefaces()
-        return {**told, "pdf": base64.b64encode(pdf(shown, self._faces)).decode("ascii")}
+        return {**told, "pdf": base64.b64encode(self._vouchers.press.pdf(shown)).decode("ascii")}
 
 
 def _kept(one: KeptVoucher, prints: Sequence[Printed]) -> Answer:

@@ -73,7 +73,7 @@ class MemoryJournal:
                     raise Busy(self._rows[self._busy[key]])
             self.stays.check_versions(intent.stay_versions)
             written = self._insert(row, intent, None, takes_request=True)
-            self.stays.intended(written.id, intent.stay)
+            self.stays.intended(written.id, intent.stay, intent.stay_versions)
             self._busy |= dict.fromkeys(keys, written.id)
             return written
 

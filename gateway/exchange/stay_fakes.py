@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from gateway.exchange.states import OPEN
 from gateway.stays import assemble
 from gateway.stays.assemble import STAY_INFNOS, FactRow, Rows
 from gateway.stays.history import Acknowledged, Adopted, Approved, EarlierEnd, Extracted, Record, WardEvent
-from gateway.stays.ports import Known, StayChanged, StayFact, StayRef, Told, names_of, names_of_facts
+from gateway.stays.ports import Known, StayChanged, StayFact, StayRef, Told, Versions, names_of, names_of_facts
 
 
 class MemoryStays:
@@ -53,9 +53,12 @@ class MemoryStays:
             versions = {name: self._versions.get(name, 0) for name in names.keys}
             return Known(assemble.history(ref, names, kept, earlier), versions)
 
-    def tell(self, ipt_no: str, mdtrt_id: str, event: WardEvent, client: str) -> Told:
+    def tell(
+        self, ipt_no: str, mdtrt_id: str, event: WardEvent, client: str, judged_at: Versions | None = None
+    ) -> Told:
         del client
         with self._guarded():
+            self.check_versions(judged_at or {})
             ref = StayRef(ipt_no, mdtrt_id)
             same = [
                 (told, one)
@@ -90,8 +93,9 @@ class MemoryStays:
             self._adoptions.append((ref, psn_no, adopted))
             self.raise_versions(names_of(ref))
 
-    def approve(self, ipt_no: str, approved: Approved) -> None:
+    def approve(self, ipt_no: str, approved: Approved, judged_at: Versions) -> None:
         with self._guarded():
+            self.check_versions(judged_at)
             self._approvals.append((ipt_no, replace(approved, serial=len(self._approvals) + 1)))
             self.raise_versions(names_of(StayRef(ipt_no)))
 
@@ -105,13 +109,14 @@ class MemoryStays:
 
     # ------------------------------------------- in the commits of the journal
 
-    def check_versions(self, versions: Mapping[str, int]) -> None:
+    def check_versions(self, versions: Versions) -> None:
         for name, version in versions.items():
             if self._versions.get(name, 0) != version:
                 raise StayChanged(name)
 
-    def intended(self, exchange_id: int, facts: Sequence[StayFact]) -> None:
+    def intended(self, exchange_id: int, facts: Sequence[StayFact], judged_at: Versions) -> None:
         self._facts[exchange_id] = tuple(facts)
+        self.raise_versions({*judged_at, *names_of_facts(facts)})
 
     def confirmed(self, exchange_id: int, facts: Sequence[StayFact], ended: Iterable[int]) -> None:
         if facts:

@@ -20,7 +20,7 @@ from gateway.exchange.content import business_keys
 from gateway.exchange.effects import REVERSAL
 from gateway.exchange.ports import Journal, Proof, ProofKind, Query, State
 from gateway.faults import READ_UNANSWERED, Refused
-from gateway.rules.case import Verdict
+from gateway.rules.case import DayOperation, Verdict
 from gateway.rules.completeness import completeness
 from gateway.rules.judge import judge
 from gateway.rules.stay import Stay
@@ -118,6 +118,7 @@ class StayRules:
         clock: the gateway's clock, aware.
         verify_unanswered: ``refuse`` or ``warn`` when the platform does not tell what a rule wants to know.
         later: runs what nobody waits for.
+        day_surgery: the 日间手术病种目录 (1311) in force; None where there is none (ET-13).
     """
 
     def __init__(
@@ -128,12 +129,14 @@ class StayRules:
         *,
         verify_unanswered: str = "refuse",
         later: Callable[[Callable[[], None]], object] = lambda job: job(),
+        day_surgery: Callable[[], Mapping[str, DayOperation] | None] = lambda: None,
     ) -> None:
         self._desk = desk
         self._journal = journal
         self._clock = clock
         self._refuse_unanswered = verify_unanswered == "refuse"
         self._later = later
+        self._day_surgery = day_surgery
 
     def rule(self, transaction: Transaction, message: Any, interface: Interface, ask: Ask) -> Ruling:
         table = interface.contract.rules
@@ -162,7 +165,7 @@ class StayRules:
         judged = self._settled(ref)
         unverified: list[str] = []
         unheard = False
-        if not judged.history.mdtrt_id or not _registered(judged.history):
+        if not judged.history.mdtrt_id or not registered(judged.history):
             judged, unheard = self._adopted(judged, ref, psn_no, transaction.infno, ask)
         verdict = self._judge(transaction, so_far.message, judged.stay, table)
         if unheard and verdict.refusal is not None:
@@ -192,8 +195,9 @@ class StayRules:
         return judged
 
     def _judge(self, transaction: Transaction, message: Any, stay: Stay, table: RuleTable) -> Verdict:
-        policy, now = self._desk.policy, self._clock()
-        return judge(transaction.infno, message, stay, now, policy, table, send_as=transaction.send_as)
+        policy, now, catalogue = self._desk.policy, self._clock(), self._day_surgery()
+        send_as = transaction.send_as
+        return judge(transaction.infno, message, stay, now, policy, table, send_as=send_as, day_surgery=catalogue)
 
     def _wants_fresh(self, infno: str) -> bool:
         return self._desk.policy.verify_before_discharge and base(infno) == "2402"
@@ -275,11 +279,20 @@ class StayRules:
     # ------------------------------------------------------------- and after
 
     def outdated(self, transaction: Transaction, message: Any) -> bool:
-        """A 2403 sent with the ward-in time of then does not align the stay with a ward-in that was corrected since."""
+        """A 2403 sent with the ward-in time of then does not align the stay with a ward-in that was corrected since; a
+        4102 says nothing any more once the insurer has moved the list.
+        """
+        if base(transaction.infno) == "4102":
+            return any(self._moved_on(one) for one in stay_facts(transaction.infno, message, {}))
         if base(transaction.infno) != "2403":
             return False
         facts = stay_facts(transaction.infno, message, {})
         return any(self._desk.judged(_ref(transaction.infno, one)).stay.alignment == "differs" for one in facts)
+
+    def _moved_on(self, fact: StayFact) -> bool:
+        settlements = self._desk.judged(StayRef(setl_id=fact.setl_id)).stay.settlements
+        now = next((one.list_status for one in settlements if one.setl_id == fact.setl_id), "")
+        return bool(now) and now != fact.facts["list_status"][fact.setl_id]
 
     def confirmed(self, infno: str, facts: Sequence[StayFact], ask: Ask) -> None:
         """Read back what the platform holds of the diagnoses just sent (ET-03); nobody waits for it."""
@@ -331,7 +344,7 @@ def _newest(history: History) -> int:
     return max(done, default=0)
 
 
-def _registered(history: History) -> bool:
+def registered(history: History) -> bool:
     """Whether the gateway knows of the admission itself, by its own exchange or by adoption."""
     admitted = any(base(one.infno) == "2401" and one.state == State.CONFIRMED.value for one in history.exchanges)
     return admitted or any(one.source == "import" or one.infno == VISIT_QUERY for one in history.adoptions)

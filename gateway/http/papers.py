@@ -1,12 +1,13 @@
 """``GET /api/v1/vouchers/<kind>/<setl_id>.pdf`` (or ``.html``): a voucher to print; each answer counts as a print.
 
-``/api/v1/vouchers/<kind>.pdf?ipt_no=...`` names the stay instead; ``operator`` says who prints.
+``/api/v1/vouchers/<kind>.pdf?ipt_no=...`` names the stay instead; ``operator`` says who prints. A PDF that lacks a
+character says so in the header ``X-Yibao-Warning``.
 """
 
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 import structlog
 
@@ -30,14 +31,13 @@ from gateway.soap.services import json_reply
 from gateway.stays.ports import StayRef
 from gateway.vouchers.desk import Asked, VoucherDesk
 from gateway.vouchers.page import POLICY, page
-from gateway.vouchers.pdf import pdf
-from gateway.vouchers.sheet import Print
-from gateway.vouchers.typefaces import Typefaces
 
 log = structlog.get_logger(__name__)
 
 PREFIX: Final = "/api/v1/vouchers/"
 CHANNEL: Final = "papers"
+WARNING: Final = "X-Yibao-Warning"
+"""Characters that the PDF could not show, UTF-8 with percent signs: a header is ASCII."""
 _NEVER_KEPT: Final = [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
 _JSON: Final = "application/json; charset=utf-8"
 
@@ -48,7 +48,6 @@ class Papers:
     def __init__(self, reception: Reception, vouchers: VoucherDesk) -> None:
         self._reception = reception
         self._vouchers = vouchers
-        self._faces: Typefaces | None = None
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
         client = NOBODY
@@ -76,14 +75,11 @@ class Papers:
         ref = StayRef(ipt_no=query.get("ipt_no", [""])[0], setl_id=setl_id)
         shown = self._vouchers.print(kind, ref, Asked(query.get("operator", [""])[0], client.name, form))
         if form == "pdf":
-            return respond(start_response, 200, "application/pdf", self._pdf(shown), _NEVER_KEPT)
+            told = [(WARNING, quote("；".join(shown.warnings)))] if shown.warnings else []
+            content = self._vouchers.press.pdf(shown)
+            return respond(start_response, 200, "application/pdf", content, [*_NEVER_KEPT, *told])
         headers = [*_NEVER_KEPT, ("Content-Security-Policy", POLICY)]
         return respond(start_response, 200, "text/html; charset=utf-8", page(shown).encode(), headers)
-
-    def _pdf(self, shown: Print) -> bytes:
-        # the font takes a third of a second, and most gateways never draw one
-        self._faces = self._faces or Typefaces()
-        return pdf(shown, self._faces)
 
     def _turned_away(
         self, fault: GatewayFault, client: Client, environ: Environ, start_response: StartResponse

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gateway.contract.codec import Codec, as_text
-from gateway.contract.hospital import BY_NAME, CALLBACKS, OUTCOME, HospitalOperation, codec
+from gateway.contract.hospital import BY_NAME, CALLBACKS, OUTCOME, SETTLEMENT_LIST, HospitalOperation, codec
 from gateway.contract.interface import Interface
 from gateway.contract.model import Field, Problem
 from gateway.contract.published import NAMESPACE, Element
@@ -87,6 +87,7 @@ class Hospital:
             "RecallAllowed": lambda _, told: _allowed(self._desk.recall_allowed(StayRef(told["ipt_no"]))),
             "FeeChangeAllowed": lambda _, told: _allowed(self._desk.fee_change_allowed(StayRef(told["ipt_no"]))),
             "EmergencyFees": self._emergency_fees,
+            SETTLEMENT_LIST.name: self._settlement_list,
             "EmergencyFeesExtract": self._extract,
             "EmergencyFeesApprove": self._approve,
             "StayStatus": self._status,
@@ -184,6 +185,11 @@ class Hospital:
     def _record(self, call: HospitalCall, told: Answer) -> Answer:
         return _told(self._desk.keep(_RECORDS[call.operation.name], told, call.client.name))
 
+    def _settlement_list(self, call: HospitalCall, told: Answer) -> Answer:
+        """Kept as one row by node, so that it is told and read whole."""
+        nodes = {name: told[name] for name in SETTLEMENT_LIST.nodes if told.get(name)}
+        return _told(self._desk.keep("settlement_list", {**told, "rows": [nodes]}, call.client.name))
+
     def _emergency_fees(self, call: HospitalCall, told: Answer) -> Answer:
         visit = {name: as_text(value) for name, value in told.get("emergency_visit", {}).items() if value}
         return _told(self._desk.keep("emergency_fees", told, call.client.name, visit=visit))
@@ -259,6 +265,7 @@ def _values(shown: Print) -> Answer:
     sheet = shown.sheet
     return {
         "infcode": "0",
+        "warn_msg": "；".join(shown.warnings),
         "voucher_no": str(shown.number),
         "kind": sheet.kind,
         "title": sheet.title,

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, TypeVar
 
-from gateway.faults import Refused
+from gateway.faults import VISIT_BUSY, Refused
 from gateway.rules.after_discharge import fee_change_allowed, recall_allowed
 from gateway.rules.policy import Policy
 from gateway.rules.stay import EmergencyVisit, Stay
 from gateway.rules.times import ahead_s, moment
 from gateway.stays.derive import derive
 from gateway.stays.history import History, Record, RecordKind, WardEvent, WardEventKind
-from gateway.stays.ports import StayRecords, StayRef
+from gateway.stays.ports import StayChanged, StayRecords, StayRef, Versions
+
+T = TypeVar("T")
+JUDGED_MAX: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,9 @@ class StayDesk:
             told: arguments of the operation (contract, ``WardIn`` ...), checked.
             client: whose word it is.
         """
+        return self._tell(kind, told, client, None)
+
+    def _tell(self, kind: WardEventKind, told: Mapping[str, Any], client: str, judged_at: Versions | None) -> Answered:
         event = WardEvent(
             event_id=told["event_id"],
             kind=kind,
@@ -84,7 +90,7 @@ class StayDesk:
             reason=told.get("reason", ""),
             operator=told.get("operator", ""),
         )
-        became = self.records.tell(told["ipt_no"], told.get("mdtrt_id", ""), event, client)
+        became = self.records.tell(told["ipt_no"], told.get("mdtrt_id", ""), event, client, judged_at)
         warnings = [*self._remarks(event)]
         if became == "corrected":
             warnings.append(f"事件 {event.event_id} 此前已上报，本次内容不同，按更正记录，原值保留")
@@ -117,9 +123,18 @@ class StayDesk:
         return Answered(self.judged(StayRef(told["ipt_no"])).stay, warnings)
 
     def recall(self, told: Mapping[str, Any], client: str) -> Answered:
-        """Take a patient back into a ward: kept only when it is allowed (ET-07)."""
-        asked = self.recall_allowed(StayRef(told["ipt_no"]))
-        return asked if asked.refusal else self.tell("recall", told, client)
+        """Take a patient back into a ward: kept only when it is allowed (ET-07), judged and kept as one step."""
+
+        def recalled() -> Answered:
+            judged = self.judged(StayRef(told["ipt_no"]))
+            refusal = recall_allowed(judged.stay)
+            return (
+                Answered(judged.stay, refusal=refusal)
+                if refusal
+                else self._tell("recall", told, client, judged.versions)
+            )
+
+        return as_one_step(recalled)
 
     def recall_allowed(self, ref: StayRef) -> Answered:
         """Whether the patient may be taken back into a ward (ET07-01, ET07-03, ET07-04)."""
@@ -130,6 +145,23 @@ class StayDesk:
         """Whether a charge, refund or edit may be made (ET07-02, ET07-04)."""
         stay = self.judged(ref).stay
         return Answered(stay, refusal=fee_change_allowed(stay))
+
+
+def as_one_step(judge_and_keep: Callable[[], T]) -> T:
+    """What is judged by a stay and then kept, judged again whenever something was told or begun in between.
+
+    Args:
+        judge_and_keep: keeps by the versions that it judged by; raises ``StayChanged`` when they are others now.
+
+    Raises:
+        Refused: GW-1423, the stay changes faster than it can be judged.
+    """
+    for _ in range(JUDGED_MAX):
+        try:
+            return judge_and_keep()
+        except StayChanged:
+            continue
+    raise Refused(VISIT_BUSY, "该次就诊的情况变化频繁")
 
 
 def ward_in_time(stay: Stay) -> str:

@@ -14,7 +14,7 @@ from gateway.rules.emergency import Extraction, extract, window
 from gateway.rules.message import Row, text
 from gateway.rules.stay import Approval, Stay
 from gateway.rules.times import minute_of, shown
-from gateway.stays.desk import StayDesk
+from gateway.stays.desk import StayDesk, as_one_step
 from gateway.stays.history import Approved, Extracted
 from gateway.stays.ports import StayRef
 
@@ -68,19 +68,25 @@ class EmergencyDesk:
         Args:
             cut: the cut time that the person approving has seen; another than the present one is refused (ET10-02).
         """
-        told = self._told(ipt_no)
+        return as_one_step(lambda: self._approved(ipt_no, cut, operator))
+
+    def _approved(self, ipt_no: str, cut: str, operator: str) -> EmergencyTold:
+        judged = self._desk.judged(StayRef(ipt_no))
+        told = self._of(judged.stay)
         if told.found is None or (told.refusal is not None and told.refusal.fault is not EMERGENCY_CUT_MOVED):
             return told
         if minute_of(cut) != told.found.cut:
             refusal = Refused(EMERGENCY_CUT_MOVED, f"所审核的入科时间 {cut}，现为 {shown(told.found.cut)}")
             return EmergencyTold(told.stay, told.found, refusal)
         approved = Approved(_printed(told.found), self._desk.clock(), operator, content_of(told.found.rows_in))
-        self._desk.records.approve(ipt_no, approved)
+        self._desk.records.approve(ipt_no, approved, judged.versions)
         now = self._told(ipt_no)
         return EmergencyTold(now.stay, now.found, now.refusal, (), _remarks(now.stay, now.found))
 
     def _told(self, ipt_no: str) -> EmergencyTold:
-        stay = self._desk.judged(StayRef(ipt_no)).stay
+        return self._of(self._desk.judged(StayRef(ipt_no)).stay)
+
+    def _of(self, stay: Stay) -> EmergencyTold:
         try:
             return EmergencyTold(stay, extract(stay, self._desk.policy))
         except Refused as refusal:

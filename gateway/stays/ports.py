@@ -39,16 +39,21 @@ class StayFact:
     facts: Facts = field(default_factory=dict)
 
 
+Versions = Mapping[str, int]
+"""Of a stay, by each of its names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """A history with the versions it was read at.
 
     ``versions`` has a number for every name of the stay, 0 where nothing was kept yet. It changes with everything that
-    may change the history, so whoever decides by a history can make sure that it still holds (``StayChanged``).
+    may change the history, also with an exchange that begins, so whoever decides by a history can make sure that it
+    still holds (``StayChanged``).
     """
 
     history: History
-    versions: Mapping[str, int]
+    versions: Versions
 
 
 class StayChanged(Exception):
@@ -66,8 +71,17 @@ class StayRecords(Protocol):
         """Everything kept of one stay, in a fixed number of statements; an empty history when nothing is."""
         ...
 
-    def tell(self, ipt_no: str, mdtrt_id: str, event: WardEvent, client: str) -> Told:
-        """Keep a version of an event, unless it equals the last one of the same stay, kind and ``event_id``."""
+    def tell(
+        self, ipt_no: str, mdtrt_id: str, event: WardEvent, client: str, judged_at: Versions | None = None
+    ) -> Told:
+        """Keep a version of an event, unless it equals the last one of the same stay, kind and ``event_id``.
+
+        Args:
+            judged_at: versions by which it was judged that the event may be kept; None where nothing was to be judged.
+
+        Raises:
+            StayChanged: one of ``judged_at`` is another now.
+        """
         ...
 
     def keep(self, ipt_no: str, record: Record, client: str) -> Told:
@@ -78,8 +92,8 @@ class StayRecords(Protocol):
         """Keep what a query or an import file told of a stay."""
         ...
 
-    def approve(self, ipt_no: str, approved: Approved) -> None:
-        """Keep that an extraction of emergency fees was approved (ET-10)."""
+    def approve(self, ipt_no: str, approved: Approved, judged_at: Versions) -> None:
+        """Keep that an extraction of emergency fees was approved (ET-10). Raises ``StayChanged`` as :meth:`tell`."""
         ...
 
     def extracted(self, ipt_no: str, extracted: Extracted) -> None:

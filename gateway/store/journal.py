@@ -34,7 +34,7 @@ from gateway.store._backend import Backend
 from gateway.store._keys import must_be_protected_too, must_know_every_version, sealing_of
 from gateway.store.archive import Archive
 from gateway.store.retention_tables import WRITTEN
-from gateway.store.stays import SqlStays, check_versions, confirm_facts, fact_rows, insert_facts
+from gateway.store.stays import SqlStays, begin_facts, confirm_facts, fact_rows
 from gateway.store.tables import exchange
 
 _COLUMNS = tuple(column.name for column in exchange.columns if column.name not in ("id", "sealed", "key_version"))
@@ -85,8 +85,7 @@ class SqlJournal:
             # in the order of what stands in the table, so that two never wait for each other
             for key in sorted(map(sealing_of(connection).fence, keys)):
                 connection.execute(sql.INSERT_BUSY, {"business_key": key, "exchange_id": written.id})
-            check_versions(connection, intent.stay_versions)
-            insert_facts(connection, written.id, facts)
+            begin_facts(connection, written.id, intent.stay, facts, intent.stay_versions)
             _insert_proofs(connection, written.id, evidence)
             # with the key in hand: the same may have come and gone on another node since the first look
             _must_not_be_in_force(connection, written, once=intent.once)

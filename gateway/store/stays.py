@@ -16,7 +16,7 @@ from gateway.faults import Unreadable
 from gateway.stays import assemble
 from gateway.stays.assemble import STAY_INFNOS, FactRow, Link, Names, Rows
 from gateway.stays.history import Acknowledged, Adopted, Approved, EarlierEnd, Extracted, Facts, Record, WardEvent
-from gateway.stays.ports import Known, StayChanged, StayFact, StayRef, Told, names_of, names_of_facts
+from gateway.stays.ports import Known, StayChanged, StayFact, StayRef, Told, Versions, names_of, names_of_facts
 from gateway.store import stay_statements as sql
 from gateway.store._backend import Backend
 from gateway.store._veil import Veiled
@@ -40,7 +40,9 @@ class SqlStays:
     def known(self, ref: StayRef) -> Known:
         return self._backend.read(lambda connection: _known(Veiled(connection), ref))
 
-    def tell(self, ipt_no: str, mdtrt_id: str, event: WardEvent, client: str) -> Told:
+    def tell(
+        self, ipt_no: str, mdtrt_id: str, event: WardEvent, client: str, judged_at: Versions | None = None
+    ) -> Told:
         row = _event_row(ipt_no, mdtrt_id, event, client)
         same = {name: row[name] for name in ("ipt_no", "event_id", "kind")}
         compared = ("mdtrt_id", "reason", *_EVENT_TEXTS)
@@ -48,7 +50,7 @@ class SqlStays:
         def job(connection: Connection) -> Told:
             veiled = Veiled(connection)
             names = names_of(StayRef(ipt_no, mdtrt_id))
-            _lock(veiled, names)
+            _hold(veiled, names, judged_at or {})
             last = veiled.execute(sql.LAST_EVENT, same).mappings().first()
             if last is not None and all(last[name] == row[name] for name in compared):
                 return "same"
@@ -97,7 +99,7 @@ class SqlStays:
 
         self._backend.write(job)
 
-    def approve(self, ipt_no: str, approved: Approved) -> None:
+    def approve(self, ipt_no: str, approved: Approved, judged_at: Versions) -> None:
         row = {
             "ipt_no": entries.identity(ipt_no, "ipt_no"),
             "cut": entries.short(approved.cut, "event_time"),
@@ -108,8 +110,10 @@ class SqlStays:
 
         def job(connection: Connection) -> None:
             veiled = Veiled(connection)
+            names = names_of(StayRef(ipt_no))
+            _hold(veiled, names, judged_at)
             veiled.execute(sql.INSERT_APPROVAL, row)
-            raise_versions(veiled, names_of(StayRef(ipt_no)))
+            raise_versions(veiled, names)
 
         self._backend.write(job)
 
@@ -341,17 +345,27 @@ def fact_rows(facts: Iterable[StayFact]) -> list[dict[str, Any]]:
     ]
 
 
-def check_versions(connection: Connection, versions: Mapping[str, int]) -> None:
-    """Hold the stays at these versions until the end of the transaction. Raises StayChanged when one is another."""
-    now = _lock(Veiled(connection), sorted(versions))
-    for name, version in versions.items():
-        if now[name] != version:
-            raise StayChanged(name)
+def begin_facts(
+    connection: Connection,
+    exchange_id: int,
+    facts: Sequence[StayFact],
+    rows: Sequence[Mapping[str, Any]],
+    judged_at: Versions,
+) -> None:
+    """An exchange about stays begins: from here on no decision by what was known before it can be kept.
 
+    Args:
+        rows: ``fact_rows`` of ``facts``.
+        judged_at: versions by which the rules let it pass.
 
-def insert_facts(connection: Connection, exchange_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Keep the facts of an exchange."""
-    _insert_facts(Veiled(connection), exchange_id, rows)
+    Raises:
+        StayChanged: one of them is another now.
+    """
+    veiled = Veiled(connection)
+    names = sorted({*judged_at, *names_of_facts(facts)})
+    _hold(veiled, names, judged_at)
+    _insert_facts(veiled, exchange_id, rows)
+    raise_versions(veiled, names)
 
 
 def confirm_facts(
@@ -402,6 +416,18 @@ def raise_versions(connection: Veiled, names: Iterable[str]) -> None:
     for name in names:
         if connection.execute(sql.RAISE_VERSION, {"name": _key(name)}).rowcount == 0:
             connection.execute(sql.INSERT_VERSION, {"stay_key": _key(name), "version": 1})
+
+
+def _hold(connection: Veiled, names: Iterable[str], judged_at: Versions) -> None:
+    """Hold the stays of these names until the end of the transaction.
+
+    Raises:
+        StayChanged: one of them is not at the version it was judged at.
+    """
+    now = _lock(connection, sorted({*names, *judged_at}))
+    for name, version in judged_at.items():
+        if now[name] != version:
+            raise StayChanged(name)
 
 
 def _lock(connection: Veiled, names: Sequence[str]) -> dict[str, int]:

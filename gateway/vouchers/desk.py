@@ -25,6 +25,7 @@ from gateway.stays.desk import Judged, StayDesk, is_known
 from gateway.stays.facts import base
 from gateway.stays.ports import StayRef
 from gateway.store.vouchers import KeptVoucher, NewVoucher, Printed, SqlVouchers
+from gateway.vouchers.press import Press, texts_of
 from gateway.vouchers.sheet import TITLES, Print, Sheet, sheet_of
 from gateway.vouchers.values import Institution, Row, Source, sheet
 
@@ -53,6 +54,7 @@ class VoucherDesk:
         kept: the vouchers of the past.
         interface: the tables in force, for the meaning of codes.
         institution: whose vouchers they are.
+        press: draws the PDFs; knows beforehand what it cannot draw.
     """
 
     def __init__(
@@ -62,12 +64,14 @@ class VoucherDesk:
         kept: SqlVouchers,
         interface: Callable[[], Interface],
         institution: Institution,
+        press: Press,
     ) -> None:
         self._stays = stays
         self._journal = journal
         self._kept = kept
         self._interface = interface
         self._institution = institution
+        self.press = press
 
     # ------------------------------------------------------------------ asked
 
@@ -82,9 +86,10 @@ class VoucherDesk:
             JournalUnavailable: nothing was printed.
         """
         found = _kind(kind)
-        judged = self._judged(ref)
         for _ in range(_TRIES):
-            if printed := self._once(found, judged, ref.setl_id, asked):
+            judged = self._judged(ref)
+            printed = self._once(found, judged, ref.setl_id, asked)
+            if printed and not self._overtaken(found, printed.number, ref):
                 return printed
         raise AssertionError(f"{found} of {ref} is printed faster than it can be kept")
 
@@ -95,6 +100,15 @@ class VoucherDesk:
             raise Refused(VOUCHER_UNKNOWN, f"凭证号 {number}")
         stay = self._stays.judged(StayRef(kept.ipt_no, kept.mdtrt_id)).stay
         return self._again(self._current(kept, stay), stay, asked)
+
+    def warnings(self, ref: StayRef) -> tuple[str, ...]:
+        """Before anything of a stay is printed: which characters of its names and earlier vouchers no font has."""
+        judged = self._judged(ref)
+        stay = judged.stay
+        kept = self._kept.of_stay((stay.ipt_no,), stay.mdtrt_id)
+        named = [self._institution.name, *_names(stay.registration), *_names(self._person(stay.psn_no))]
+        named += [name for row in (stay.uploaded.rows if stay.uploaded else ()) for name in _names(row)]
+        return self.press.warnings([*named, *(text for one in kept for text in texts_of(sheet_of(one.content)))])
 
     def look(self, kind: str, ref: StayRef) -> Sheet:
         """What a new voucher would say; nothing is kept. Raises ``Refused`` as :meth:`print`."""
@@ -133,13 +147,21 @@ class VoucherDesk:
         kept = self._kept.keep(new, self._now(asked), newest.number if newest else None)
         return self._shown(kept, 1, asked, ()) if kept else None
 
+    def _overtaken(self, kind: VoucherKind, number: int, ref: StayRef) -> bool:
+        """Whether the ward-in changed while it was drawn up: that could not mark a voucher that was not kept yet (ET-12)."""
+        kept = self._kept.get(number) if kind == "eligibility" else None
+        return kept is not None and self._current(kept, self._judged(ref).stay).void_since is not None
+
     def _again(self, kept: KeptVoucher, stay: Stay, asked: Asked) -> Print:
         count = self._kept.print_again(kept.number, self._now(asked))
         return self._shown(kept, count, asked, tuple(_marks(kept, stay)))
 
     def _shown(self, kept: KeptVoucher, count: int, asked: Asked, marks: Sequence[tuple[str, str]]) -> Print:
+        sheet = sheet_of(kept.content)
+        # what a browser draws with is its own; the hospital's own form may lack what ours lacks
+        warnings = self.press.warnings(texts_of(sheet)) if asked.channel != "html" else ()
         return Print(
-            sheet=sheet_of(kept.content),
+            sheet=sheet,
             number=kept.number,
             count=count,
             printed_at=f"{self._stays.clock():%Y-%m-%d %H:%M}",
@@ -147,6 +169,7 @@ class VoucherDesk:
             first_printed_at=f"{kept.made_at:%Y-%m-%d %H:%M}",
             marks=tuple(mark for mark, _ in marks),
             remarks=tuple(remark for _, remark in marks),
+            warnings=warnings,
         )
 
     def _now(self, asked: Asked) -> Printed:
@@ -272,6 +295,11 @@ def _kind(kind: str) -> VoucherKind:
 def _about(kind: VoucherKind, stay: Stay, setl_id: str) -> str:
     own = stay.mdtrt_id or stay.ipt_no
     return f"{kind}:{own}" if kind == "eligibility" or not setl_id else f"{kind}:{own}:{setl_id}"
+
+
+def _names(row: Row) -> list[str]:
+    """Values of the fields that hold names; those of the national tables end so."""
+    return [str(value) for name, value in row.items() if name.endswith("_name") and value]
 
 
 def _last_settlement(stay: Stay) -> str:

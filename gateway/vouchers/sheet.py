@@ -105,6 +105,8 @@ class Print:
     """``重打``, ``作废`` ...: large on the paper."""
     remarks: tuple[str, ...] = ()
     """Why; small on the paper."""
+    warnings: tuple[str, ...] = ()
+    """For whoever prints: what the paper will not show as it should."""
 
 
 def sheet_of(told: Mapping[str, Any]) -> Sheet:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import lzma
+import re
+import struct
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,6 +21,7 @@ from reportlab.pdfbase.ttfonts import TTFError, TTFont
 BUNDLED: Final = Path(__file__).parent / "fonts" / "NotoSansSC-Regular.ttf.xz"
 _REGISTERING = threading.Lock()
 _SPACES: Final = frozenset("\t\n\r\v\f")
+_CODE_POINT: Final = re.compile(r"<([0-9A-F]{5,6})>")
 
 
 class FontUnusable(Exception):
@@ -36,12 +39,7 @@ class Typefaces:
     """
 
     def __init__(self, more: Sequence[Path] = ()) -> None:
-        self._fonts = [_registered("voucher", lzma.decompress(BUNDLED.read_bytes()))]
-        for path in more:
-            try:
-                self._fonts.append(_registered(f"voucher:{path}", path.read_bytes()))
-            except (OSError, TTFError) as error:
-                raise FontUnusable(f"字体 {path} 无法使用：{error}") from error
+        self._fonts = [_registered("voucher", lzma.decompress(BUNDLED.read_bytes())), *map(opened, more)]
 
     @property
     def main(self) -> str:
@@ -68,15 +66,52 @@ class Typefaces:
         if character in _SPACES:
             return " ", self.main
         font = self._font_of(character)
-        return (character, font.fontName) if font else (f"〔U+{ord(character):04X}〕", self.main)
+        return (character, font.fontName) if font else (code_point(character), self.main)
 
     def _font_of(self, character: str) -> Any:
-        return next((font for font in self._fonts if ord(character) in font.face.charToGlyph), None)
+        # glyph 0 is the box that stands for what a font does not have
+        return next((font for font in self._fonts if font.face.charToGlyph.get(ord(character))), None)
+
+
+class _Font(TTFont):  # type: ignore[misc]
+    """A font whose characters above U+FFFF can be copied and searched too.
+
+    reportlab 5.1 writes them into the ToUnicode map with five digits; the map holds UTF-16 (ISO 32000-1, 9.10.3).
+    """
+
+    def addObjects(self, doc: Any) -> None:  # noqa: N802 - the library's name
+        super().addObjects(doc)
+        for name, stream in doc.idToObject.items():
+            if name.startswith("toUnicodeCMap:"):
+                stream.content = _CODE_POINT.sub(_as_utf16, stream.content)
+
+
+def _as_utf16(found: re.Match[str]) -> str:
+    return f"<{chr(int(found[1], 16)).encode('utf-16-be').hex().upper()}>"
+
+
+def code_point(character: str) -> str:
+    """What is printed for a character that no font has: ``〔U+20BB7〕``."""
+    return f"〔U+{ord(character):04X}〕"
+
+
+def opened(path: Path) -> Any:
+    """The font in a TrueType file (``.ttf``, the first of a ``.ttc``, characters of one's own in ``.tte``).
+
+    Raises:
+        FontUnusable: it cannot be read, or holds outlines that a PDF of ours cannot carry (OpenType with CFF).
+    """
+    try:
+        return _registered(f"voucher:{path}", path.read_bytes())
+    except OSError as error:
+        raise FontUnusable(f"字体 {path} 无法读取：{error.strerror}") from error
+    except (TTFError, struct.error, IndexError, KeyError, ValueError) as error:
+        raise FontUnusable(f"字体 {path} 不是可用的 TrueType 字体（.ttf、.ttc 或 .tte）：{error}") from error
 
 
 def _registered(name: str, content: bytes) -> Any:
     """Known to the library by name, once per process."""
     with _REGISTERING:
         if name not in pdfmetrics.getRegisteredFontNames():
-            pdfmetrics.registerFont(TTFont(name, io.BytesIO(content)))
+            pdfmetrics.registerFont(_Font(name, io.BytesIO(content)))
         return pdfmetrics.getFont(name)

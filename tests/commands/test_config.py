@@ -23,6 +23,7 @@ def test_a_good_configuration(tmp_path: Path) -> None:
         ({"platform_more": 'ca_file = "/nowhere/ca.pem"'}, "platform.ca_file：文件不存在"),
         ({"platform_more": 'client_certificate = "/nowhere/c.pem"'}, "须同时设置"),
         ({"listen_more": 'tls = { certificate = "/nowhere/c.pem", key = "/nowhere/k.pem" }'}, "/nowhere/c.pem"),
+        ({"listen_more": '[vouchers]\nfonts = ["/nowhere/rare.ttf"]'}, "vouchers.fonts：字体 /nowhere/rare.ttf"),
         ({"platform": "ftp://x"}, "http:// 或 https://"),
     ],
 )

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from gateway.exchange.ports import Exchange, Journal, Proof, ProofKind, Query, State
+from gateway.rules.policy import Policy
+from gateway.stays.desk import StayDesk
 from gateway.stays.history import Adopted, Approved, Record, WardEvent
 from gateway.stays.ports import StayChanged, StayFact, StayRef
 from tests.store.samples import LATER, NOW, intent, outcome, refusal
@@ -101,7 +103,7 @@ def test_records_are_kept_whole_each_version(journal: Journal) -> None:
 def test_adoptions_and_approvals(journal: Journal) -> None:
     adopted = Adopted("query", NOW, "5201", {"begntime": "2026-03-01 08:10:00"}, after=7)
     journal.stays.adopt(StayRef("Z1", "M1"), "P1", adopted)
-    journal.stays.approve("Z1", Approved("2026-03-01 10:05:00", NOW, "医保办"))
+    journal.stays.approve("Z1", Approved("2026-03-01 10:05:00", NOW, "医保办"), {})
     for ref in (IPT, M1):
         history = journal.stays.known(ref).history
         assert (history.ipt_no, history.mdtrt_id, history.psn_no) == ("Z1", "M1", "P1")
@@ -256,6 +258,72 @@ def test_either_the_ward_in_or_the_intent_is_first(journal: Journal) -> None:
             row = done.result()
         exchanges = journal.stays.known(ref).history.exchanges
         assert [one.exchange_id for one in exchanges] == ([row.id] if row else [])
+
+
+def test_an_event_or_approval_by_an_older_version_is_refused(journal: Journal) -> None:
+    """A recall judged before a discharge began, and an approval of fees that were told anew since."""
+    recall, approved = WardEvent("R1", "recall", NOW, "2026-03-02 09:00:00"), Approved("2026-03-01 10:05:00", NOW, "甲")
+    judged = journal.stays.known(StayRef("Z1", "M1")).versions
+    journal.intend(intent(infno="2402", stay=(StayFact("M1"),), stay_versions=judged, keys=(("mdtrt_id", "M1"),)))
+    with pytest.raises(StayChanged):
+        journal.stays.tell("Z1", "M1", recall, "his", judged)
+    with pytest.raises(StayChanged):
+        journal.stays.approve("Z1", approved, judged)
+    known = journal.stays.known(StayRef("Z1", "M1"))
+    assert (known.history.events, known.history.approvals) == ((), ())
+    assert [one.infno for one in known.history.exchanges] == ["2402"]
+    assert journal.stays.tell("Z1", "M1", recall, "his", known.versions) == "new"
+
+
+def test_an_exchange_that_no_rule_guards_changes_the_version_too(journal: Journal) -> None:
+    judged = journal.stays.known(M1).versions
+    journal.intend(intent(infno="2305", stay=(StayFact("M1"),)))
+    with pytest.raises(StayChanged):
+        journal.stays.tell("Z1", "M1", ward_in(), "his", judged)
+
+
+def test_either_the_recall_or_the_discharge_is_first(journal: Journal) -> None:
+    """Both judged by the same facts at the same moment: one is kept, the other is to be judged again."""
+    for turn in range(6):
+        ref = StayRef(f"Z{turn}", f"M{turn}")
+        judged = journal.stays.known(ref).versions
+        barrier = Barrier(3)
+
+        def begin(ref: StayRef = ref, judged: Mapping[str, int] = judged, barrier: Barrier = barrier) -> bool:
+            barrier.wait()
+            try:
+                journal.intend(intent(infno="2402", stay_versions=judged, stay=(StayFact(ref.mdtrt_id),)))
+            except StayChanged:
+                return False
+            return True
+
+        def recall(
+            number: int, ref: StayRef = ref, judged: Mapping[str, int] = judged, barrier: Barrier = barrier
+        ) -> bool:
+            barrier.wait()
+            event = WardEvent(f"R{number}", "recall", NOW, "2026-03-02 09:00:00")
+            try:
+                journal.stays.tell(ref.ipt_no, ref.mdtrt_id, event, "his", judged)
+            except StayChanged:
+                return False
+            return True
+
+        with ThreadPoolExecutor(3) as pool:
+            tried = [pool.submit(begin), pool.submit(recall, 1), pool.submit(recall, 2)]
+            assert sum(one.result() for one in tried) == 1
+        history = journal.stays.known(ref).history
+        assert len(history.events) + len(history.exchanges) == 1
+
+
+def test_recalls_at_once_are_each_judged_and_kept_once(journal: Journal) -> None:
+    """The HIS asks twice, two desks ask for two: all are told yes, and what is kept is one event each."""
+    desk = StayDesk(journal.stays, Policy(), lambda: NOW)
+    confirmed(journal, "2401", StayFact("", "Z1", "P1"), told=(ADMITTED,))
+    told = [{"ipt_no": "Z1", "event_id": f"R{number % 2}", "event_time": "2026-03-02 09:00:00"} for number in range(6)]
+    with ThreadPoolExecutor(len(told)) as pool:
+        answers = list(pool.map(lambda one: desk.recall(one, "his"), told))
+    assert [one.refusal for one in answers] == [None] * len(told)
+    assert sorted(one.event_id for one in journal.stays.known(IPT).history.events) == ["R0", "R1"]
 
 
 def test_evidence_of_the_rules_is_kept_with_intent_and_refusal(journal: Journal) -> None:

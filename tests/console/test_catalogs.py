@@ -8,7 +8,12 @@ from gateway.contract.catalogs import Record
 from gateway.store.catalogs import NewVersion
 from tests.console.kit import Bench
 
-COLUMNS = (("rid", "唯一记录号"), ("med_list_codg", "医疗目录编码"), ("mcs_name", "耗材名称"), ("vali_flag", "有效标志"))
+COLUMNS = (
+    ("rid", "唯一记录号"),
+    ("med_list_codg", "医疗目录编码"),
+    ("mcs_name", "耗材名称"),
+    ("vali_flag", "有效标志"),
+)
 HOSTILE = "<script>alert(1)</script>"
 
 

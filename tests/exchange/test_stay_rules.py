@@ -12,11 +12,12 @@ from gateway.exchange.call import Reply
 from gateway.exchange.fakes import MemoryJournal
 from gateway.exchange.ports import Outcome, Query, State
 from gateway.exchange.stay_rules import StayRules, stay_facts
+from gateway.rules.case import DayOperation
 from gateway.rules.completeness import completeness
 from gateway.rules.policy import Policy
 from gateway.rules.stay import Stay
 from gateway.stays.desk import StayDesk
-from gateway.stays.ports import StayRef
+from gateway.stays.ports import StayRef, Told
 from tests.exchange.kit import Hospital
 from tests.simulation import messages
 
@@ -27,11 +28,20 @@ REGISTERED, WARD_IN, CORRECTED = "2026-02-20 09:12:00", "2026-02-20 10:05:00", "
 class Ward(Hospital):
     """A hospital whose gateway knows the rules, with one stay."""
 
-    def __init__(self, *, policy: Policy = DEFAULTS, unanswered: str = "refuse", **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        policy: Policy = DEFAULTS,
+        unanswered: str = "refuse",
+        catalogue: dict[str, DayOperation] | None = None,
+        **options: Any,
+    ) -> None:
         journal = MemoryJournal()
         self.at: dict[str, Any] = {}
         desk = StayDesk(journal.stays, policy, lambda: self.clock())
-        rules = StayRules(desk, journal, lambda: self.clock(), verify_unanswered=unanswered)
+        rules = StayRules(
+            desk, journal, lambda: self.clock(), verify_unanswered=unanswered, day_surgery=lambda: catalogue
+        )
         super().__init__(journal, rules=rules, reached=self._reached, **options)
         self.desk = desk
         self.mdtrt_id = self.admit()
@@ -119,6 +129,49 @@ def test_what_is_told_after_the_intent_changes_nothing_of_it() -> None:
     ward.at["after_intent:2402"] = lambda: ward.ward_in(CORRECTED)
     assert ward.leave().infcode == "0"
     assert ward.stay.alignment == "differs"
+
+
+def test_a_discharge_that_begins_while_a_recall_is_judged_is_seen() -> None:
+    ward = Ward().aligned()
+    records, told = ward.desk.records, {"ipt_no": "Z1", "event_id": "R1", "event_time": "2026-03-02 09:00:00"}
+    tell = records.tell
+
+    def meanwhile(*given: Any) -> Told:
+        records.tell = tell  # type: ignore[method-assign]
+        assert ward.leave().infcode == "0"
+        return tell(*given)
+
+    records.tell = meanwhile  # type: ignore[method-assign]
+    answered = ward.desk.recall(told, "his")
+    assert answered.refusal is not None
+    assert answered.refusal.fault.code == "ET07-01"
+    assert [one.kind for one in ward.desk.judged(StayRef("Z1")).history.events] == ["ward_in"]
+    ward.done("2405", ward.undo(ward.mdtrt_id))
+    assert ward.desk.recall(told, "his").refusal is None
+
+
+def test_a_change_to_day_surgery_is_judged_by_the_catalogue_there_is() -> None:
+    fields = {
+        "med_type": "28",
+        "dise_codg": "D1",
+        "dise_name": "胆囊结石",
+        "oprn_oprt_code": "51.2300",
+        "oprn_oprt_name": "术",
+    }
+    said = []
+    for catalogue in (
+        None,
+        {"D1": DayOperation("D1", frozenset({"51.2300"}))},
+        {"D1": DayOperation("D1", frozenset())},
+    ):
+        ward = Ward(catalogue=catalogue).aligned()
+        message = ward.change()
+        reply = ward.call("2403", {**message, "adminfo": {**message["adminfo"], **fields}})
+        (evidence,) = ward.journal.proofs(reply.exchange_id or 0)
+        said.append(
+            (reply.code, "主手术未核对" in reply.warn_msg, "51.2300 未核对" in evidence.detail, ward.line.count("2403"))
+        )
+    assert said == [("", True, True, 2), ("", False, False, 2), ("ET13-02", False, False, 1)]
 
 
 def test_a_change_made_elsewhere_is_found_before_the_discharge() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.exchange.ports import Exchange, Query, State
 from gateway.simulator.ledger import Episode
+from gateway.store import integrity
 
 if TYPE_CHECKING:
     from tests.simulation.hospital import Belief
@@ -74,6 +75,10 @@ def check_end(world: World) -> Counter[str]:
     _check_episodes(world, by_msgid)
     _check_told(world, by_msgid)
     _check_work_list(world, by_msgid)
+    if world.beside.centre:
+        world.beside.centre.check()
+    if wrong := integrity.check(world.backend):
+        raise Violation("；".join(wrong))
     return states
 
 

@@ -75,6 +75,13 @@ class Witness:
         ).fetchall()
         return [Seen(*row) for row in found]
 
+    def unresolved(self) -> list[Seen]:
+        """Exchanges in doubt, also those that wait for a person."""
+        found = self._connection.execute(
+            "SELECT id, infno, state, msgid FROM exchange WHERE state IN ('IN_DOUBT', 'ESCALATED') ORDER BY id"
+        ).fetchall()
+        return [Seen(*row) for row in found]
+
     def open_count(self, *, escalated: bool) -> int:
         """How many exchanges have no last word; those that wait for a person only when ``escalated``."""
         states = _OPEN if escalated else "('INTENDED', 'IN_DOUBT')"

@@ -23,6 +23,7 @@ from gateway.contract.interface import Interface
 from gateway.contract.xml import local, parse_text
 from gateway.exchange.breaker import Breaker, BreakerPolicy
 from gateway.exchange.call import Call, Client, Reply
+from gateway.exchange.callbacks import CallbackDesk
 from gateway.exchange.decide import Act, Decision
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.gate import PROBE, CallsInHand, PlatformGate, WatchedPlatform
@@ -47,8 +48,10 @@ from gateway.simulator.ledger import Ledger
 from gateway.simulator.wire import Response
 from gateway.stays.desk import StayDesk
 from gateway.store._sqlite import SqliteBackend
+from gateway.store.callbacks import SqlCallbacks
 from gateway.store.journal import SqlJournal
 from gateway.store.nodes import SqlNodes
+from tests.simulation.beside import DRAIN_S, Beside, Turn
 from tests.simulation.checks import SAME_EFFECT, SETTLES, START, Violation, check_end
 from tests.simulation.hospital import HIS, Desk
 from tests.simulation.line import LATEST_S, READ_TIMEOUT_S, SETTLE_TIME_S, NodeLine, Platform
@@ -158,9 +161,22 @@ class Node:
         self.boxes: dict[Box, None] = {}
         self.lives = 0
         """Process number of its life now."""
+        self.leaving = False
+        """SIGTERM was sent: no new call, running ones end."""
+        self.callbacks: CallbackDesk
+        self.journal: Any
+        self.shown: Callable[[], None]
+        """What ``/readyz`` and ``/metrics`` ask of it."""
+        self._leave: Callable[[], None]
+        self._threads: list[Task] = []
 
     def clock(self) -> datetime:
         return START + timedelta(seconds=self.world.schedule.now_s + self.clock_ahead_s)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the balancer may send calls."""
+        return self.owner.alive and self.exchange is not None and not self.leaving
 
     def check_alive(self) -> None:
         """Raises Killed in a task of a process that has died; it does nothing more."""
@@ -172,6 +188,7 @@ class Node:
         """A new process: everything is built anew, as ``gateway.app`` does, and starts with what the store holds."""
         self.owner = Owner(self.name)
         self.lives += 1
+        self.leaving = False
         self.world.schedule.spawn(f"{self.name} boots", self._boot, self.owner)
 
     def _boot(self) -> None:
@@ -223,15 +240,67 @@ class Node:
                 break
             except JournalUnavailable:
                 world.schedule.sleep(1.0)
-        self.exchange, self.stays = exchange, desk
+        self.exchange, self.stays, self.journal = exchange, desk, journal
+        self.callbacks = CallbackDesk(
+            lambda: world.interface, journal, self._queue(), self.clock, INSTITUTION, "national"
+        )
+        self.callbacks._one_at_a_time = Turn(world.schedule)  # type: ignore[assignment]
+        self.shown = lambda: self._shown(membership, line, gate, msgids)
+
+        def leave() -> None:
+            line.close()
+            membership.leave()
+
+        self._leave = leave
         world.tell(self.name, f"up as {registration.name}, epoch {registration.epoch}")
         prober = Prober(exchange, gate, BREAKER.slow_s)
-        world.schedule.spawn(f"{self.name} heartbeat", lambda: self._beat(membership), self.owner)
-        world.schedule.spawn(f"{self.name} resolver", lambda: self._resolve(gate, prober), self.owner)
+        self._threads = [
+            world.schedule.spawn(f"{self.name} heartbeat", lambda: self._beat(membership), self.owner),
+            world.schedule.spawn(f"{self.name} resolver", lambda: self._resolve(gate, prober), self.owner),
+        ]
 
     def _read_back(self, job: Callable[[], None]) -> None:
         """What the thread beside does, in virtual time."""
         self.world.schedule.spawn(f"{self.name} reads back", job, self.owner)
+
+    def _queue(self) -> Any:
+        return TurnTaking(SqlCallbacks(NodeBackend(self.world.backend, self)), self)
+
+    def _shown(self, membership: Membership, line: WatchedPlatform, gate: PlatformGate, msgids: MsgidSequence) -> None:
+        """Read only; and what it shows must be possible."""
+        told, status = {"well": membership.well(), "platform": line.reachable(2.0)}, gate.status()
+        if status.sending > PLACES:
+            self.world.schedule.fail(
+                Violation(f"{self.name} says that {status.sending} calls have a turn, of {PLACES}")
+            )
+        step_s = self.world.drawn.clock_step_s_max
+        if msgids.ahead_s > 2 * step_s + 60:
+            self.world.schedule.fail(
+                Violation(f"{self.name} numbers {msgids.ahead_s} s ahead of a clock {step_s} s off")
+            )
+        for name, good in told.items():
+            self.world.faults[f"seen not {name}"] += not good
+
+    def renew(self, down_s: float) -> None:
+        """SIGTERM: running calls end, then the threads, then the registration; a new process comes ``down_s`` later."""
+        owner, world = self.owner, self.world
+        self.leaving = True
+        world.tell(self.name, "is to end")
+        world.faults["renewed"] += 1
+
+        def end() -> None:
+            waited = 0
+            while (self.boxes or not all(one.ended for one in self._threads)) and waited < DRAIN_S:
+                world.schedule.sleep(1.0)
+                waited += 1
+            self._leave()
+            world.schedule.at(0.0, lambda: self._ended(owner, down_s))
+
+        world.schedule.spawn(f"{self.name} ends", end, owner)
+
+    def _ended(self, owner: Owner, down_s: float) -> None:
+        if owner.alive:
+            self._gone("is down for an upgrade", down_s)
 
     def _gate(self) -> PlatformGate:
         """Narrow enough that calls wait for one another; the platform closes twice."""
@@ -261,7 +330,7 @@ class Node:
         place = f"machine of {self.name}" if world.weather.seen_gone else ""
         return Membership(
             registry,
-            self.name,
+            "n1" if world.beside.one_name_twice and self.name == "n3" else self.name,
             NodeFacts(place=place, pid=life, silence_s=SILENCE_S),
             clock=self.clock,
             monotonic=lambda: world.schedule.now_s,
@@ -272,7 +341,7 @@ class Node:
     def _beat(self, membership: Membership) -> None:
         """What the thread of the heartbeat does, in virtual time."""
         world = self.world
-        while True:
+        while not self.leaving:
             world.schedule.sleep(HEARTBEAT_S)
             before = membership.current()
             membership.heartbeat()
@@ -289,7 +358,7 @@ class Node:
         assert self.resolver is not None
         work_list = WorkList(self.exchange._journal, self.clock)
         turn = ResolverTurn(self.exchange, self.resolver, work_list, prober.turn)
-        while True:
+        while not self.leaving:
             world.schedule.sleep(RESOLVE_EVERY_S)
             if world.witness.open_count(escalated=False) or gate.probe_due():
                 turn.take()
@@ -298,15 +367,18 @@ class Node:
         """SIGKILL: nothing of the process happens any more, and whoever waits for it loses the connection."""
         if not self.owner.alive:
             return
+        self.world.crashes += 1
+        self._gone(f"dies {why}", self.world.rng.uniform(0.5, 60.0))
+
+    def _gone(self, how: str, down_s: float) -> None:
         world = self.world
-        world.tell(self.name, f"dies {why}")
-        world.crashes += 1
+        world.tell(self.name, how)
         self.exchange = None
         world.schedule.kill(self.owner)
         for box in list(self.boxes):
             box.put("connection reset")
         self.boxes.clear()
-        world.schedule.at(world.rng.uniform(0.5, 60.0), self.boot)
+        world.schedule.at(down_s, self.boot)
 
     def decide_by_hand(self, seen: Seen) -> None:
         """``yibao doubts resolve`` on this node, told the truth."""
@@ -428,7 +500,8 @@ class World:
         self.backend = backend
         self.journal = SqlJournal(backend)
         self.witness = Witness(path)
-        self.weather = weather or draw(self.rng)
+        self.weather = self.drawn = weather or draw(self.rng)
+        self.beside = Beside(self)
         self.interface = interface(reversible=self.weather.reversible)
         self.calls = 0
         self.calls_max = calls_max
@@ -455,6 +528,7 @@ class World:
         for node in self.nodes:
             node.boot()
         desks = [self.schedule.spawn(desk.name, desk.work, delay_s=1.0) for desk in self.desks]
+        desks += self.beside.begin()
         for every_s, event in (
             (OPERATOR_EVERY_S, self._operator_comes),
             (self.weather.crash_every_s, self._crash_some),
@@ -597,7 +671,7 @@ class World:
     def some_node(self) -> Node | None:
         """Where the balancer sends the next request; None where the process is just not there."""
         node = self.rng.choice(self.nodes)
-        return node if node.owner.alive and node.exchange is not None else None
+        return node if node.ready else None
 
     @staticmethod
     def mutates(infno: str) -> bool:

@@ -63,7 +63,7 @@ def _fill(store: Store) -> int:
     journal.stays.keep(PERSONAL["ipt_no"], Record("diagnoses", 1, NOW, rows=(dict(PERSONAL),)), "his")
     ref = StayRef(PERSONAL["ipt_no"], PERSONAL["mdtrt_id"])
     journal.stays.adopt(ref, PERSONAL["psn_no"], Adopted("query", NOW, "5201", {"who": PERSONAL["psn_name"]}))
-    journal.stays.approve(PERSONAL["ipt_no"], Approved("2026-03-01", NOW, "医保办"))
+    journal.stays.approve(PERSONAL["ipt_no"], Approved("2026-03-01", NOW, "医保办"), {})
     store.operator_log.append("张工", "journal.search", f"certno={PERSONAL['certno']}", f"tel={PERSONAL['tel']}")
     return row.id
 

@@ -21,6 +21,7 @@ from gateway.stays.ports import StayRef
 from gateway.vouchers.desk import Asked, VoucherDesk
 from gateway.vouchers.page import page
 from gateway.vouchers.pdf import pdf
+from gateway.vouchers.press import Press
 from gateway.vouchers.sheet import ADMITTED, Print
 from gateway.vouchers.typefaces import Typefaces
 from gateway.vouchers.values import Institution
@@ -51,13 +52,14 @@ def new_number() -> str:
     return f"Z{next(_numbers)}"
 
 
-def desk(gateway: House, **policy: Any) -> VoucherDesk:
-    """The desk of the gateway; with another policy where one is given."""
+def desk(gateway: House, name: str = "", **policy: Any) -> VoucherDesk:
+    """The desk of the gateway; with another policy, or of a hospital of another name, where one is given."""
     parts = gateway.gateway
     settings = parts.settings.model_copy(update={"rules": parts.settings.rules.model_copy(update=policy)})
     stays = StayDesk(parts.store.journal.stays, rules_policy(settings), clock.now)
-    institution = Institution(settings.institution.code, settings.institution.name)
-    return VoucherDesk(stays, parts.store.journal, parts.store.vouchers, lambda: parts.mappings.interface, institution)
+    institution = Institution(settings.institution.code, name or settings.institution.name)
+    interface = lambda: parts.mappings.interface  # noqa: E731
+    return VoucherDesk(stays, parts.store.journal, parts.store.vouchers, interface, institution, Press())
 
 
 def text_of(content: bytes) -> str:
@@ -231,3 +233,23 @@ def test_a_revoked_settlement_that_was_never_printed_is_refused(gateway: House) 
     stay = settled(gateway, new_number()).revoke()
     assert stay.voucher("receipt")["code"] == "ET08-02"
     assert stay.voucher("receipt", setl_id=stay.setl_id)["code"] == "ET08-02"
+
+
+def test_a_character_that_no_font_has_is_told_before_and_with_every_print(gateway: House) -> None:
+    vouchers, ref = desk(gateway, "𠮷田医院"), StayRef(settled(gateway, new_number()).ipt_no)
+    assert ["〔U+20BB7〕" in text for text in vouchers.warnings(ref)] == [True]
+    assert desk(gateway).warnings(ref) == ()
+    told = {
+        channel: vouchers.print("eligibility", ref, Asked("甲", "his", channel))
+        for channel in ("pdf", "hospital", "html")
+    }
+    assert {channel: bool(shown.warnings) for channel, shown in told.items()} == {
+        "pdf": True,
+        "hospital": True,
+        "html": False,  # the browser draws with fonts of its own
+    }
+    # what was printed is looked at as well, whatever the hospital is called now
+    assert ["〔U+20BB7〕" in text for text in desk(gateway).warnings(ref)] == [True]
+    reprint = vouchers.reprint(told["pdf"].number, Asked("甲", "his", "pdf"))
+    assert "〔U+20BB7〕" in text_of(vouchers.press.pdf(reprint))
+    assert reprint.warnings == told["pdf"].warnings

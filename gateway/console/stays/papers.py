@@ -34,6 +34,7 @@ def _vouchers(visit: Visit, judged: Judged, told: Mapping[str, Any] | None = Non
         stay=stay,
         kinds=[(kind, TITLES[kind]) for kind in KINDS],
         printed=list(reversed(kept.get("vouchers", ()))),
+        warnings=kept.get("warnings", ()),
         told=told or ({} if kept["ok"] else kept),
         channels=CHANNELS,
         plain=visit.may("exchange.body"),
