@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from gateway.commands import (
+    alerts,
     audit,
     call,
     catalogs,
@@ -81,6 +82,7 @@ app.add_typer(mapping.app, name="mapping")
 app.command("probe")(probe.probe)
 app.command("nodes")(nodes.nodes)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(db.app, name="db")
 app.add_typer(his.app, name="his")
 app.add_typer(keys.app, name="keys")

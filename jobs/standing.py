@@ -19,6 +19,7 @@ TITLES: Final[Mapping[str, str]] = {
     "alignment": "入科后自动办理入院信息变更（2403）",
     "sign_in": "操作员签到（9001）",
     "sign_out": "操作员签退（9002）",
+    "his_sync": "读 HIS：入出转、诊断、手术",
     "fee_upload": "住院费用上传（2301）",
     "reconcile": "与平台对账（3201、3202）",
     "catalogs": "下载目录（13xx）",

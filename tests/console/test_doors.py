@@ -69,6 +69,7 @@ WANTED = {
     ("GET", "/running"): frozenset({"insurance", "operations", "it"}),
     ("GET", "/running/status"): frozenset({"insurance", "operations", "it"}),
     ("GET", "/running/figures"): frozenset({"insurance", "operations", "it"}),
+    ("GET", "/running/alerts"): frozenset({"insurance", "operations", "it"}),
     ("GET", "/jobs"): frozenset({"insurance", "operations", "it", "auditor"}),
     ("GET", "/jobs/list"): frozenset({"insurance", "operations", "it", "auditor"}),
     ("GET", "/jobs/runs/{number}"): frozenset({"insurance", "operations", "it", "auditor"}),
