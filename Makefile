@@ -7,7 +7,7 @@ LOCK    := .ci/lock
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check interop test-all simulate simulated-coverage fuzz bench bench-search day lock wheel clean
+.PHONY: help run demo test check interop test-all simulate simulated-coverage fuzz bench bench-catalogs bench-search day lock wheel clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ bench: $(VENV)/.dev ## cost by step, the façade beside gSOAP, Java, Node, spyne
 	$(BIN)/python -m bench.peers
 	$(BIN)/python -m bench.durable
 	$(BIN)/python -m bench.waiting
+
+bench-catalogs: $(VENV)/.dev ## half a million records of 1306 imported, then updated, on SQLite and PostgreSQL
+	$(BIN)/python -m bench.catalogs
 
 ROWS ?= 10000000
 bench-search: $(VENV)/.dev ## every search over a large journal on PostgreSQL, cold and warm: ROWS=10000000 FOLDER=data

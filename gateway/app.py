@@ -17,7 +17,9 @@ from gateway import clock, configured, lanes, mappings
 from gateway.alerts.watch import EVERY_S as ALERTS_EVERY_S
 from gateway.alerts.watch import AlertWatch, Facts
 from gateway.background import Background
+from gateway.catalogs.service import CatalogUpdates, infnos_of
 from gateway.certificates import CertificateWatch
+from gateway.contract.catalogs import Catalog
 from gateway.desks import token_file
 from gateway.desks.alignment import AlignmentDesk
 from gateway.desks.console import ConsoleDesk
@@ -59,6 +61,7 @@ from gateway.http.papers import Papers
 from gateway.http.reception import Reception
 from gateway.http.router import Lazily, Router
 from gateway.http.stays_api import StaysApi
+from gateway.mappings.catalogs import load_catalogs
 from gateway.mappings.in_force import Mappings
 from gateway.metrics import Metrics
 from gateway.reconcile.service import Reconciliation
@@ -78,6 +81,7 @@ from gateway.vouchers.press import Press
 from gateway.vouchers.values import Institution
 from jobs.alignment import Alignment, align
 from jobs.backup import Backups
+from jobs.catalogs import Catalogs
 from jobs.daily_report import DailyReport
 from jobs.fee_upload import FeeUpload
 from jobs.his_sync import CLIENT as HIS_SYNC
@@ -132,7 +136,7 @@ class Gateway:
 
     def start(self) -> None:
         """Bring the store up to date, register among the nodes, begin what runs by itself."""
-        self.mappings  # noqa: B018 - a wrong file stops the start before anything is written
+        self.known_catalogs()  # a wrong mapping file stops the start before anything is written
         self.store.upgrade()
         self.store.operator_log.anchor(lambda seq, digest: log.info("operator_log", seq=seq, digest=digest))
         self.store.escalate_lost(clock.now())
@@ -372,6 +376,29 @@ class Gateway:
             clock=clock.now,
         )
 
+    def known_catalogs(self) -> Mapping[str, Catalog]:
+        """The catalogs of the interface in force, read anew: few ask, and files may have changed. Raises ``MappingError``."""
+        return load_catalogs(self.mappings.interface.contract, self._root)
+
+    @cached_property
+    def catalog_updates(self) -> CatalogUpdates:
+        station = self.settings.catalogs.workstation.model_dump()
+        return CatalogUpdates(
+            exchange=self.exchange,
+            catalogs=self.known_catalogs,
+            store=self.store.catalogs,
+            shelf=self.shelf,
+            institution=self.settings.institution.code,
+            head={name: value for name, value in station.items() if value},
+            policy=configured.catalog_policy(self.settings),
+            clock=clock.now,
+        )
+
+    def chosen_catalogs(self) -> list[str]:
+        """Which catalogs the job keeps. Raises ``MappingError``."""
+        said = self.mappings.interface.contract.settings.get("catalogs")
+        return infnos_of(self.settings.catalogs.infnos, self.known_catalogs(), said)
+
     @cached_property
     def reconcile_desk(self) -> ReconcileDesk:
         return ReconcileDesk(self.reconciliation, self.store.recon.unsettled_days, self.store.operator_log)
@@ -575,6 +602,7 @@ class Gateway:
             Job("fee_upload", fees.work),
             Job("settlement_lists", self.settlement_lists.work),
             Job("reconcile", Reconciling(self.reconciliation, clock.now).work),
+            Job("catalogs", Catalogs(self.catalog_updates, self.chosen_catalogs).work),
             Job("daily_report", report.work),
             Job("backup", backups.work),
             Job("retention", retaining.work),

@@ -591,6 +591,36 @@ class Reconcile(_Part):
     )
 
 
+class Catalogs(_Part):
+    """Which catalogs (13xx) are kept, and how careful an update is."""
+
+    infnos: tuple[str, ...] = Field(
+        (), description="目录编号，如 ['1301', '1306']；空则按省份文件，再缺省为两处来源一致的"
+    )
+    versions_kept: int = Field(3, ge=1, le=100, description="每个目录保留几个版本的明细，更早的只留条数")
+    wrong_rows_max: int = Field(
+        0, ge=0, le=10000, description="一个文件中不能用的行，不超过此数即略去并报告，否则整个不导入"
+    )
+    other_columns: Literal["report", "refuse"] = Field(
+        "report", description="末尾列数与所知不同：报告后照常导入，或拒绝导入"
+    )
+    missing_percent_max: int = Field(
+        20, ge=0, le=100, description="全量更新时，现有条目在文件中没有的超过百分之几即不当作全量"
+    )
+    workstation: Workstation = Field(
+        Workstation(opter="catalogs", opter_name="医保接口网关", opter_type="2"),
+        description="下载目录时报文头中的经办人等",
+    )
+
+    @field_validator("infnos")
+    @classmethod
+    def _numbers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for infno in value:
+            if not re.fullmatch(r"13[0-9]{2}[A-Z]?", infno):
+                raise ValueError(f"{infno!r} 不是目录的交易编号，应形如 1301")
+        return value
+
+
 class SettlementList(_Part):
     """The settlement list (4101, 4101A) and its quality rules."""
 
@@ -728,6 +758,15 @@ class ReconcileTimes(JobTimes):
     silent_after_s: float = 129600
 
 
+class CatalogTimes(JobTimes):
+    """Catalogs (``[catalogs]``)."""
+
+    enabled: bool = Field(False, description="缺省不自动下载：何时开放下载由省里规定")
+    when: str = "30 0 * * *"
+    grace_s: float = 14400
+    silent_after_s: float = 259200
+
+
 class BackupTimes(JobTimes):
     """A copy of the store."""
 
@@ -757,6 +796,7 @@ class Jobs(_Part):
     fee_upload: FeeUploadTimes = FeeUploadTimes()
     settlement_lists: SettlementListTimes = SettlementListTimes()
     reconcile: ReconcileTimes = ReconcileTimes()
+    catalogs: CatalogTimes = CatalogTimes()
     daily_report: ReportTimes = ReportTimes()
     backup: BackupTimes = BackupTimes()
     retention: RetentionTimes = RetentionTimes()
@@ -818,6 +858,7 @@ class Settings(BaseSettings):
     files: Files = Files()
     vouchers: Vouchers = Vouchers()
     reconcile: Reconcile = Reconcile()
+    catalogs: Catalogs = Catalogs()
     alerts: AlertSettings = AlertSettings()
     log: Log = Log()
     test_die_at: str = Field(

@@ -22,6 +22,7 @@ TITLES: Final[Mapping[str, str]] = {
     "his_sync": "读 HIS：入出转、诊断、手术",
     "fee_upload": "住院费用上传（2301）",
     "reconcile": "与平台对账（3201、3202）",
+    "catalogs": "下载目录（13xx）",
     "daily_report": "昨日的笔数、金额与遗留",
     "backup": "备份数据库",
     "retention": "按期限清理与归档",

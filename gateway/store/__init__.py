@@ -33,6 +33,7 @@ from gateway.store.alerts import SqlAlerts
 from gateway.store.archive import Archive
 from gateway.store.backup import Manifest, Told, write_backup
 from gateway.store.callbacks import SqlCallbacks
+from gateway.store.catalogs import SqlCatalogs
 from gateway.store.fees import SqlFees
 from gateway.store.figures import Figures
 from gateway.store.his_marks import SqlHisMarks
@@ -76,6 +77,7 @@ class Store:
         self.fees = SqlFees(guarded)
         self.alerts = SqlAlerts(backend)
         self.callbacks = SqlCallbacks(backend)
+        self.catalogs = SqlCatalogs(backend)
         self.his_marks = SqlHisMarks(guarded)
         self.after_restore = AfterRestore(backend, self.journal)
         self.resealing = Resealing(guarded, self._keys)
