@@ -14,6 +14,7 @@ from gateway.commands import (
     alerts,
     audit,
     call,
+    catalogs,
     config,
     console,
     db,
@@ -87,6 +88,7 @@ app.add_typer(his.app, name="his")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(reconcile.app, name="reconcile")
+app.add_typer(catalogs.app, name="catalogs")
 app.add_typer(config.app, name="config")
 app.add_typer(dip.app, name="dip")
 app.add_typer(users.app, name="users")

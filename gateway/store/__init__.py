@@ -33,8 +33,10 @@ from gateway.store.alerts import SqlAlerts
 from gateway.store.archive import Archive
 from gateway.store.backup import Manifest, Told, write_backup
 from gateway.store.callbacks import SqlCallbacks
+from gateway.store.catalogs import SqlCatalogs
 from gateway.store.fees import SqlFees
 from gateway.store.figures import Figures
+from gateway.store.his_marks import SqlHisMarks
 from gateway.store.integrity import check
 from gateway.store.jobs import SqlJobs
 from gateway.store.journal import SqlJournal
@@ -75,6 +77,8 @@ class Store:
         self.fees = SqlFees(guarded)
         self.alerts = SqlAlerts(backend)
         self.callbacks = SqlCallbacks(backend)
+        self.catalogs = SqlCatalogs(backend)
+        self.his_marks = SqlHisMarks(guarded)
         self.after_restore = AfterRestore(backend, self.journal)
         self.resealing = Resealing(guarded, self._keys)
         self.retention = Retention(guarded, self.journal, self.operator_log, folder, node)
