@@ -20,6 +20,7 @@ TITLES: Final[Mapping[str, str]] = {
     "sign_in": "操作员签到（9001）",
     "sign_out": "操作员签退（9002）",
     "fee_upload": "住院费用上传（2301）",
+    "settlement_lists": "结算清单填写、上传与跟踪（4101A、4102、4103）",
     "reconcile": "与平台对账（3201、3202）",
     "daily_report": "昨日的笔数、金额与遗留",
     "backup": "备份数据库",
