@@ -9,6 +9,8 @@ from pydantic import BaseModel, SecretStr
 
 from adapters.settlement.build import OAuth, SmKeys, build_callbacks, build_platform
 from adapters.settlement.files import NO_FILES, Files, UploadForm
+from gateway.catalogs.reading import Tolerance
+from gateway.catalogs.service import Policy as CatalogPolicy
 from gateway.contract.envelope import Sender
 from gateway.contract.interface import Interface
 from gateway.desks.console import SignInPolicy
@@ -119,6 +121,13 @@ def operators_to_sign_in(settings: Settings) -> list[dict[str, str]]:
     """Workstations whose operators the gateway signs in."""
     stations = [client.workstation for client in settings.clients if client.name != CONSOLE_CLIENT]
     return [one.model_dump() for one in (*stations, *settings.jobs.sign_in.operators)]
+
+
+def catalog_policy(settings: Settings) -> CatalogPolicy:
+    """How careful an update of a catalog is."""
+    given = settings.catalogs
+    tolerance = Tolerance(given.wrong_rows_max, given.other_columns)
+    return CatalogPolicy(tolerance, given.missing_percent_max, given.versions_kept)
 
 
 def reconciled(settings: Settings) -> Scope:

@@ -147,7 +147,7 @@ class StayRules:
         ruling = Ruling(message)
         for ref, psn_no in self._about(transaction.infno, message, facts):
             ruling = self._ruled(transaction, ruling, ref, psn_no, table, ask)
-        return replace(ruling, facts=stay_facts(transaction.infno, ruling.message, {}))
+        return replace(ruling, facts=stay_facts(transaction.infno, ruling.message, {}) if ruling.amended else facts)
 
     def _about(self, infno: str, message: Any, facts: tuple[StayFact, ...]) -> list[tuple[StayRef, str]]:
         """The stays a message is about, with their persons; a reversal is about what it reverses."""
@@ -353,6 +353,15 @@ def registered(history: History) -> bool:
 def tells_of_stays(infno: str) -> bool:
     """Whether a confirmed exchange is kept as a fact of its stay; queries are adopted where they were asked for."""
     return base(infno) in ABOUT_STAYS and base(infno) not in (VISIT_QUERY, DIAGNOSES_QUERY)
+
+
+def answered_facts(infno: str, asked: tuple[StayFact, ...], message: Any, output: Any) -> tuple[StayFact, ...]:
+    """What an exchange tells of stays once it is answered; rows sent or taken back say the same without their answer.
+
+    Args:
+        asked: what it told before.
+    """
+    return asked if base(infno) in ("2301", "2302") else stay_facts(infno, message, output)
 
 
 def stay_facts(infno: str, message: Any, output: Any) -> tuple[StayFact, ...]:

@@ -22,7 +22,7 @@ from gateway.mappings.documents import Document, Key, collector_paused, read_yam
 
 _SCHEMAS = (
     "transaction", "envelope", "codes", "aliases", "directory_files", "safety", "proofs", "province", "rules",
-    "settlement-list",
+    "settlement-list", "catalogs",
 )  # fmt: skip
 _BY_NAME = {"codes/codes.yaml": "codes", "codes/aliases.yaml": "aliases", "rules/entry-time.yaml": "rules"}
 

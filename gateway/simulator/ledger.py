@@ -146,6 +146,10 @@ class Ledger:
         self.files: dict[str, File] = {}
         self.lists: dict[str, SettlementList] = {}
         self.planted: list[dict[str, Any]] = []
+        self.catalogs: dict[str, Any] = {}
+        """infno -> its book (``catalogs.py``)."""
+        self.broken_catalogs: dict[str, str] = {}
+        """infno -> how its next file is broken."""
         for person in persons.ready_made(seed, admdvs, today):
             self.persons[person.psn_no] = person
 

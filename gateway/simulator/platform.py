@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 # the families register their handlers when imported
 from gateway.simulator import (
+    catalogs,
     files,
     generic,
     inpatient,
@@ -38,7 +39,20 @@ from gateway.simulator.soap import SoapFront
 from gateway.simulator.tables import Tables, is_infno, problems, shape
 from gateway.simulator.wire import Response, Unreadable, encode, read_object, split_upload
 
-FAMILIES = (files, generic, inpatient, lists, outpatient, person, pharmacy, query, reconciliation, reversal, signin)
+FAMILIES = (
+    catalogs,
+    files,
+    generic,
+    inpatient,
+    lists,
+    outpatient,
+    person,
+    pharmacy,
+    query,
+    reconciliation,
+    reversal,
+    signin,
+)
 CALL_SERVICE = "callService"
 _SHANGHAI = timezone(timedelta(hours=8))
 _log = logging.getLogger(__name__)
@@ -336,6 +350,16 @@ class Simulator:
         """The books tell again what took effect."""
         with self._lock:
             self._ledger.planted.clear()
+
+    def command_catalogs(self, wish: Mapping[str, Any]) -> dict[str, Any]:
+        """Publish an edition of a catalog or break its next file; raises :class:`~gateway.simulator.faults.FaultWrong`."""
+        with self._lock:
+            return catalogs.command(self._ledger, self._tables, wish)
+
+    def catalogs(self) -> list[dict[str, Any]]:
+        """The catalogs that were asked for, with their editions."""
+        with self._lock:
+            return catalogs.listed(self._ledger)
 
     def lists(self) -> dict[str, Any]:
         """The settlement lists by ``setl_id``."""

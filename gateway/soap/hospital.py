@@ -9,6 +9,7 @@ from typing import Any, Final
 from gateway.contract.codec import Codec, as_text
 from gateway.contract.hospital import BY_NAME, CALLBACKS, OUTCOME, SETTLEMENT_LIST, HospitalOperation, codec
 from gateway.contract.interface import Interface
+from gateway.contract.jsontext import dumps
 from gateway.contract.model import Field, Problem
 from gateway.contract.published import NAMESPACE, Element
 from gateway.contract.xml import escape
@@ -126,6 +127,19 @@ class Hospital:
         if not_allowed := answer.pop(_REFUSAL, None):
             return {**self._refused(call, not_allowed), **answer}
         return {**answer, "warn_msg": "；".join(filter(None, (answer.get("warn_msg", ""), *warnings)))}
+
+    def teller(self, name: str) -> Callable[[str, Mapping[str, Any]], Answer]:
+        """The operations for a job of this gateway: the same tables, checks and journal as for the hospital.
+
+        Args:
+            name: under which it stands in the journal and as whose word it counts.
+        """
+        client = Client(name, transactions=tuple(BY_NAME))
+
+        def tell(operation: str, message: Mapping[str, Any]) -> Answer:
+            return self.call(HospitalCall(BY_NAME[operation], client, message, dumps(message), "jobs"))
+
+        return tell
 
     def _forbidden(self, call: HospitalCall) -> Unreadable:
         text = f"客户端 {call.client.name} 未获授权调用 {call.operation.name}"

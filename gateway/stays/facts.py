@@ -30,6 +30,8 @@ _FIGURES: Final = ("medfee_sumamt", "fund_pay_sumamt", "psn_part_amt", "hosp_par
 """Of a 2304: what a settlement list is compared with."""
 _NOT_KEPT: Final = frozenset({"mdtrt_cert_no", "card_sn", "exp_content"})
 """A credential is used once and kept by nobody."""
+_NODES: Final = (dict, list)
+"""As a tuple: ``dict | list`` would be put together anew for every leaf."""
 _FEE: Final = ("feedetl_sn", "init_feedetl_sn", "mdtrt_id", "fee_ocur_time", "cnt", "det_item_fee_sumamt")
 
 
@@ -131,9 +133,9 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _leaf(name: str, value: Any) -> bool:
-    return name not in _NOT_KEPT and value is not None and not isinstance(value, dict | list)
+    return name not in _NOT_KEPT and value is not None and not isinstance(value, _NODES)
 
 
 def plain(value: Any) -> Any:
     """A leaf as JSON keeps it; amounts and counts become text, never a float."""
-    return format(value, "f") if isinstance(value, Decimal) else value
+    return format(value, "f") if type(value) is Decimal else value
