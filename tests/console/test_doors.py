@@ -103,7 +103,7 @@ OWN = ("/sign-out", "/password")
 
 def address(path: str, exchange_id: int = 1) -> str:
     given = {"exchange_id": exchange_id, "number": exchange_id, "infno": "1101", "day": "2000-01-01", "version": 1}
-    return path.format(**given, name="nobody-of-that-name")
+    return path.format(**given, name="nobody-of-that-name", act="no-such-act")
 
 
 @pytest.fixture(scope="module")
