@@ -71,6 +71,7 @@ from gateway.settings import Settings
 from gateway.soap.hospital import Hospital
 from gateway.stays.day_surgery import DaySurgeryFile
 from gateway.stays.desk import StayDesk
+from gateway.stays.hospital import SubjectName
 from gateway.store import Store, open_configured
 from gateway.store.backfill import fill_facts
 from gateway.store.resealing import IDLE_S
@@ -160,7 +161,8 @@ class Gateway:
         self.platform.close()
         self.heartbeat.close()
         self.membership.leave()
-        if (records := self.__dict__.get("records")) is not None:
+        records, _ = self.__dict__.get("his", (None, {}))
+        if records is not None:
             records.close()
         self.store.close()
 
@@ -326,9 +328,13 @@ class Gateway:
         )
 
     @cached_property
-    def records(self) -> HisRecords | None:
-        """The HIS's own records; None where the configuration names no HIS. Raises ``HisMisconfigured``."""
-        return open_records(self.settings.his)[0] if self.settings.his.there else None
+    def his(self) -> tuple[HisRecords | None, Mapping[SubjectName, str]]:
+        """The HIS's own records, None where the configuration names no HIS; and what of it cannot be used.
+
+        Raises:
+            HisMisconfigured: there is no way to it as it is configured.
+        """
+        return open_records(self.settings.his) if self.settings.his.there else (None, {})
 
     @cached_property
     def alignment(self) -> Alignment:
@@ -566,7 +572,8 @@ class Gateway:
         operator = {name: value for name, value in station.items() if value}
         times = self.settings.jobs.his_sync
         sync = HisSync(
-            lambda: self.records,
+            lambda: self.his[0],
+            lambda: self.his[1],
             self.hospital.teller(HIS_SYNC),
             lambda ref, psn_no: self.takeovers.from_platform(ref, psn_no, HIS_SYNC),
             self.stays,
@@ -576,7 +583,7 @@ class Gateway:
             first_days=times.first_days,
         )
         fees = FeeUpload(
-            self.exchange, self.stays, self.episodes, self.store.fees, lambda: self.records, operator, clock.now
+            self.exchange, self.stays, self.episodes, self.store.fees, lambda: self.his[0], operator, clock.now
         )
         report = DailyReport(self.store, self.episodes, lambda: self.mappings.interface, clock.now)
         backups = Backups(self.store, self.settings.backup_folder, self.settings.jobs.backup.keep, clock.now)

@@ -45,6 +45,8 @@ OPERATOR: Final = "HIS"
 ROWS_PER_PAGE: Final = 500
 LEFT_MAX: Final = 500
 """Rows of a subject that are kept for a person; where there are more, the statement is wrong."""
+SEEN_MAX: Final = 20_000
+"""Rows of the overlap that are known by their content; what is beyond is told again, which changes nothing."""
 LOOKED_AT_AGAIN_MAX: Final = 100
 """Left ones per run whose stay is read again: they may be good by now, or gone."""
 OPERATIONS: Final = {
@@ -102,6 +104,13 @@ class Place:
         left = {key: [getattr(one, name) for name in Left.__slots__] for key, one in self.left.items()}
         return {"mark": mark, "seen": seen, "left": left}
 
+    def saw(self, page: Page) -> None:
+        """Note the rows of a page that has been told; the oldest pages go above :data:`SEEN_MAX` rows."""
+        assert page.mark is not None
+        self.seen.append((page.mark.changed_at, [*map(_digest, page.row_ids, page.rows)]))
+        while len(self.seen) > 1 and sum(len(digests) for _, digests in self.seen) > SEEN_MAX:
+            del self.seen[0]
+
     def leave(self, key: str, one: Left) -> None:
         """Keep for a person what could not be told; above :data:`LEFT_MAX` the oldest goes."""
         self.left.pop(key, None)
@@ -115,6 +124,7 @@ class HisSync:
 
     Args:
         records: the HIS's own records; None where there is no way to them.
+        wrong: subjects whose statement or operation cannot be used, and why.
         tell: the hospital's operations.
         adopt: takes over a stay that the platform knows and the gateway does not.
         clock: aware, Asia/Shanghai.
@@ -125,6 +135,7 @@ class HisSync:
     def __init__(
         self,
         records: Callable[[], HospitalRecords | None],
+        wrong: Callable[[], Mapping[SubjectName, str]],
         tell: Tell,
         adopt: Adopt,
         desk: StayDesk,
@@ -135,6 +146,7 @@ class HisSync:
         first_days: int,
     ) -> None:
         self._records = records
+        self._wrong = wrong
         self._tell = tell
         self._adopt = adopt
         self._desk = desk
@@ -157,7 +169,7 @@ class HisSync:
         subjects = [name for name in READ if name in records.subjects()]
         counts = dict.fromkeys(("读取行", "上报入出转", "上报记录", "接管住院"), 0)
         left: list[dict[str, str]] = []
-        broken: list[str] = []
+        broken = [text for name, text in self._wrong().items() if name in READ]
         for place, subject in enumerate(subjects):
             run.advance(place, len(subjects))
             one = _Subject(self, records, subject, counts)
@@ -210,7 +222,8 @@ class _Subject:
             return watermark.back(self._reached(self.place.mark), self._sync._overlap_s)
         self.place.seen = []
         self.place.left = {key: replace(one, digest="") for key, one in self.place.left.items()}
-        sample = self.place.mark or self._records.changed(self._subject, rows_max=1).mark
+        # asked, not taken from the mark: whoever gives a point may do so because the statement has changed
+        sample = self._records.changed(self._subject, rows_max=1).mark
         if sample is None:
             return None
         if given is not None:
@@ -247,7 +260,7 @@ class _Subject:
         """What the page told is durable by now, so the mark may move; never back."""
         place = self.place
         if page.mark is not None:
-            place.seen.append((page.mark.changed_at, [*map(_digest, page.row_ids, page.rows)]))
+            place.saw(page)
             before = place.mark
             if before is not None and not watermark.alike(before.changed_at, page.mark.changed_at):
                 log.warning("his_mark_of_another_form", subject=self._subject)

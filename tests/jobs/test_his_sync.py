@@ -33,6 +33,8 @@ from tests.simulation import messages
 from tests.stays.ways import REGISTERED, Stay
 
 WITHIN_S = 60
+NOW = clock.now()
+"""The same moment for all of a test, however slowly it goes on."""
 _numbers = count(1)
 
 
@@ -51,6 +53,7 @@ class Ward:
     ipt_no: str = field(default_factory=lambda: f"SY{next(_numbers):05d}")
     now: Callable[[], datetime] = clock.now
     tell: Callable[[str, Mapping[str, Any]], Mapping[str, Any]] | None = None
+    wrong: dict[SubjectName, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for subject in SUBJECTS:
@@ -77,6 +80,7 @@ class Ward:
         gateway = self.house.gateway
         sync = HisSync(
             lambda: self.his,
+            lambda: self.wrong,
             self.tell or gateway.hospital.teller("his_sync"),
             lambda ref, psn_no: gateway.takeovers.from_platform(ref, psn_no, "his_sync"),
             gateway.stays,
@@ -115,7 +119,7 @@ def lies_there(house: House) -> Stay:
 
 
 def ago(minutes: float) -> datetime:
-    return (clock.now() - timedelta(minutes=minutes)).replace(tzinfo=None, microsecond=0)
+    return (NOW - timedelta(minutes=minutes)).replace(tzinfo=None, microsecond=0)
 
 
 @pytest.fixture
@@ -272,6 +276,37 @@ def test_numbers_and_texts_tell_changes_as_well_as_times(ward: Ward) -> None:
     again = ward.run()
     assert (again.counts["上报入出转"], again.counts["上报记录"]) == (1, 1)
     assert ward.run({"since": 9_000}).counts["上报入出转"] == 4
+
+
+def test_a_statement_that_cannot_be_used_is_said_and_the_others_are_read(ward: Ward) -> None:
+    ward.event(1)
+    ward.wrong = {"operations": "operations.sql 是空的", "items": "items.sql 是空的"}
+    del ward.his.rows["operations"]
+    run = ward.run()
+    assert (run.outcome, run.error) == (RunOutcome.FAILED, "operations.sql 是空的")
+    assert ward.known().stay.times.t_ward
+
+
+def test_a_statement_whose_changes_take_another_form_is_read_from_a_given_point(ward: Ward) -> None:
+    row = ward.event(1)
+    ward.run()
+    row |= {"changed_at": "20260301080000", "ward_code": "0203"}
+    assert ward.run({"since": "2026-03-01 00:00:00"}).counts["上报入出转"] == 1
+    ward.event(2, "transfer", changed_at="20260301080001")
+    assert ward.run().counts["上报入出转"] == 1
+
+
+def test_more_rows_of_one_moment_than_are_remembered_are_told_again_and_nothing_changes(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.his_sync.SEEN_MAX", 4)
+    monkeypatch.setattr("jobs.his_sync.ROWS_PER_PAGE", 2)
+    at = ago(30)
+    for number in range(9):
+        ward.event(number, "transfer", changed_at=at)
+    assert ward.run().counts["上报入出转"] == 9
+    assert ward.run().counts["上报入出转"] == 6, "three are remembered: the last page and the one before"
+    assert len(ward.known().history.events) == 9
 
 
 def test_the_first_run_goes_back_some_days_only(ward: Ward) -> None:
