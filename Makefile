@@ -7,7 +7,7 @@ LOCK    := .ci/lock
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check interop test-all simulate simulated-coverage fuzz bench bench-search lock wheel clean
+.PHONY: help run demo test check interop test-all simulate simulated-coverage fuzz bench bench-catalogs bench-search day lock wheel clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -51,13 +51,21 @@ fuzz: $(VENV)/.dev ## a longer fuzz run over the ways in
 test-all: ## everything, on every supported Python that is here
 	sh .ci/test-all
 
-bench: $(VENV)/.dev ## cost of one exchange by step, and the façade beside gSOAP, Java, Node, spyne: ratios in one run
+bench: $(VENV)/.dev ## cost by step, the façade beside gSOAP, Java, Node, spyne, whole exchanges beside a floor, 500 in flight
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.peers
+	$(BIN)/python -m bench.durable
+	$(BIN)/python -m bench.waiting
+
+bench-catalogs: $(VENV)/.dev ## half a million records of 1306 imported, then updated, on SQLite and PostgreSQL
+	$(BIN)/python -m bench.catalogs
 
 ROWS ?= 10000000
 bench-search: $(VENV)/.dev ## every search over a large journal on PostgreSQL, cold and warm: ROWS=10000000 FOLDER=data
 	$(BIN)/python -m bench.search --rows $(ROWS) $(if $(FOLDER),--folder $(FOLDER))
+
+day: $(VENV)/.dev ## a recorded day: 300 stays and 3,000 visits from sync to reconciliation, then 20 planted differences: SEED=1
+	$(BIN)/python -m tests.day --seed $(SEED)
 
 lock: ## renew the locked dependencies (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \

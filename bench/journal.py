@@ -75,7 +75,7 @@ class Written:
         return Outcome(State.CONFIRMED, finished, self.case.answer, infcode="0", keys=self.output_keys, elapsed_ms=1)
 
 
-class _Floor:
+class Floor:
     """What must be written and nothing else: one thread, one transaction for all that wait, one fsync for each."""
 
     def __init__(self, path: Path) -> None:
@@ -124,8 +124,8 @@ def _commit(database: sqlite3.Connection, group: Sequence[_Job]) -> None:
         done.set_result(None)
 
 
-_INTENT: Final = "INSERT INTO intent VALUES (?, ?, ?)"
-_OUTCOME: Final = "INSERT INTO outcome VALUES (?, ?, ?)"
+INTENT: Final = "INSERT INTO intent VALUES (?, ?, ?)"
+OUTCOME: Final = "INSERT INTO outcome VALUES (?, ?, ?)"
 
 
 def measure(
@@ -168,12 +168,12 @@ def _journal(folder: Path, written: Written) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def _floor(folder: Path, written: Written) -> Iterator[Callable[[int], None]]:
-    floor = _Floor(folder / f"floor-{written.case.infno}.db")
+    floor = Floor(folder / f"floor-{written.case.infno}.db")
 
     def one(number: int) -> None:
         msgid = f"{SENDER.fixmedins_code}{number:018d}"
-        floor.write(_INTENT, (msgid, written.case.soap, written.platform_request))
-        floor.write(_OUTCOME, (msgid, "CONFIRMED", written.case.answer))
+        floor.write(INTENT, (msgid, written.case.soap, written.platform_request))
+        floor.write(OUTCOME, (msgid, "CONFIRMED", written.case.answer))
 
     try:
         yield one

@@ -82,6 +82,10 @@ class Parts:
         reception = _reception(self._exchange(FakePlatform()))
         return self._lane(_Reader(self.interface), reception)
 
+    def served(self, service: Any) -> Any:
+        """The lane with another service behind it, for a server."""
+        return self._wsgi(service, _reception(self._exchange(FakePlatform())))
+
     def spyne(self) -> tuple[Answer, list[tuple[Any, ...]]]:
         """spyne's own deserialisation of the same operations, and what its handler got last."""
         got: list[tuple[Any, ...]] = []

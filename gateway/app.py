@@ -11,18 +11,22 @@ from importlib.metadata import version
 
 import structlog
 
-from adapters.his.database import DatabaseRecords
-from adapters.his.ways import open_records
+from adapters.his.ways import HisRecords, open_records
 from adapters.settlement.files import Files
 from gateway import clock, configured, lanes, mappings
+from gateway.alerts.watch import EVERY_S as ALERTS_EVERY_S
+from gateway.alerts.watch import AlertWatch, Facts
 from gateway.background import Background
+from gateway.catalogs.service import CatalogUpdates, infnos_of
 from gateway.certificates import CertificateWatch
+from gateway.contract.catalogs import Catalog
 from gateway.desks import token_file
 from gateway.desks.alignment import AlignmentDesk
 from gateway.desks.console import ConsoleDesk
 from gateway.desks.doubts import DoubtsDesk
 from gateway.desks.fees import FeesDesk
 from gateway.desks.jobs import JobsDesk
+from gateway.desks.lists import ListsDesk
 from gateway.desks.reconcile import ReconcileDesk
 from gateway.desks.stay_acts import StayActs
 from gateway.desks.stays import StaysDesk
@@ -45,6 +49,7 @@ from gateway.exchange.resolver import Resolver
 from gateway.exchange.resolver_turn import EVERY_S, ResolverTurn, WorkList
 from gateway.exchange.sign_in import SignIns
 from gateway.exchange.stay_rules import StayRules
+from gateway.figures import FigureBook
 from gateway.files.shelf import Shelf
 from gateway.hours import read_closing
 from gateway.http.admin import Admin
@@ -56,6 +61,7 @@ from gateway.http.papers import Papers
 from gateway.http.reception import Reception
 from gateway.http.router import Lazily, Router
 from gateway.http.stays_api import StaysApi
+from gateway.mappings.catalogs import load_catalogs
 from gateway.mappings.in_force import Mappings
 from gateway.metrics import Metrics
 from gateway.reconcile.service import Reconciliation
@@ -65,6 +71,7 @@ from gateway.settings import Settings
 from gateway.soap.hospital import Hospital
 from gateway.stays.day_surgery import DaySurgeryFile
 from gateway.stays.desk import StayDesk
+from gateway.stays.hospital import SubjectName
 from gateway.store import Store, open_configured
 from gateway.store.backfill import fill_facts
 from gateway.store.resealing import IDLE_S
@@ -74,12 +81,16 @@ from gateway.vouchers.press import Press
 from gateway.vouchers.values import Institution
 from jobs.alignment import Alignment, align
 from jobs.backup import Backups
+from jobs.catalogs import Catalogs
 from jobs.daily_report import DailyReport
 from jobs.fee_upload import FeeUpload
+from jobs.his_sync import CLIENT as HIS_SYNC
+from jobs.his_sync import HisSync
 from jobs.job import Job
 from jobs.reconcile import Reconciling
 from jobs.retention import Retaining
 from jobs.runner import Runner
+from jobs.settlement_lists import SettlementLists
 from jobs.sign_in import SignInDesk
 from jobs.standing import standings
 from jobs.timetable import Timetable
@@ -125,7 +136,7 @@ class Gateway:
 
     def start(self) -> None:
         """Bring the store up to date, register among the nodes, begin what runs by itself."""
-        self.mappings  # noqa: B018 - a wrong file stops the start before anything is written
+        self.known_catalogs()  # a wrong mapping file stops the start before anything is written
         self.store.upgrade()
         self.store.operator_log.anchor(lambda seq, digest: log.info("operator_log", seq=seq, digest=digest))
         self.store.escalate_lost(clock.now())
@@ -150,7 +161,8 @@ class Gateway:
         self.platform.close()
         self.heartbeat.close()
         self.membership.leave()
-        if (records := self.__dict__.get("records")) is not None:
+        records, _ = self.__dict__.get("his", (None, {}))
+        if records is not None:
             records.close()
         self.store.close()
 
@@ -316,15 +328,38 @@ class Gateway:
         )
 
     @cached_property
-    def records(self) -> DatabaseRecords | None:
-        """The HIS's own records; None where the configuration names no HIS. Raises ``HisMisconfigured``."""
-        return open_records(self.settings.his)[0] if self.settings.his.url else None
+    def his(self) -> tuple[HisRecords | None, Mapping[SubjectName, str]]:
+        """The HIS's own records, None where the configuration names no HIS; and what of it cannot be used.
+
+        Raises:
+            HisMisconfigured: there is no way to it as it is configured.
+        """
+        return open_records(self.settings.his) if self.settings.his.there else (None, {})
 
     @cached_property
     def alignment(self) -> Alignment:
         given = self.settings.alignment.workstation.model_dump()
         station = {name: value for name, value in given.items() if value}
         return Alignment(self.episodes, self.stays, self.exchange, self.store.stay_feed, station, clock.now)
+
+    @cached_property
+    def settlement_lists(self) -> SettlementLists:
+        given = self.settings.jobs.settlement_lists.workstation.model_dump()
+        return SettlementLists(
+            self.exchange,
+            self.stays,
+            self.episodes,
+            configured.list_form(self.settings),
+            {name: value for name, value in given.items() if value},
+            clock.now,
+            submit=self.settings.settlement_list.submit,
+            follow=timedelta(days=self.settings.settlement_list.follow_days),
+        )
+
+    @cached_property
+    def lists_desk(self) -> ListsDesk:
+        head = configured.own_workstation(self.settings)
+        return ListsDesk(self.settlement_lists, self.episodes, self.store.operator_log, head)
 
     @cached_property
     def reconciliation(self) -> Reconciliation:
@@ -340,6 +375,29 @@ class Gateway:
             head={name: value for name, value in station.items() if value},
             clock=clock.now,
         )
+
+    def known_catalogs(self) -> Mapping[str, Catalog]:
+        """The catalogs of the interface in force, read anew: few ask, and files may have changed. Raises ``MappingError``."""
+        return load_catalogs(self.mappings.interface.contract, self._root)
+
+    @cached_property
+    def catalog_updates(self) -> CatalogUpdates:
+        station = self.settings.catalogs.workstation.model_dump()
+        return CatalogUpdates(
+            exchange=self.exchange,
+            catalogs=self.known_catalogs,
+            store=self.store.catalogs,
+            shelf=self.shelf,
+            institution=self.settings.institution.code,
+            head={name: value for name, value in station.items() if value},
+            policy=configured.catalog_policy(self.settings),
+            clock=clock.now,
+        )
+
+    def chosen_catalogs(self) -> list[str]:
+        """Which catalogs the job keeps. Raises ``MappingError``."""
+        said = self.mappings.interface.contract.settings.get("catalogs")
+        return infnos_of(self.settings.catalogs.infnos, self.known_catalogs(), said)
 
     @cached_property
     def reconcile_desk(self) -> ReconcileDesk:
@@ -366,9 +424,20 @@ class Gateway:
         """Everything the console has done by this process."""
         policy = configured.sign_in_policy(self.settings)
         acts = {**self.acts.operations, **self.printing.operations, **self.reconcile_desk.operations}
-        acts |= self.fees_desk.operations
+        acts |= {**self.lists_desk.operations, **self.fees_desk.operations}
         acts["run_job"] = self.jobs.run_for_console
         return ConsoleDesk(self.store, clock.now, policy, self.doubts, acts)
+
+    @cached_property
+    def takeovers(self) -> StaysDesk:
+        return StaysDesk(
+            self.stays,
+            self.stay_rules,
+            self.exchange,
+            clock.now,
+            head=configured.own_workstation(self.settings),
+            log=self.store.operator_log,
+        )
 
     @cached_property
     def fees_desk(self) -> FeesDesk:
@@ -468,19 +537,13 @@ class Gateway:
             reload=self.mappings.reload,
             measure=self._measure,
             doubts=self.doubts,
-            stays=StaysDesk(
-                self.stays,
-                self.stay_rules,
-                self.exchange,
-                clock.now,
-                head=configured.own_workstation(self.settings),
-                log=self.store.operator_log,
-            ),
+            stays=self.takeovers,
             store=StoreDesk(self.store, self.resealing.wake, self.retention),
             console=(self.console, self._console_token),
             vouchers=self.printing,
             alignment=AlignmentDesk(self.alignment, self.store.stay_feed, self.store.operator_log),
             reconcile=self.reconcile_desk,
+            lists=self.lists_desk,
             jobs=self.jobs,
         )
 
@@ -507,8 +570,20 @@ class Gateway:
         sign_ins = SignInDesk(self.exchange, self.sign_ins, configured.operators_to_sign_in(self.settings), clock.now)
         station = self.settings.jobs.fee_upload.workstation.model_dump()
         operator = {name: value for name, value in station.items() if value}
+        times = self.settings.jobs.his_sync
+        sync = HisSync(
+            lambda: self.his[0],
+            lambda: self.his[1],
+            self.hospital.teller(HIS_SYNC),
+            lambda ref, psn_no: self.takeovers.from_platform(ref, psn_no, HIS_SYNC),
+            self.stays,
+            self.store.his_marks,
+            clock.now,
+            overlap_s=times.overlap_s,
+            first_days=times.first_days,
+        )
         fees = FeeUpload(
-            self.exchange, self.stays, self.episodes, self.store.fees, lambda: self.records, operator, clock.now
+            self.exchange, self.stays, self.episodes, self.store.fees, lambda: self.his[0], operator, clock.now
         )
         report = DailyReport(self.store, self.episodes, lambda: self.mappings.interface, clock.now)
         backups = Backups(self.store, self.settings.backup_folder, self.settings.jobs.backup.keep, clock.now)
@@ -523,8 +598,11 @@ class Gateway:
             Job("alignment", partial(align, self.alignment)),
             Job("sign_in", sign_ins.sign_in),
             Job("sign_out", sign_ins.sign_out),
+            Job("his_sync", sync.work),
             Job("fee_upload", fees.work),
+            Job("settlement_lists", self.settlement_lists.work),
             Job("reconcile", Reconciling(self.reconciliation, clock.now).work),
+            Job("catalogs", Catalogs(self.catalog_updates, self.chosen_catalogs).work),
             Job("daily_report", report.work),
             Job("backup", backups.work),
             Job("retention", retaining.work),
@@ -561,5 +639,29 @@ class Gateway:
         return Background("episodes", self.episodes.turn, TURN_S, at_once=False)
 
     @cached_property
+    def alerts(self) -> Background:
+        given = self.settings.alerts
+        folders = (self.settings.store_folder, self.settings.files_folder, self.settings.backup_folder)
+        figures = FigureBook(self.store.figures, clock.now, timedelta(minutes=given.window_min))
+        facts = Facts(
+            self._waiting_for_people,
+            lambda: None if self.gate.closed_until() else self.platform.reachable(2.0),
+            self._jobs_on_alert,
+            self.certificates.days_left,
+            tuple(dict.fromkeys(folder for folder in folders if folder is not None)),
+        )
+        watch = AlertWatch(
+            given, self.store.alerts, figures, facts, lambda: self.membership.current().name, clock.now, time.monotonic
+        )
+        return Background("alerts", watch.turn, ALERTS_EVERY_S, at_once=False)
+
+    def _waiting_for_people(self) -> tuple[int, int, int]:
+        return self._count(State.ESCALATED), self._count(State.IN_DOUBT), len(self.work_list.entries())
+
+    def _jobs_on_alert(self) -> list[tuple[str, str, str]]:
+        found = standings(self.settings.jobs.times, self.store.jobs, clock.now())
+        return [(one.name, one.title, one.text) for one in found if one.alert]
+
+    @cached_property
     def threads(self) -> tuple[Background, ...]:
-        return (self.heartbeat, self.loop, self.resealing, self.lists)
+        return (self.heartbeat, self.loop, self.resealing, self.lists, self.alerts)

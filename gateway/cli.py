@@ -11,8 +11,10 @@ from typing import Annotated
 import typer
 
 from gateway.commands import (
+    alerts,
     audit,
     call,
+    catalogs,
     config,
     console,
     db,
@@ -80,11 +82,13 @@ app.add_typer(mapping.app, name="mapping")
 app.command("probe")(probe.probe)
 app.command("nodes")(nodes.nodes)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(db.app, name="db")
 app.add_typer(his.app, name="his")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(reconcile.app, name="reconcile")
+app.add_typer(catalogs.app, name="catalogs")
 app.add_typer(config.app, name="config")
 app.add_typer(dip.app, name="dip")
 app.add_typer(users.app, name="users")

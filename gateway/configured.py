@@ -9,6 +9,8 @@ from pydantic import BaseModel, SecretStr
 
 from adapters.settlement.build import OAuth, SmKeys, build_callbacks, build_platform
 from adapters.settlement.files import NO_FILES, Files, UploadForm
+from gateway.catalogs.reading import Tolerance
+from gateway.catalogs.service import Policy as CatalogPolicy
 from gateway.contract.envelope import Sender
 from gateway.contract.interface import Interface
 from gateway.desks.console import SignInPolicy
@@ -20,6 +22,7 @@ from gateway.exchange.resolver import Policy
 from gateway.reconcile.service import Scope
 from gateway.rules import policy as rules
 from gateway.settings import ClientSettings, Settings, Workstation
+from gateway.stays.lists import ListForm
 
 CONSOLE_CLIENT = "console"
 OWN_CONNECTIONS = 2
@@ -120,6 +123,13 @@ def operators_to_sign_in(settings: Settings) -> list[dict[str, str]]:
     return [one.model_dump() for one in (*stations, *settings.jobs.sign_in.operators)]
 
 
+def catalog_policy(settings: Settings) -> CatalogPolicy:
+    """How careful an update of a catalog is."""
+    given = settings.catalogs
+    tolerance = Tolerance(given.wrong_rows_max, given.other_columns)
+    return CatalogPolicy(tolerance, given.missing_percent_max, given.versions_kept)
+
+
 def reconciled(settings: Settings) -> Scope:
     """What is compared with the platform."""
     given = settings.reconcile
@@ -131,7 +141,13 @@ def rules_policy(settings: Settings) -> rules.Policy:
     """The switches of the entry-time rules as configured."""
     given = settings.rules.model_dump(exclude={"verify_unanswered", "day_surgery"})
     given["category_changes"] = frozenset((before, after) for before, after in settings.rules.category_changes)
+    given["list_levels"] = dict(settings.settlement_list.levels)
     return rules.Policy(**{**given, "not_wards": frozenset(settings.wards.not_wards)})
+
+
+def list_form(settings: Settings) -> ListForm:
+    """Who uploads settlement lists, and as which transaction."""
+    return ListForm(settings.institution.code, settings.institution.name, settings.settlement_list.transaction)
 
 
 def sender_of(settings: Settings, interface: Interface) -> Sender:

@@ -17,7 +17,6 @@ from gateway import clock, mappings
 from gateway.configured import rules_policy
 from gateway.console.application import build_application
 from gateway.console.areas import RIGHTS
-from gateway.console.figures import FigureBook
 from gateway.console.flashes import Flashes
 from gateway.console.lines import DeskLine, ExchangeLine
 from gateway.console.parts import Parts
@@ -25,6 +24,7 @@ from gateway.console.passwords import Passwords
 from gateway.console.rights import read_rights
 from gateway.contract.interface import Interface
 from gateway.exchange.outpatient import OutpatientSettlements
+from gateway.figures import FigureBook
 from gateway.http.sockets import listening_socket
 from gateway.http.tls import tls_context
 from gateway.settings import Settings

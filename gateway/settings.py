@@ -500,11 +500,22 @@ class Rules(_Part):
 
 
 class His(_Part):
-    """The hospital's own records, read from the HIS's database."""
+    """The hospital's own records, read from the HIS's database or asked of its services."""
 
-    url: str = Field("", description="HIS 数据库的 SQLAlchemy 地址，不含密码；空为不读 HIS")
-    password: Secret | None = Field(None, description="数据库用户的密码；该用户应只有查询权限")
-    statements: Path | None = Field(None, description="查询语句的目录；空则用随程序的 conf/his（只适用于示例 HIS）")
+    url: str = Field("", description="HIS 数据库的 SQLAlchemy 地址，不含密码；与 service 都空为不读 HIS")
+    password: Secret | None = Field(None, description="数据库用户或服务账号的密码；该用户应只有查询权限")
+    statements: Path | None = Field(
+        None, description="查询语句 *.sql 或服务说明 *.toml 的目录；空则用随程序的 conf/his（只适用于示例 HIS）"
+    )
+    service: str = Field("", description="HIS 以 SOAP 服务提供记录的：服务地址；此时不设 url")
+    wsdl: Path | None = Field(None, description="该服务的 WSDL 文件，它引用的文件放在旁边；不从网络取")
+    user: str = Field("", description="服务的账号，用于参数中的 {user} 与 WS-Security")
+    security: Literal["none", "text", "digest"] = Field("none", description="WS-Security UsernameToken 的密码形式")
+    service_charset: str = Field("utf-8", description="服务请求的字符集，以及没有说明字符集的答复的字符集")
+    ca_file: Path | None = Field(None, description="服务为 https 时信任的 CA（PEM）；空则用系统的")
+    answer_bytes_max: int = Field(
+        64 * 1024 * 1024, ge=1024, le=1024**3, description="服务的一个答复的字节上限，解压后计"
+    )
     pool_size: int = Field(2, ge=1, le=8, description="同时连到 HIS 的连接数")
     wait_s_max: float = Field(5, gt=0, le=60, description="等候一个空闲连接的秒数")
     statement_s_max: float = Field(20, gt=0, le=600, description="一条语句最多执行多少秒")
@@ -518,7 +529,20 @@ class His(_Part):
             raise ValueError("地址中不能写密码，请写在 his.password（file:/路径 或 env:变量名）")
         return value
 
-    @field_validator("bytes_charset")
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.url and self.service:
+            raise ValueError("url 与 service 只能设置一个")
+        if self.security != "none" and not (self.user and self.password):
+            raise ValueError("security 需要 user 与 password")
+        return self
+
+    @property
+    def there(self) -> bool:
+        """Whether there is a way to the HIS."""
+        return bool(self.url or self.service)
+
+    @field_validator("bytes_charset", "service_charset")
     @classmethod
     def _known_charset(cls, value: str) -> str:
         try:
@@ -565,6 +589,54 @@ class Reconcile(_Part):
     workstation: Workstation = Field(
         Workstation(opter="reconcile", opter_name="医保接口网关", opter_type="2"), description="对账报文头中的经办人等"
     )
+
+
+class Catalogs(_Part):
+    """Which catalogs (13xx) are kept, and how careful an update is."""
+
+    infnos: tuple[str, ...] = Field(
+        (), description="目录编号，如 ['1301', '1306']；空则按省份文件，再缺省为两处来源一致的"
+    )
+    versions_kept: int = Field(3, ge=1, le=100, description="每个目录保留几个版本的明细，更早的只留条数")
+    wrong_rows_max: int = Field(
+        0, ge=0, le=10000, description="一个文件中不能用的行，不超过此数即略去并报告，否则整个不导入"
+    )
+    other_columns: Literal["report", "refuse"] = Field(
+        "report", description="末尾列数与所知不同：报告后照常导入，或拒绝导入"
+    )
+    missing_percent_max: int = Field(
+        20, ge=0, le=100, description="全量更新时，现有条目在文件中没有的超过百分之几即不当作全量"
+    )
+    workstation: Workstation = Field(
+        Workstation(opter="catalogs", opter_name="医保接口网关", opter_type="2"),
+        description="下载目录时报文头中的经办人等",
+    )
+
+    @field_validator("infnos")
+    @classmethod
+    def _numbers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for infno in value:
+            if not re.fullmatch(r"13[0-9]{2}[A-Z]?", infno):
+                raise ValueError(f"{infno!r} 不是目录的交易编号，应形如 1301")
+        return value
+
+
+class SettlementList(_Part):
+    """The settlement list (4101, 4101A) and its quality rules."""
+
+    transaction: Literal["4101A", "4101"] = Field("4101A", description="网关自己填写清单时用的交易；本省没有的用另一个")
+    submit: bool = Field(True, description="网关上传的清单随即提交（4102，未提交改为已提交）")
+    follow_days: int = Field(180, ge=1, le=3650, description="入院之后多少天之内跟踪已提交清单的审核结果")
+    levels: dict[str, Literal["refuse", "warn", "hint", "off"]] = Field(
+        {}, description="改变某条质控规则的级别：refuse 拒绝、warn 提示、hint 提醒、off 停用"
+    )
+
+    @field_validator("levels")
+    @classmethod
+    def _rule_numbers(cls, value: dict[str, str]) -> dict[str, str]:
+        if wrong := [name for name in value if not re.fullmatch(r"SL-[0-9]{3}[A-Z]?", name)]:
+            raise ValueError(f"规则编号应形如 SL-048：{'、'.join(wrong)}")
+        return value
 
 
 class JobTimes(_Part):
@@ -631,6 +703,19 @@ class SignOutTimes(JobTimes):
     silent_after_s: float = 172800
 
 
+class HisSyncTimes(JobTimes):
+    """What the HIS has recorded of inpatients, told to the gateway."""
+
+    enabled: bool = Field(False, description="HIS 自己上报入出转、诊断、手术（/soap/hospital）的，不要启用")
+    when: str = "every 2m"
+    grace_s: float = 300
+    silent_after_s: float = 1800
+    overlap_s: int = Field(
+        600, ge=0, le=86400, description="每次从上次读到处往回多少秒读起，以免漏掉改动时间早、提交晚的行"
+    )
+    first_days: int = Field(60, ge=1, le=3650, description="第一次运行时从多少天前读起（changed_at 为时间的）")
+
+
 class FeeUploadTimes(JobTimes):
     """2301 of what the HIS has charged."""
 
@@ -641,6 +726,19 @@ class FeeUploadTimes(JobTimes):
     workstation: Workstation = Field(
         Workstation(opter="fee_upload", opter_name="医保接口网关", opter_type="2"),
         description="费用上传（2301）时报文头中的经办人等",
+    )
+
+
+class SettlementListTimes(JobTimes):
+    """4101A, 4102 and 4103 of final settlements."""
+
+    enabled: bool = Field(False, description="HIS 自己上传结算清单（4101、4101A）的，不要启用")
+    when: str = "30 20 * * *"
+    grace_s: float = 10800
+    silent_after_s: float = 129600
+    workstation: Workstation = Field(
+        Workstation(opter="settle_list", opter_name="医保接口网关", opter_type="2"),
+        description="结算清单（4101A、4102、4103）报文头中的经办人等",
     )
 
 
@@ -658,6 +756,15 @@ class ReconcileTimes(JobTimes):
     when: str = "40 6 * * *"
     grace_s: float = 43200
     silent_after_s: float = 129600
+
+
+class CatalogTimes(JobTimes):
+    """Catalogs (``[catalogs]``)."""
+
+    enabled: bool = Field(False, description="缺省不自动下载：何时开放下载由省里规定")
+    when: str = "30 0 * * *"
+    grace_s: float = 14400
+    silent_after_s: float = 259200
 
 
 class BackupTimes(JobTimes):
@@ -685,8 +792,11 @@ class Jobs(_Part):
     alignment: AlignmentTimes = AlignmentTimes()
     sign_in: SignInTimes = SignInTimes()
     sign_out: SignOutTimes = SignOutTimes()
+    his_sync: HisSyncTimes = HisSyncTimes()
     fee_upload: FeeUploadTimes = FeeUploadTimes()
+    settlement_lists: SettlementListTimes = SettlementListTimes()
     reconcile: ReconcileTimes = ReconcileTimes()
+    catalogs: CatalogTimes = CatalogTimes()
     daily_report: ReportTimes = ReportTimes()
     backup: BackupTimes = BackupTimes()
     retention: RetentionTimes = RetentionTimes()
@@ -695,6 +805,19 @@ class Jobs(_Part):
     def times(self) -> dict[str, JobTimes]:
         """Every job's times, by its name."""
         return {name: value for name in type(self).model_fields if isinstance(value := getattr(self, name), JobTimes)}
+
+
+class AlertSettings(_Part):
+    """From when on somebody should look (console: 运行; ``yibao alerts list``)."""
+
+    window_min: int = Field(15, ge=1, le=180, description="错误占比与耗时看最近多少分钟")
+    calls_min: int = Field(20, ge=1, description="这段时间至少有多少笔才判断错误占比与耗时")
+    error_share: float = Field(0.2, gt=0, le=1, description="未成功的占比超过多少即告警（网关自己拒绝的不算）")
+    slow_s: float = Field(10, gt=0, description="某一交易 95% 的耗时超过多少秒即告警")
+    doubts: int = Field(5, ge=1, description="结果未知的交易达到多少笔即告警；待人工核对的有一笔即告警")
+    platform_s: float = Field(60, ge=1, description="连不上省平台多少秒即告警")
+    certificate_days: int = Field(30, ge=1, description="证书剩余不足多少天即告警")
+    disk_mb: int = Field(1024, ge=1, description="存储、文件与备份所在磁盘剩余不足多少 MB 即告警")
 
 
 class Log(_Part):
@@ -729,11 +852,14 @@ class Settings(BaseSettings):
     wards: Wards = Wards()
     rules: Rules = Rules()
     his: His = His()
+    settlement_list: SettlementList = SettlementList()
     alignment: Alignment = Alignment()
     jobs: Jobs = Jobs()
     files: Files = Files()
     vouchers: Vouchers = Vouchers()
     reconcile: Reconcile = Reconcile()
+    catalogs: Catalogs = Catalogs()
+    alerts: AlertSettings = AlertSettings()
     log: Log = Log()
     test_die_at: str = Field(
         "",
@@ -797,6 +923,12 @@ class Settings(BaseSettings):
             if listener and listener.tls
         }
         return {name: file for name, file in {**files, **served}.items() if file is not None}
+
+    @property
+    def store_folder(self) -> Path | None:
+        """Where the SQLite file is; None with a database server."""
+        path = self.store.url.removeprefix("sqlite:///")
+        return Path(path).parent if path != self.store.url else None
 
     @property
     def files_folder(self) -> Path:

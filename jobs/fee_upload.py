@@ -154,7 +154,7 @@ class FeeUpload:
         records = self._records()
         if records is None:
             raise JobFailed(
-                "没有设置 HIS 数据库（his.url）；可用 yibao jobs run fee_upload --with 文件 上传一份费用清单"
+                "没有设置到 HIS 的途径（his.url 或 his.service）；可用 yibao jobs run fee_upload --with 文件 上传一份费用清单"
             )
         page = records.of_stay("fees", ipt_no)
         turn.leave(row_unread(one, ipt_no) for one in page.wrong)

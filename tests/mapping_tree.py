@@ -140,6 +140,7 @@ FILES = {
     "safety.yaml": SAFETY,
     "proofs.yaml": PROOFS,
     "rules/entry-time.yaml": RULES,
+    "rules/settlement-list.yaml": "rules: {}\n",
     "provinces/national/province.yaml": NATIONAL,
     "transactions/1101.yaml": QUERY,
     "transactions/2204.yaml": UPLOAD,

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from adapters.his.database import DatabaseRecords
-from adapters.his.statements import strange_files
-from adapters.his.ways import HisSettings, default_folder, open_records
+from adapters.his.ways import HisRecords, HisSettings, open_records, strange_files
 from gateway.stays.hospital import CHANGED_AT, ROW_ID, SUBJECTS, TECHNICAL, HisError, Subject, WrongRow
 from gateway.stays.hospital_rows import read_row
 
@@ -47,27 +45,28 @@ def check(settings: HisSettings) -> Iterator[Finding]:
         except HisError as error:
             yield Finding("HIS", False, f"无法连接：{error}")
             return
-        yield Finding("HIS", True, f"已连接 {server}；只读：{records.vendor.guard}", facts={"server": server})
+        yield Finding("HIS", True, f"已连接 {server}；只读：{records.guard}", facts={"server": server})
         for name, subject in SUBJECTS.items():
             yield _statement(records, subject, wrong.get(name, ""))
-        for file in strange_files(settings.statements or default_folder()):
-            yield Finding(file, None, "不是本网关认识的语句文件，没有使用")
+        for file in strange_files(settings):
+            yield Finding(file, None, "不是本网关认识的文件，没有使用")
     finally:
         records.close()
 
 
-def _statement(records: DatabaseRecords, subject: Subject, wrong: str) -> Finding:
+def _statement(records: HisRecords, subject: Subject, wrong: str) -> Finding:
+    file = records.file_of(subject.name)
     if wrong:
-        return Finding(subject.file, False, wrong)
+        return Finding(file, False, wrong)
     if subject.name not in records.subjects():
-        return Finding(subject.file, None, f"没有此文件，不提供{subject.label}")
+        return Finding(file, None, f"没有此文件，不提供{subject.label}")
     begun = time.monotonic()
     try:
         names = records.columns(subject.name)
         given = records.sample(subject.name, SAMPLE_ROWS)
         page = records.changed(subject.name, rows_max=SAMPLE_ROWS)
     except HisError as error:
-        return Finding(subject.file, False, str(error))
+        return Finding(file, False, str(error))
     took_ms = round((time.monotonic() - begun) * 1000)
     rows = [read_row(subject, row, records.charset) for row in given]
     bad = [row for row in rows if isinstance(row, WrongRow)]
@@ -75,7 +74,7 @@ def _statement(records: DatabaseRecords, subject: Subject, wrong: str) -> Findin
     problems += list(_technical(given))
     text = f"{subject.label}：抽查 {len(given)} 行，{len(bad)} 行不能用，{took_ms} ms"
     facts = {"columns": names, "rows": len(given), "wrong": len(bad), "elapsed_ms": took_ms, "read": len(page.rows)}
-    return Finding(subject.file, not problems, text, tuple(problems), tuple(_notes(subject, names, given)), facts)
+    return Finding(file, not problems, text, tuple(problems), tuple(_notes(subject, names, given)), facts)
 
 
 def _technical(given: list[dict[str, Any]]) -> Iterator[str]:

@@ -89,6 +89,15 @@ class DatabaseRecords:
         self._lock = threading.Lock()
         self._version = ""
 
+    @property
+    def guard(self) -> str:
+        """How a write is kept out, for the report."""
+        return self.vendor.guard
+
+    def file_of(self, subject: SubjectName) -> str:
+        """Name of the file that holds the statement of a subject."""
+        return SUBJECTS[subject].file
+
     def subjects(self) -> tuple[SubjectName, ...]:
         return tuple(self._statements)
 

@@ -69,10 +69,14 @@ def _ticks(stat: Path, group: int) -> int:
 
 
 @contextmanager
-def serving(name: str, command: Sequence[str], folder: Path) -> Iterator[Peer]:
-    """Start ``command``, in which ``{port}`` stands for the port, and end it. Raises NotHere when it does not listen."""
-    port = _free_port()
-    with (folder / "peer.out").open("ab") as output:
+def serving(name: str, command: Sequence[str], folder: Path, port: int = 0) -> Iterator[Peer]:
+    """Start ``command``, in which ``{port}`` stands for the port, and end it. Raises NotHere when it does not listen.
+
+    Args:
+        port: that it listens on; 0: any.
+    """
+    port = port or _free_port()
+    with (folder / f"{port}.out").open("ab") as output:
         process = subprocess.Popen(
             [part.replace("{port}", str(port)) for part in command],
             stdout=output,

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
     from adapters.his.check import Finding
 
-app = typer.Typer(help="HIS 的数据库：检查查询语句，生成示例 HIS。", no_args_is_help=True)
+app = typer.Typer(help="HIS 的数据库或服务：检查查询语句与服务说明，生成示例 HIS。", no_args_is_help=True)
 
 _MARKS = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]-[/]"}
 
 
 @app.command()
 def check(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """连接 HIS，逐条检查 conf/his/*.sql：能否执行、列是否齐全、抽查的行能否使用。只读。"""
+    """连接 HIS，逐条检查 *.sql（服务为 *.toml）：能否执行、列是否齐全、抽查的行能否使用。只读。"""
     from adapters.his.check import check as checked
 
     found: list[Finding] = []

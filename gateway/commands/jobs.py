@@ -142,8 +142,8 @@ def run_now(
     _must_be_known(job)
     given = settings(context, config)
     wish = {"operator": who(operator), "job": job, "given": _read(given_file) if given_file else {}}
-    number = _asked(given, "run", wish)["run"]
-    ended = _awaited(given, job, number)
+    number = asked(given, "run", wish)["run"]
+    ended = awaited(given, job, number)
     if as_json:
         print_json(ended)
     else:
@@ -154,16 +154,18 @@ def run_now(
         raise Failed(f"{job} 已运行到底，有遗留待人工处理。")
 
 
-def _awaited(given: Settings, job: str, number: int) -> dict[str, Any]:
+def awaited(given: Settings, job: str, number: int) -> dict[str, Any]:
+    """The run with this number after its end; a progress bar shows how far it is."""
     with progress() as bar:
         task = bar.add_task(job, total=None)
-        while (found := _asked(given, "show", {"run": number}))["outcome"] == "running":
+        while (found := asked(given, "show", {"run": number}))["outcome"] == "running":
             bar.update(task, completed=found["done"], total=found["total"] or None)
             time.sleep(LOOK_EVERY_S)
     return found
 
 
-def _asked(given: Settings, act: str, wish: dict[str, Any]) -> dict[str, Any]:
+def asked(given: Settings, act: str, wish: dict[str, Any]) -> dict[str, Any]:
+    """What the jobs' desk of the serving gateway answers. Raises ``Failed`` with its reason."""
     import json
 
     from gateway.commands.local import admin_of, ask, url_of

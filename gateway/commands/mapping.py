@@ -91,6 +91,7 @@ def _found(root: Path, dialect: str, province: str) -> Iterator[dict[str, str]]:
     """Every problem once: a table that is wrong is wrong in every province."""
     from gateway import mappings
     from gateway.contract.errors import MappingError
+    from gateway.mappings.catalogs import load_catalogs
 
     seen: dict[str, dict[str, str]] = {}
     folders = _dialect_folders(root, dialect)
@@ -101,6 +102,7 @@ def _found(root: Path, dialect: str, province: str) -> Iterator[dict[str, str]]:
         for name in names:
             try:
                 loaded = mappings.load(name, root)
+                load_catalogs(loaded, root)
                 contract = loaded if name == province else contract
             except MappingError as error:
                 seen |= {one.sentence: _row(one) for one in error.all}

@@ -8,6 +8,7 @@ from typing import Final
 from gateway.console.account.views import AREA as ACCOUNT
 from gateway.console.area import Area
 from gateway.console.audit.views import AREA as AUDIT
+from gateway.console.catalogs.views import AREA as CATALOGS
 from gateway.console.debug.views import AREA as DEBUG
 from gateway.console.doubts.views import AREA as DOUBTS
 from gateway.console.exchanges.views import AREA as EXCHANGES
@@ -20,7 +21,7 @@ from gateway.console.stays.views import AREA as STAYS
 from gateway.console.users.views import AREA as USERS
 
 AREAS: Final[tuple[Area, ...]] = (
-    HOME, STAYS, FEES, EXCHANGES, DOUBTS, RECONCILE, RUNNING, JOBS, DEBUG, AUDIT, USERS, ACCOUNT,
+    HOME, STAYS, FEES, EXCHANGES, DOUBTS, RECONCILE, CATALOGS, RUNNING, JOBS, DEBUG, AUDIT, USERS, ACCOUNT,
 )  # fmt: skip
 RIGHTS: Final[Mapping[str, str]] = {name: title for area in AREAS for name, title in area.rights.items()}
 """Every right, with its title."""

@@ -8,11 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from gateway.console.figures import FigureBook
 from gateway.console.flashes import Flashes
 from gateway.console.passwords import Passwords
 from gateway.console.rights import Role
 from gateway.contract.interface import Interface
+from gateway.figures import FigureBook
 from gateway.settings import Settings
 from gateway.stays.desk import StayDesk
 from gateway.store import Store

@@ -15,6 +15,7 @@ from gateway.contract.errors import MappingError, raise_together
 from gateway.contract.model import CodeList, Contract, EnvelopeField, Field, Transaction
 from gateway.contract.overlay import apply_overlays
 from gateway.contract.proofs import build_proofs, has_field
+from gateway.contract.quality_table import build_quality
 from gateway.contract.rule_table import build_rules
 from gateway.contract.tables import Builder, Documents, Source, safety_class
 
@@ -40,6 +41,8 @@ def build_contract(documents: Documents, version: str) -> Contract:
     _check_references(documents, changed.transactions, errors)
     proofs = build_proofs(documents.proofs, changed.transactions, errors)
     rules = build_rules(documents.rules, changed.transactions, errors)
+    strict = len(documents.overlays) == 1
+    quality = build_quality(documents.quality, changed.transactions, codes, errors, strict=strict)
     raise_together(errors)
     return Contract(
         province=documents.overlays[-1].source.value["province"],
@@ -50,7 +53,7 @@ def build_contract(documents: Documents, version: str) -> Contract:
         response_envelope=tuple(_envelope_field(field) for field in changed.response),
         settings=MappingProxyType(changed.settings),
         proofs=proofs,
-        rules=rules,
+        rules=replace(rules, quality=quality),
     )
 
 

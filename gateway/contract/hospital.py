@@ -35,6 +35,8 @@ class HospitalOperation:
     """Transactions of which the first that a province has gives the fields of the repeated ``rows`` ..."""
     rows_node: str = ""
     """... and the node in it."""
+    nodes: tuple[str, ...] = ()
+    """Instead of rows: nodes of that transaction under their own names, of which nothing is required."""
     free: bool = False
     """Any client may call it: it looks at the transaction itself."""
 
@@ -233,6 +235,14 @@ OPERATIONS_TOLD: Final = HospitalOperation(
     rows_of=("4101A", "4101"),
     rows_node="oprninfo",
 )
+SETTLEMENT_LIST: Final = HospitalOperation(
+    "SettlementList",
+    "结算清单中只有院内知道的各项，每次报全部；入院、出院时间等网关已知的由网关填写，诊断与手术用 Diagnoses、Operations 报",
+    Side(_RECORD),
+    TOLD,
+    rows_of=("4101A", "4101"),
+    nodes=("setlinfo", "opspdiseinfo", "icuinfo", "bldinfo", "iteminfo", "payinfo"),
+)
 EMERGENCY_FEES: Final = HospitalOperation(
     "EmergencyFees",
     "转入本次住院的急诊费用，每次报全部",
@@ -353,6 +363,7 @@ OPERATIONS: Final = (
     OUTCOME,
     DIAGNOSES,
     OPERATIONS_TOLD,
+    SETTLEMENT_LIST,
     EMERGENCY_FEES,
     EMERGENCY_EXTRACT,
     EMERGENCY_APPROVE,
@@ -371,9 +382,23 @@ def codec(operation: HospitalOperation, interface: Interface) -> Codec:
     """Reads and checks the arguments of an operation by the tables of a province."""
     known = interface.contract.transactions
     nodes = (node for infno in operation.rows_of if infno in known for node in known[infno].input.nodes)
-    rows = next((_record_node(node) for node in nodes if node.name == operation.rows_node), None)
     side = operation.side
+    if operation.nodes:
+        own: dict[str, Node] = {}
+        for node in nodes:
+            own[node.name] = _told_node(node, own.get(node.name))
+        wanted = tuple(own[name] for name in operation.nodes if name in own)
+        return Codec(replace(side, nodes=(*side.nodes, *wanted)), interface.contract.codes)
+    rows = next((_record_node(node) for node in nodes if node.name == operation.rows_node), None)
     return Codec(replace(side, nodes=(*side.nodes, rows)) if rows else side, interface.contract.codes)
+
+
+def _told_node(found: Node, known: Node | None) -> Node:
+    """A national node of which any part may be told, after what another transaction has under the same name."""
+    before = known.fields if known else ()
+    names = {spec.name for spec in before}
+    more = (replace(spec, required=False, filled_by=None) for spec in found.fields if spec.name not in names)
+    return replace(known or found, optional=True, fields=(*before, *more))
 
 
 def _record_node(found: Node) -> Node:
@@ -399,12 +424,34 @@ def _request(operation: HospitalOperation, inputs: Mapping[str, tuple[Element, .
     for node in operation.side.nodes:
         yield Element(node.name, node.label, node.repeat, tuple(_leaf(spec) for spec in node.fields))
     nodes = (element for infno in operation.rows_of for element in inputs.get(infno, ()))
+    if operation.nodes:
+        yield from _told_elements(operation, inputs)
+        return
     found = next((element for element in nodes if element.name == operation.rows_node), None)
     if found is not None:
         children = tuple(
             replace(child, field=_record_field(child.field)) if child.field else child for child in found.children or ()
         )
         yield replace(found, name=ROWS, repeat=True, children=children)
+
+
+def _told_elements(operation: HospitalOperation, inputs: Mapping[str, tuple[Element, ...]]) -> Iterator[Element]:
+    found: dict[str, Element] = {}
+    for infno in operation.rows_of:
+        for element in inputs.get(infno, ()):
+            found[element.name] = _told_element(element, found.get(element.name))
+    yield from (found[name] for name in operation.nodes if name in found)
+
+
+def _told_element(found: Element, known: Element | None) -> Element:
+    before = known.children or () if known else ()
+    names = {child.name for child in before}
+    more = (
+        replace(child, field=replace(child.field, required=False, filled_by=None)) if child.field else child
+        for child in found.children or ()
+        if child.name not in names
+    )
+    return replace(known or found, children=(*before, *more))
 
 
 def _leaf(spec: Field) -> Element:

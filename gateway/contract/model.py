@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gateway.contract.quality import QualityTable
+
 FieldType = Literal["string", "text", "decimal", "integer", "date", "datetime"]
 Safety = Literal["read", "repeatable", "state", "money"]
 Leaf = str | int | None  # Decimal too; spelled out in contract.codec
@@ -185,6 +187,8 @@ class RuleTable:
     """``med_type`` of 普通住院 (ET-13)."""
     day_surgery: frozenset[str] = frozenset()
     """``med_type`` of 日间手术 (ET-13)."""
+    quality: QualityTable = field(default_factory=QualityTable)
+    """Rules of the settlement list (``mappings/rules/settlement-list.yaml``)."""
 
     def of(self, infno: str, send_as: str | None = None) -> tuple[str, ...]:
         """Names of the rules of a transaction, and of the number it is sent under.

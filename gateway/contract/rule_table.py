@@ -29,7 +29,8 @@ def build_rules(
         guards |= {infno: tuple(names) for infno, names in _by_infno(source, "guards", transactions, errors).items()}
         operations |= _by_infno(source, "operations", transactions, errors)
         kinds |= {name: frozenset(codes) for name, codes in raw.get("med_type", {}).items()}
-    return RuleTable(MappingProxyType(guards), MappingProxyType(operations), **kinds)
+    ordinary, day_surgery = (kinds.get(name, frozenset()) for name in ("ordinary", "day_surgery"))
+    return RuleTable(MappingProxyType(guards), MappingProxyType(operations), ordinary, day_surgery)
 
 
 def _by_infno(

@@ -48,6 +48,8 @@ class Documents:
     """``proofs.yaml`` and what the provinces change in it, most general first."""
     rules: Sequence[Source]
     """``rules/entry-time.yaml`` and what the provinces change in it, most general first."""
+    quality: Sequence[Source]
+    """``rules/settlement-list.yaml`` and what the provinces change in it, most general first."""
     tables: Mapping[str, Source]
     overlays: Sequence[Overlay]
 

@@ -29,6 +29,8 @@ KEYS_MAX: Final = 64
 """Distinct values kept of one message; an upload of 500 rows is found by its visit, not by each row."""
 
 _NODES: Final = (dict, list)
+_LEAVES: Final = frozenset({str, int, bool, float, Decimal, type(None)})
+"""Asked of a row in one go whether it holds nothing else: a large message has thousands of leaves."""
 
 
 def content_hash(infno: str, message: Any) -> str:
@@ -70,9 +72,8 @@ def _values(value: Any, name: str) -> Iterator[str]:
         found = value.get(name)
         if isinstance(found, str) and found:
             yield found
-        for item in value.values():
-            if type(item) is not str and isinstance(item, _NODES):
-                yield from _values(item, name)
+        for item in _nodes_in(value):
+            yield from _values(item, name)
 
 
 def content_key(infno: str, content: str) -> str:
@@ -100,6 +101,11 @@ def _collect(value: Any, found: dict[tuple[str, str], None]) -> None:
                 found[kind, text] = None
                 if name == "mdtrt_cert_no" and value.get("mdtrt_cert_type") == IDENTITY_CARD:
                     found["certno", text] = None
-        for item in value.values():
-            if type(item) is not str and isinstance(item, _NODES):
-                _collect(item, found)
+        for item in _nodes_in(value):
+            _collect(item, found)
+
+
+def _nodes_in(row: dict[str, Any]) -> list[Any]:
+    if _LEAVES.issuperset(map(type, row.values())):
+        return []
+    return [item for item in row.values() if isinstance(item, _NODES)]

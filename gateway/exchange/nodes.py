@@ -132,7 +132,12 @@ class Membership:
         return self._registration
 
     def still_mine(self, registration: Registration) -> bool:
-        """Whether ``registration`` is in force; asked right before the first byte. False when the store cannot tell."""
+        """Whether ``registration`` is in force; asked right before the first byte. False when the store cannot tell.
+
+        A store that admits one process is not asked: while this one has it open nobody else can have taken anything over.
+        """
+        if self._registry.alone:
+            return registration == self._registration
         try:
             for _ in range(ASKED_MAX):
                 asked_at = self._monotonic()

@@ -46,7 +46,7 @@ from gateway.exchange.ports import (
 from gateway.exchange.ports import Exchange as Entry
 from gateway.exchange.replies import Replies, fault_reply, open_reply
 from gateway.exchange.sign_in import SIGN_IN, SignIns
-from gateway.exchange.stay_rules import stay_facts
+from gateway.exchange.stay_rules import answered_facts
 from gateway.faults import (
     FRONT_REJECTED,
     IN_DOUBT,
@@ -265,7 +265,7 @@ class Sending:
             code="" if result.success else PLATFORM_DECLINED.code,
             keys=business_keys(result.output),
             elapsed_ms=_milliseconds(started, finished),
-            stay=stay_facts(case.transaction.infno, case.message, result.output) if told else (),
+            stay=answered_facts(case.transaction.infno, case.ruling.facts, case.message, result.output) if told else (),
             wire=answer.wire,
         )
 

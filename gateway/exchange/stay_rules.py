@@ -147,7 +147,7 @@ class StayRules:
         ruling = Ruling(message)
         for ref, psn_no in self._about(transaction.infno, message, facts):
             ruling = self._ruled(transaction, ruling, ref, psn_no, table, ask)
-        return replace(ruling, facts=stay_facts(transaction.infno, ruling.message, {}))
+        return replace(ruling, facts=stay_facts(transaction.infno, ruling.message, {}) if ruling.amended else facts)
 
     def _about(self, infno: str, message: Any, facts: tuple[StayFact, ...]) -> list[tuple[StayRef, str]]:
         """The stays a message is about, with their persons; a reversal is about what it reverses."""
@@ -279,11 +279,20 @@ class StayRules:
     # ------------------------------------------------------------- and after
 
     def outdated(self, transaction: Transaction, message: Any) -> bool:
-        """A 2403 sent with the ward-in time of then does not align the stay with a ward-in that was corrected since."""
+        """A 2403 sent with the ward-in time of then does not align the stay with a ward-in that was corrected since; a
+        4102 says nothing any more once the insurer has moved the list.
+        """
+        if base(transaction.infno) == "4102":
+            return any(self._moved_on(one) for one in stay_facts(transaction.infno, message, {}))
         if base(transaction.infno) != "2403":
             return False
         facts = stay_facts(transaction.infno, message, {})
         return any(self._desk.judged(_ref(transaction.infno, one)).stay.alignment == "differs" for one in facts)
+
+    def _moved_on(self, fact: StayFact) -> bool:
+        settlements = self._desk.judged(StayRef(setl_id=fact.setl_id)).stay.settlements
+        now = next((one.list_status for one in settlements if one.setl_id == fact.setl_id), "")
+        return bool(now) and now != fact.facts["list_status"][fact.setl_id]
 
     def confirmed(self, infno: str, facts: Sequence[StayFact], ask: Ask) -> None:
         """Read back what the platform holds of the diagnoses just sent (ET-03); nobody waits for it."""
@@ -344,6 +353,15 @@ def registered(history: History) -> bool:
 def tells_of_stays(infno: str) -> bool:
     """Whether a confirmed exchange is kept as a fact of its stay; queries are adopted where they were asked for."""
     return base(infno) in ABOUT_STAYS and base(infno) not in (VISIT_QUERY, DIAGNOSES_QUERY)
+
+
+def answered_facts(infno: str, asked: tuple[StayFact, ...], message: Any, output: Any) -> tuple[StayFact, ...]:
+    """What an exchange tells of stays once it is answered; rows sent or taken back say the same without their answer.
+
+    Args:
+        asked: what it told before.
+    """
+    return asked if base(infno) in ("2301", "2302") else stay_facts(infno, message, output)
 
 
 def stay_facts(infno: str, message: Any, output: Any) -> tuple[StayFact, ...]:

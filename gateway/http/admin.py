@@ -12,6 +12,7 @@ from gateway.desks.alignment import AlignmentDesk
 from gateway.desks.console import TOKEN_HEADER, ConsoleDesk, answer_posted
 from gateway.desks.doubts import DoubtsDesk
 from gateway.desks.jobs import JobsDesk
+from gateway.desks.lists import ListsDesk
 from gateway.desks.reconcile import ReconcileDesk
 from gateway.desks.stays import StaysDesk
 from gateway.desks.store import StoreDesk
@@ -26,6 +27,7 @@ RELOAD: Final = "/-/reload"
 DOUBTS: Final = "/-/doubts/"
 STORE: Final = "/-/store/"
 ALIGNMENT: Final = "/-/alignment/"
+LISTS: Final = "/-/lists/"
 RECONCILE: Final = "/-/reconcile/"
 JOBS: Final = "/-/jobs/"
 VOUCHERS: Final = "/-/vouchers/print"
@@ -49,6 +51,7 @@ class Admin:
         store: what only the process that owns the store can do for the operator's command.
         alignment: sends 2403 where a stay differs from its ward-in.
         reconcile: compares days with the platform.
+        lists: uploads settlement lists and moves them.
         jobs: runs a job now.
         vouchers: prints a voucher for the command.
         console: what the console asks for, and the token it must bring; without a token nobody is let in.
@@ -68,6 +71,7 @@ class Admin:
         console: tuple[ConsoleDesk, str],
         alignment: AlignmentDesk,
         reconcile: ReconcileDesk,
+        lists: ListsDesk,
         jobs: JobsDesk,
         vouchers: VouchersDesk,
     ) -> None:
@@ -83,6 +87,7 @@ class Admin:
             STORE: store.do,
             ALIGNMENT: lambda act, body: alignment.do(act, body),
             RECONCILE: lambda act, body: reconcile.do(act, body),
+            LISTS: lists.do,
             JOBS: lambda act, body: jobs.do(act, body),
             VOUCHERS: lambda _, body: vouchers.print(body),
         }

@@ -20,7 +20,10 @@ from gateway.contract.model import Contract
 from gateway.contract.tables import Documents, Overlay
 from gateway.mappings.documents import Document, Key, collector_paused, read_yaml
 
-_SCHEMAS = ("transaction", "envelope", "codes", "aliases", "directory_files", "safety", "proofs", "province", "rules")
+_SCHEMAS = (
+    "transaction", "envelope", "codes", "aliases", "directory_files", "safety", "proofs", "province", "rules",
+    "settlement-list", "catalogs",
+)  # fmt: skip
 _BY_NAME = {"codes/codes.yaml": "codes", "codes/aliases.yaml": "aliases", "rules/entry-time.yaml": "rules"}
 
 
@@ -76,6 +79,7 @@ def _load(province: str, folder: Path, read: dict[str, Document]) -> Contract:
             safety=reader.read("safety.yaml"),
             proofs=reader.read_layers("proofs.yaml", overlays, "proofs.yaml"),
             rules=reader.read_layers("rules/entry-time.yaml", overlays, "rules.yaml"),
+            quality=reader.read_layers("rules/settlement-list.yaml", overlays, "settlement-list.yaml"),
             tables=reader.read_tables("transactions"),
             overlays=overlays,
         )
@@ -237,6 +241,7 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any], Any], str]] = {
     "minItems": lambda kind, _: f"至少要有 {kind['limit']} 项。",
     "maxItems": lambda kind, _: f"不能超过 {kind['limit']} 项。",
     "minProperties": lambda kind, _: f"至少要写 {kind['limit']} 个键。",
+    "maxProperties": lambda kind, _: f"只能写 {kind['limit']} 个键。",
     "uniqueItems": lambda *_: "列表中有重复项。",
 }
 

@@ -8,7 +8,16 @@ from typing import Any, Final
 
 from gateway.contract.model import RuleTable
 from gateway.faults import Refused
-from gateway.rules import after_discharge, alignment, category, completeness, discharge, emergency, settlement_list
+from gateway.rules import (
+    after_discharge,
+    alignment,
+    category,
+    completeness,
+    discharge,
+    emergency,
+    list_quality,
+    settlement_list,
+)
 from gateway.rules.case import Case, DayOperation, Verdict
 from gateway.rules.policy import Policy
 from gateway.rules.stay import Stay
@@ -26,6 +35,9 @@ RULES: Final[Mapping[str, Callable[[Case], None]]] = {
     "cancel_settlement": after_discharge.cancel_settlement,
     "reversal": after_discharge.reversal,
     "settlement_list": settlement_list.settlement_list,
+    "list_editable": settlement_list.editable,
+    "list_quality": list_quality.list_quality,
+    "list_status": settlement_list.status_change,
     "category": category.category,
 }
 """Every name ``mappings/rules/entry-time.yaml`` may use."""

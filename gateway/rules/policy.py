@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
+
+from gateway.contract.quality import Level
 
 WarnOrRefuse = Literal["warn", "refuse"]
 
@@ -47,5 +50,7 @@ class Policy:
     """ET-05: 住院天数 of a same-day stay."""
     paper_precision: Literal["minute", "day"] = "minute"
     """ET-08: how every voucher prints 入院时间."""
+    list_levels: Mapping[str, Level] = field(default_factory=dict)
+    """Quality rules of the settlement list that the hospital takes otherwise than the table, by rule id."""
     go_live: datetime | None = None
     """ET-11: stays discharged before it print ``t_set`` unchecked and are listed; None = no such stays."""

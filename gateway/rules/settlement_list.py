@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
-from gateway.faults import LIST_TIME_DIFFERS, Refused
+from typing import Final
+
+from gateway.faults import LIST_STATE, LIST_TIME_DIFFERS, Refused
 from gateway.rules.case import Case
 from gateway.rules.message import text
 from gateway.rules.times import minute_of, shown
 
 RULE = "ET-09"
+STATES: Final = {"0": "未提交", "1": "已提交", "2": "审核通过", "3": "审核不通过"}
+"""``stas_type`` of a settlement list (4102)."""
+_MOVES: Final = frozenset({("0", "1"), ("3", "0"), ("3", "1")})
+"""What an institution may do (4102.yaml)."""
+
+
+def editable(case: Case) -> None:
+    """4101, 4101A: only a list that is not submitted can be uploaded anew (GW-1427)."""
+    setl_id = text(case.form, "setl_id")
+    status = next((one.list_status for one in case.stay.settlements if one.setl_id == setl_id), "")
+    if status not in ("", "0"):
+        raise Refused(LIST_STATE, f"结算ID {setl_id} 的清单{STATES.get(status, status)}，不能重新上传")
+
+
+def status_change(case: Case) -> None:
+    """4102: 0 to 1, 3 to 0 or 1 (GW-1427); a list that the gateway knows nothing of passes, 未核对."""
+    known = {one.setl_id: one for one in case.stay.settlements}
+    for row in case.rows("stastinfo"):
+        setl_id, wanted = text(row, "setl_id"), text(row, "stas_type")
+        settled = known.get(setl_id)
+        if settled is None:
+            continue
+        before = settled.list_status or ("0" if settled.listed else "")
+        if before and before != wanted and (before, wanted) not in _MOVES:
+            names = STATES.get(before, before), STATES.get(wanted, wanted)
+            raise Refused(LIST_STATE, f"结算ID {setl_id} 的清单{names[0]}，不能改为{names[1]}")
 
 
 def settlement_list(case: Case) -> None:

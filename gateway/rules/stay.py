@@ -109,7 +109,11 @@ class Settled:
     listed: str = ""
     """Number of the settlement list of 4101/4101A in force (the ``setl_id`` where the answer has none)."""
     list_status: str = ""
-    """``stas_type`` of the newest acknowledged 4102 (0, 1, 2, 3); empty without one."""
+    """``stas_type`` of the newest acknowledged 4102 or 4103 (0, 1, 2, 3); empty without one."""
+    figures: Row = field(default_factory=dict)
+    """What the platform answered: total, fund, personal and hospital part, sex and birthday of the person."""
+    funds: tuple[Row, ...] = ()
+    """``fund_pay_type``, ``fund_payamt`` of each fund."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +207,8 @@ class Stay:
     """Those in force, oldest first."""
     diagnoses: Told | None = None
     operations: Told | None = None
+    list_told: Told | None = None
+    """What the hospital told for its settlement list: one row, by node."""
     uploaded: Uploaded | None = None
     emergency: tuple[EmergencyVisit, ...] = ()
     approval: Approval | None = None

@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gateway.simulator import persons
 from gateway.simulator.arithmetic import ZERO, Figures, Split
 from gateway.simulator.persons import Person
+
+if TYPE_CHECKING:
+    from gateway.simulator.lists import SettlementList
 
 EpisodeKind = Literal["stay", "visit", "purchase"]
 EpisodeState = Literal["in_hospital", "discharged", "registered", "settled", "cancelled", "reversed"]
@@ -141,7 +144,12 @@ class Ledger:
         self.records: list[dict[str, Any]] = []
         self.sign_ins: dict[str, str] = {}
         self.files: dict[str, File] = {}
+        self.lists: dict[str, SettlementList] = {}
         self.planted: list[dict[str, Any]] = []
+        self.catalogs: dict[str, Any] = {}
+        """infno -> its book (``catalogs.py``)."""
+        self.broken_catalogs: dict[str, str] = {}
+        """infno -> how its next file is broken."""
         for person in persons.ready_made(seed, admdvs, today):
             self.persons[person.psn_no] = person
 
@@ -149,6 +157,11 @@ class Ledger:
         """A fresh identifier of 26 digits: 1 visit, 2 settlement, 3 sign-in, 4 anything else."""
         self._serials[kind] += 1
         return f"{self.admdvs}{kind}{self._origin:011d}{self._serials[kind]:08d}"
+
+    def list_number(self) -> str:
+        """Number of a settlement list: nine digits (4101)."""
+        self._serials["list"] += 1
+        return f"{self._serials['list']:09d}"
 
     def serial(self) -> str:
         """Ten digits that count answers (``inf_refmsgid``)."""

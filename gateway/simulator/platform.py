@@ -14,9 +14,11 @@ from typing import Any, Literal
 
 # the families register their handlers when imported
 from gateway.simulator import (
+    catalogs,
     files,
     generic,
     inpatient,
+    lists,
     outpatient,
     person,
     pharmacy,
@@ -37,7 +39,20 @@ from gateway.simulator.soap import SoapFront
 from gateway.simulator.tables import Tables, is_infno, problems, shape
 from gateway.simulator.wire import Response, Unreadable, encode, read_object, split_upload
 
-FAMILIES = (files, generic, inpatient, outpatient, person, pharmacy, query, reconciliation, reversal, signin)
+FAMILIES = (
+    catalogs,
+    files,
+    generic,
+    inpatient,
+    lists,
+    outpatient,
+    person,
+    pharmacy,
+    query,
+    reconciliation,
+    reversal,
+    signin,
+)
 CALL_SERVICE = "callService"
 _SHANGHAI = timezone(timedelta(hours=8))
 _log = logging.getLogger(__name__)
@@ -335,6 +350,36 @@ class Simulator:
         """The books tell again what took effect."""
         with self._lock:
             self._ledger.planted.clear()
+
+    def command_catalogs(self, wish: Mapping[str, Any]) -> dict[str, Any]:
+        """Publish an edition of a catalog or break its next file; raises :class:`~gateway.simulator.faults.FaultWrong`."""
+        with self._lock:
+            return catalogs.command(self._ledger, self._tables, wish)
+
+    def catalogs(self) -> list[dict[str, Any]]:
+        """The catalogs that were asked for, with their editions."""
+        with self._lock:
+            return catalogs.listed(self._ledger)
+
+    def lists(self) -> dict[str, Any]:
+        """The settlement lists by ``setl_id``."""
+        with self._lock:
+            return lists.shown(self._ledger)
+
+    def review(self, wish: Mapping[str, Any]) -> dict[str, Any]:
+        """The insurer's word on a submitted list: ``setl_id``, ``stas_type`` 2 or 3, ``chk_cont``.
+
+        Raises:
+            FaultWrong: there is no such list, or it cannot be reviewed (Chinese).
+        """
+        texts = [wish.get(name, "") for name in ("setl_id", "stas_type", "chk_cont")]
+        if wish.keys() - {"setl_id", "stas_type", "chk_cont"} or not all(isinstance(one, str) for one in texts):
+            raise FaultWrong('应为 {"setl_id": "...", "stas_type": "2 或 3", "chk_cont": "..."}，值都是文字')
+        with self._lock:
+            try:
+                return lists.review(self._ledger, *texts)
+            except Declined as declined:
+                raise FaultWrong(str(declined)) from None
 
     def reset(self, seed: int | None = None) -> None:
         """Empty ledger and faults; requests still waiting to be executed never will be.

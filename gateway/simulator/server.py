@@ -357,6 +357,8 @@ _GETS: dict[str, Callable[[_Handler], Response]] = {
     "/_sim/ledger": lambda handler: _json(200, handler.server.simulator.ledger()),
     "/_sim/faults": lambda handler: _json(200, handler.server.simulator.faults()),
     "/_sim/differences": lambda handler: _json(200, handler.server.simulator.planted()),
+    "/_sim/catalogs": lambda handler: _json(200, handler.server.simulator.catalogs()),
+    "/_sim/lists": lambda handler: _json(200, handler.server.simulator.lists()),
 }
 _DELETES: dict[str, Callable[[Simulator], None]] = {
     "/_sim/faults": Simulator.clear_faults,
@@ -365,6 +367,8 @@ _DELETES: dict[str, Callable[[Simulator], None]] = {
 _POSTS: dict[str, Callable[[Simulator, Mapping[str, Any]], Response]] = {
     "/_sim/faults": _add_fault,
     "/_sim/differences": _plant,
+    "/_sim/lists": lambda simulator, wish: _json(200, simulator.review(wish)),
     "/_sim/reset": _reset,
+    "/_sim/catalogs": lambda simulator, wish: _json(200, simulator.command_catalogs(wish)),
     "/_sim/callback": lambda simulator, wish: _json(200, simulator.call_back(wish)),
 }

@@ -53,6 +53,8 @@ class Table:
     mutates: bool
     input: tuple[Node, ...]
     output: tuple[Node, ...]
+    layout: tuple[Column, ...] = ()
+    """Columns of the file that is fetched afterwards (13xx)."""
 
 
 class Tables:
@@ -99,6 +101,7 @@ def _table(document: Mapping[str, Any]) -> Table:
         mutates=document["mutates"],
         input=_nodes(document["input"], None),
         output=_nodes(document["output"], None),
+        layout=tuple(map(_column, document.get("file_layout", ()))),
     )
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gateway.contract.codec import Codec, as_text
-from gateway.contract.hospital import BY_NAME, CALLBACKS, OUTCOME, HospitalOperation, codec
+from gateway.contract.hospital import BY_NAME, CALLBACKS, OUTCOME, SETTLEMENT_LIST, HospitalOperation, codec
 from gateway.contract.interface import Interface
+from gateway.contract.jsontext import dumps
 from gateway.contract.model import Field, Problem
 from gateway.contract.published import NAMESPACE, Element
 from gateway.contract.xml import escape
@@ -87,6 +88,7 @@ class Hospital:
             "RecallAllowed": lambda _, told: _allowed(self._desk.recall_allowed(StayRef(told["ipt_no"]))),
             "FeeChangeAllowed": lambda _, told: _allowed(self._desk.fee_change_allowed(StayRef(told["ipt_no"]))),
             "EmergencyFees": self._emergency_fees,
+            SETTLEMENT_LIST.name: self._settlement_list,
             "EmergencyFeesExtract": self._extract,
             "EmergencyFeesApprove": self._approve,
             "StayStatus": self._status,
@@ -125,6 +127,19 @@ class Hospital:
         if not_allowed := answer.pop(_REFUSAL, None):
             return {**self._refused(call, not_allowed), **answer}
         return {**answer, "warn_msg": "；".join(filter(None, (answer.get("warn_msg", ""), *warnings)))}
+
+    def teller(self, name: str) -> Callable[[str, Mapping[str, Any]], Answer]:
+        """The operations for a job of this gateway: the same tables, checks and journal as for the hospital.
+
+        Args:
+            name: under which it stands in the journal and as whose word it counts.
+        """
+        client = Client(name, transactions=tuple(BY_NAME))
+
+        def tell(operation: str, message: Mapping[str, Any]) -> Answer:
+            return self.call(HospitalCall(BY_NAME[operation], client, message, dumps(message), "jobs"))
+
+        return tell
 
     def _forbidden(self, call: HospitalCall) -> Unreadable:
         text = f"客户端 {call.client.name} 未获授权调用 {call.operation.name}"
@@ -183,6 +198,11 @@ class Hospital:
 
     def _record(self, call: HospitalCall, told: Answer) -> Answer:
         return _told(self._desk.keep(_RECORDS[call.operation.name], told, call.client.name))
+
+    def _settlement_list(self, call: HospitalCall, told: Answer) -> Answer:
+        """Kept as one row by node, so that it is told and read whole."""
+        nodes = {name: told[name] for name in SETTLEMENT_LIST.nodes if told.get(name)}
+        return _told(self._desk.keep("settlement_list", {**told, "rows": [nodes]}, call.client.name))
 
     def _emergency_fees(self, call: HospitalCall, told: Answer) -> Answer:
         visit = {name: as_text(value) for name, value in told.get("emergency_visit", {}).items() if value}

@@ -81,6 +81,7 @@ def derive(history: History, policy: Policy) -> Stay:
         settlements=settlements,
         diagnoses=_told(own.records, "diagnoses"),
         operations=_told(own.records, "operations"),
+        list_told=_told(own.records, "settlement_list"),
         uploaded=_uploaded(confirmed, own.adoptions),
         emergency=_emergency(own.records),
         approval=_approval(own.approvals),
@@ -434,7 +435,15 @@ def _settlements(confirmed: Sequence[Acknowledged], adoptions: Sequence[Adopted]
 
 
 def _settled(setl_id: str, known: _Known, facts: Mapping[str, Any], t_set: Moment | None) -> Settled:
-    return Settled(setl_id, known.exchange_id, str(facts.get("mid_setl_flag", "")) == INTERIM, t_set, _at(known))
+    return Settled(
+        setl_id,
+        known.exchange_id,
+        str(facts.get("mid_setl_flag", "")) == INTERIM,
+        t_set,
+        _at(known),
+        figures=facts.get("figures", {}),
+        funds=tuple(facts.get("funds", ())),
+    )
 
 
 def _settled_order(settled: Settled) -> tuple[datetime, int]:
@@ -447,7 +456,7 @@ def _listed(settled: Settled, confirmed: Sequence[Acknowledged], adoptions: Sequ
         for exchange in confirmed
         if base(exchange.infno) == "4101" and exchange.facts.get("setl_id") == settled.setl_id
     ]
-    words = [k for k in _all(confirmed, adoptions) if settled.setl_id in k.facts.get("list_status", {})]
+    words = [k for k in _all(confirmed, adoptions) if k.facts.get("list_status", {}).get(settled.setl_id)]
     newest = max(words, key=_order, default=None)
     status = str(newest.facts["list_status"][settled.setl_id]) if newest else ""
     number = str(lists[-1].facts.get("list_id") or settled.setl_id) if lists else settled.setl_id if status else ""

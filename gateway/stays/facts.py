@@ -1,9 +1,9 @@
 """What is kept of a confirmed exchange: the small extract that outlives its body, so that no gate unpacks bodies.
 
 Keys (present where the transaction has them): ``mdtrt_id psn_no ipt_no begntime endtime med_type dise_codg die_date
-setl_id mid_setl_flag`` as printed; ``form`` the fields of 2401, 2402, 2403 without credential; ``diagnoses``,
+setl_id mid_setl_flag`` as printed; ``figures``, ``funds`` of 2304; ``form`` the fields of 2401, 2402, 2403 without credential; ``diagnoses``,
 ``operations`` rows; ``fees`` rows of 2301; ``removed`` row numbers of 2302; ``list_status`` ``{setl_id: stas_type}`` of
-4102, ``list_id`` of 4101; ``in_hospital`` of 5201. An import file uses the same keys, and ``settlements`` rows
+4102 and 4103, ``list_id`` of 4101; ``in_hospital`` of 5201. An import file uses the same keys, and ``settlements`` rows
 (``setl_id, begntime, mid_setl_flag``).
 """
 
@@ -16,7 +16,7 @@ from typing import Any, Final
 from gateway.rules.message import body, rows
 
 ABOUT_STAYS: Final = frozenset(
-    {"2301", "2302", "2303", "2304", "2305", "2401", "2402", "2403", "2404", "2405", "4101", "4102", "5201", "5202"}
+    {"2301", "2302", "2303", "2304", "2305", "2401", "2402", "2403", "2404", "2405", "4101", "4102", "4103", "5201", "5202"}
 )  # fmt: skip
 """Transactions (and their letter forms) that say something about a stay."""
 ALL_FEES: Final = "0000"
@@ -26,8 +26,12 @@ _KEYS: Final = (
     "mdtrt_id", "psn_no", "ipt_no", "ipt_otp_no", "begntime", "endtime", "med_type", "dise_codg", "die_date",
     "setl_id", "mid_setl_flag",
 )  # fmt: skip
+_FIGURES: Final = ("medfee_sumamt", "fund_pay_sumamt", "psn_part_amt", "hosp_part_amt", "gend", "brdy")
+"""Of a 2304: what a settlement list is compared with."""
 _NOT_KEPT: Final = frozenset({"mdtrt_cert_no", "card_sn", "exp_content"})
 """A credential is used once and kept by nobody."""
+_NODES: Final = (dict, list)
+"""As a tuple: ``dict | list`` would be put together anew for every leaf."""
 _FEE: Final = ("feedetl_sn", "init_feedetl_sn", "mdtrt_id", "fee_ocur_time", "cnt", "det_item_fee_sumamt")
 
 
@@ -63,6 +67,8 @@ def _of_one(kind: str, message: Any, output: Any) -> dict[str, Any]:
     facts = _known(form)
     if kind in ("2401", "2304"):
         facts |= {name: value for name, value in _known(_answer(output)).items() if name in ("mdtrt_id", "setl_id")}
+    if kind == "2304":
+        facts |= _figures(output)
     if kind in ("2401", "2402", "2403"):
         facts["form"] = {name: plain(value) for name, value in form.items() if _leaf(name, value)}
         facts["diagnoses"] = [_row(row) for row in rows(message, "diseinfo")]
@@ -70,11 +76,23 @@ def _of_one(kind: str, message: Any, output: Any) -> dict[str, Any]:
         facts["operations"] = [_row(row) for row in rows(message, "oprninfo")]
         facts["diagnoses"] = [_row(row) for row in rows(message, "diseinfo")]
         facts["list_id"] = str(_answer(output).get("setl_list_id", ""))
+    if kind == "4103":
+        facts = {"list_status": {str(form.get("setl_id", "")): str(_answer(output).get("stas_type") or "")}}
     if kind == "4102":
         facts["list_status"] = {
             str(r.get("setl_id", "")): str(r.get("stas_type", "")) for r in rows(message, "stastinfo")
         }
     return facts
+
+
+def _figures(output: Any) -> dict[str, Any]:
+    told = _answer(output)
+    figures = {name: str(plain(told[name])) for name in _FIGURES if told.get(name) not in (None, "")}
+    funds = [
+        {name: str(plain(row[name])) for name in ("fund_pay_type", "fund_payamt") if row.get(name) not in (None, "")}
+        for row in rows(output, "setldetail")
+    ]
+    return {name: found for name, found in (("figures", figures), ("funds", funds)) if found}
 
 
 def _of_rows(kind: str, message: Any) -> dict[str, dict[str, Any]]:
@@ -115,9 +133,9 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _leaf(name: str, value: Any) -> bool:
-    return name not in _NOT_KEPT and value is not None and not isinstance(value, dict | list)
+    return name not in _NOT_KEPT and value is not None and not isinstance(value, _NODES)
 
 
 def plain(value: Any) -> Any:
     """A leaf as JSON keeps it; amounts and counts become text, never a float."""
-    return format(value, "f") if isinstance(value, Decimal) else value
+    return format(value, "f") if type(value) is Decimal else value

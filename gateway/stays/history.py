@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 WardEventKind = Literal["ward_in", "ward_in_void", "transfer", "ward_out", "recall"]
-RecordKind = Literal["diagnoses", "operations", "emergency_fees"]
+RecordKind = Literal["diagnoses", "operations", "emergency_fees", "settlement_list"]
 AdoptionSource = Literal["query", "import"]
 
 Facts = Mapping[str, Any]

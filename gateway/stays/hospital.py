@@ -1,7 +1,7 @@
 """The port of the hospital's own records: what a HIS can be asked, column by column.
 
-``DatabaseRecords`` (``adapters/his/database.py``) asks the HIS's database, the fake beside this file holds rows in memory;
-both pass ``tests/conformance/test_hospital_records.py``. The gateway only ever reads.
+``DatabaseRecords`` (``adapters/his/database.py``) asks the HIS's database, ``ServiceRecords`` (``adapters/his/soap.py``) its
+services, the fake beside this file holds rows in memory; all pass ``tests/conformance/test_hospital_records.py``. The gateway only ever reads.
 
     HisError
     ├── HisMisconfigured    a statement or setting cannot be used; somebody must change it
@@ -277,12 +277,14 @@ class Page:
     Args:
         mark: where the next page begins; None when nothing was read.
         last: nothing came after this page when it was read.
+        row_ids: of ``rows``, one each, as text.
     """
 
     rows: Sequence[Row] = ()
     wrong: Sequence[WrongRow] = ()
     mark: Mark | None = None
     last: bool = True
+    row_ids: Sequence[str] = ()
 
 
 class HospitalRecords(Protocol):

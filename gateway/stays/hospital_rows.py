@@ -60,11 +60,13 @@ def page_of(
     subject: SubjectName, given: Sequence[Mapping[str, Any]], *, charset: str, last: bool, without_void: bool = False
 ) -> Page:
     """Rows as a database gave them, as a page of the port."""
-    read = [read_row(SUBJECTS[subject], row, charset) for row in given]
-    rows: list[Row] = [row for row in read if not isinstance(row, WrongRow) and not (without_void and is_void(row))]
+    read = [(str(row.get(ROW_ID, "")), read_row(SUBJECTS[subject], row, charset)) for row in given]
+    good = [(number, row) for number, row in read if not isinstance(row, WrongRow)]
+    good = [(number, row) for number, row in good if not (without_void and is_void(row))]
     end = given[-1] if given else None
     mark = Mark(end[CHANGED_AT], end[ROW_ID]) if end else None
-    return Page(rows, [row for row in read if isinstance(row, WrongRow)], mark, last)
+    wrong = [row for _, row in read if isinstance(row, WrongRow)]
+    return Page([row for _, row in good], wrong, mark, last, [number for number, _ in good])
 
 
 def is_void(row: Row) -> bool:

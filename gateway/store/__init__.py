@@ -29,11 +29,14 @@ from gateway.store._sqlite import SqliteBackend
 from gateway.store._veil_past import veil_everything
 from gateway.store.accounts import Accounts
 from gateway.store.aftermath import AfterRestore, Compared, Listed, close_gap, compare, take_over
+from gateway.store.alerts import SqlAlerts
 from gateway.store.archive import Archive
 from gateway.store.backup import Manifest, Told, write_backup
 from gateway.store.callbacks import SqlCallbacks
+from gateway.store.catalogs import SqlCatalogs
 from gateway.store.fees import SqlFees
 from gateway.store.figures import Figures
+from gateway.store.his_marks import SqlHisMarks
 from gateway.store.integrity import check
 from gateway.store.jobs import SqlJobs
 from gateway.store.journal import SqlJournal
@@ -72,7 +75,10 @@ class Store:
         self.recon = SqlRecon(guarded)
         self.jobs = SqlJobs(guarded)
         self.fees = SqlFees(guarded)
+        self.alerts = SqlAlerts(backend)
         self.callbacks = SqlCallbacks(backend)
+        self.catalogs = SqlCatalogs(backend)
+        self.his_marks = SqlHisMarks(guarded)
         self.after_restore = AfterRestore(backend, self.journal)
         self.resealing = Resealing(guarded, self._keys)
         self.retention = Retention(guarded, self.journal, self.operator_log, folder, node)

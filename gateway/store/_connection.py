@@ -1,7 +1,8 @@
 """A connection on which the statements of the hot path cost what the driver costs.
 
 SQLAlchemy Core spends some 100 to 300 us of CPU on a statement whose text it knows already, the drivers 5 to 50. What
-``statements.py`` builds once is therefore rendered once for a dialect and then handed to the driver as text.
+``statements.py`` and ``stay_statements.py`` build once is therefore rendered once for a dialect and then handed to the driver
+as text.
 Everything else, and whatever needs a conversion of values on the way, is executed by SQLAlchemy as before.
 """
 
@@ -13,18 +14,19 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import sqlalchemy
-from sqlalchemy import CursorResult, Dialect, Executable, Insert, LargeBinary, Select
+from sqlalchemy import CursorResult, Dialect, Executable, Insert, LargeBinary, SelectBase
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from gateway.store.statements import CONSTANT
+from gateway.store import statements, stay_statements
 
 Values = Mapping[str, Any]
+CONSTANT: Final = statements.CONSTANT | stay_statements.CONSTANT
 
 
 class Connection(sqlalchemy.Connection):
-    """``sqlalchemy.Connection`` with the constants of ``statements.py`` rendered once."""
+    """``sqlalchemy.Connection`` with the statements that are built once rendered once."""
 
     def execute(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> CursorResult[Any]:
         """As ``sqlalchemy.Connection.execute``; raises the same ``DBAPIError``, never with the values in its text."""
@@ -148,7 +150,9 @@ def _render(dialect: Dialect, statement: Any, given: Values, *, many: bool) -> _
         names=tuple(expanded.positiontup) if expanded.positiontup is not None else None,
         fixed={name: value for name, value in expanded.parameters.items() if name not in passed},
         lists=lists,
-        keys=SimpleResultMetaData(list(statement.selected_columns.keys())) if isinstance(statement, Select) else None,
+        keys=SimpleResultMetaData(list(statement.selected_columns.keys()))
+        if isinstance(statement, SelectBase)
+        else None,
         returns_id=bool(compiled.effective_returning),
     )
 
@@ -156,7 +160,7 @@ def _render(dialect: Dialect, statement: Any, given: Values, *, many: bool) -> _
 def _converts(dialect: Dialect, compiled: SQLCompiler, statement: Any) -> bool:
     """Whether a value is converted between us and the driver. Bytes are bytes to every driver."""
     passed = [bound.type for bound in compiled.binds.values()]
-    fetched = [column.type for column in statement.selected_columns] if isinstance(statement, Select) else []
+    fetched = [column.type for column in statement.selected_columns] if isinstance(statement, SelectBase) else []
     return any(
         not isinstance(kind, LargeBinary) and kind.dialect_impl(dialect).bind_processor(dialect) for kind in passed
     ) or any(

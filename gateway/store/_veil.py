@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import Connection, Insert
+from sqlalchemy import Connection, SelectBase
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 
 from gateway.protect.guard import version_of
@@ -36,7 +36,7 @@ class Veiled:
         """As ``Connection.execute``."""
         given = [self.veiled(row) for row in values] if isinstance(values, list) else self.veiled(values or {})
         result = self._connection.execute(statement, given)
-        if not result.returns_rows or isinstance(statement, Insert):
+        if not isinstance(statement, SelectBase):
             return result
         names = list(result.keys())
         rows = [tuple(map(self._plain, names, row)) for row in result.all()]

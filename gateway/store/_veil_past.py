@@ -10,6 +10,7 @@ from gateway.protect import Sealing
 from gateway.protect.guard import version_of
 from gateway.store._veil import NAMES, PLACE, SEALED
 from gateway.store.fee_tables import fee_work
+from gateway.store.his_tables import his_mark
 from gateway.store.job_tables import job_run
 from gateway.store.recon_tables import recon_case
 from gateway.store.stay_tables import (
@@ -28,7 +29,7 @@ from gateway.store.voucher_tables import voucher
 
 _ALL: Final = (
     stay_fact, ward_event, hospital_record, adoption, fee_approval, fee_extraction, stay_version, stay_change,
-    episode_time, alignment_work, voucher, job_run, recon_case, fee_work,
+    episode_time, alignment_work, voucher, job_run, recon_case, fee_work, his_mark,
 )  # fmt: skip
 
 
@@ -60,7 +61,7 @@ def reseal_stays(connection: Connection, sealing: Sealing, ids: list[int], after
         how many rows were changed.
     """
     changed = _reseal(connection, sealing, stay_fact, stay_fact.c.exchange_id.in_(ids))
-    for table in (hospital_record, adoption, voucher, job_run, recon_case, fee_work):
+    for table in (hospital_record, adoption, voucher, job_run, recon_case, fee_work, his_mark):
         within = table.c.id > after if last is None else table.c.id.between(after + 1, last)
         changed += _reseal(connection, sealing, table, within)
     return changed

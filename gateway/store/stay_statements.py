@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, delete, insert, or_, select, union_all, update
+from sqlalchemy import Executable, bindparam, delete, insert, or_, select, union_all, update
 from sqlalchemy.sql.expression import null
 
 from gateway.exchange.ports import State
@@ -180,3 +180,8 @@ UNFILLED = (
     .order_by(exchange.c.id.desc())
     .limit(bindparam("count"))
 )
+
+
+# at the end of the file, so that no statement is left out
+CONSTANT = frozenset(value for value in tuple(globals().values()) if isinstance(value, Executable))
+"""Every statement above: each is rendered once (``_connection.py``)."""

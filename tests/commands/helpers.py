@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gateway.desks.alignment import AlignmentDesk
     from gateway.desks.console import ConsoleDesk
     from gateway.desks.jobs import JobsDesk
+    from gateway.desks.lists import ListsDesk
     from gateway.desks.reconcile import ReconcileDesk
     from gateway.desks.stays import StaysDesk
     from gateway.desks.vouchers import VouchersDesk
@@ -79,6 +80,7 @@ def administration(store: Store, wake: Callable[[], None] = lambda: None) -> Adm
         store=StoreDesk(store, wake, RetentionRun(store.retention, Limits(), clock.now)),
         alignment=cast("AlignmentDesk", None),
         reconcile=cast("ReconcileDesk", None),
+        lists=cast("ListsDesk", None),
         jobs=cast("JobsDesk", None),
         vouchers=cast("VouchersDesk", None),
         console=(cast("ConsoleDesk", None), ""),

@@ -118,6 +118,40 @@ def test_a_day_is_compared_and_a_planted_difference_is_a_case_until_it_is_repair
     assert yibao("reconcile", "day", "gestern", "--config", day.config).code == 2
 
 
+def sim(day: Day, **wish: object) -> None:
+    with urllib.request.urlopen(f"{day.platform}/_sim/catalogs", json.dumps(wish).encode(), timeout=10) as answer:
+        assert answer.status == 200
+
+
+def test_catalogs_are_updated_shown_and_searched(day: Day) -> None:
+    done = yibao("catalogs", "update", "1301", "1306", "--config", day.config)
+    assert (done.code, "询问了 2 个目录，2 个有更新。" in done.err) == (0, True), done.err
+    sim(day, infno="1301", act="publish")
+    sim(day, infno="1306", act="publish")
+    sim(day, infno="1306", act="break", how="bad-row")
+    done = yibao("catalogs", "update", "1301", "1306", "--config", day.config)
+    assert done.code == 1
+    assert "2 个目录中有 1 个没有更新。1306：" in done.err
+    assert "第 4 行有 72 列，而文件首行有 71 列" in done.err
+    listed = json.loads(yibao("catalogs", "list", "--json", "--config", day.config).out)
+    assert [(one["infno"], one["version"]["ver"], one["failed"]) for one in listed["catalogs"]] == [
+        ("1301", "F002_20260204_A", False),
+        ("1306", "F001_20260105_A", True),
+    ]
+    shown = yibao("catalogs", "show", "1301", "--changes", "all", "--config", day.config)
+    assert (shown.code, "4 条；本版新增 2，变更 1，撤销 1。" in shown.err) == (0, True), shown.err
+    assert "drug_prodname 阿莫西林胶囊 → 阿莫西林胶囊（2）" in shown.out
+    versions = json.loads(yibao("catalogs", "show", "1301", "--json", "--config", day.config).out)
+    assert [one["rows"] for one in versions] == [14, 12]
+    found = yibao("catalogs", "search", "1301", "ejsg", "--on", "2026-11-22", "--config", day.config)
+    assert "二甲双胍片" in found.out
+    then = yibao("catalogs", "search", "1301", "阿莫", "--version", versions[1]["id"], "--json", "--config", day.config)
+    assert {one["name"] for one in json.loads(then.out)} == {"阿莫西林胶囊", "阿莫西林胶囊 9"}
+    for wrong, code in ((("show", "1399"), 1), (("show", "1301", "--changes", "x"), 2), (("search", "1301", "a", "--on", "x"), 2),
+                        (("search", "1301", "a", "--version", "999"), 2), (("update", "9999"), 1)):  # fmt: skip
+        assert yibao("catalogs", *wrong, "--config", day.config).code == code, wrong
+
+
 def test_the_probe_sees_the_sign_in(day: Day) -> None:
     signed = yibao_process("call", "9001", "-", "--config", day.config, stdin=SIGN_IN.encode())
     assert signed.code == 0

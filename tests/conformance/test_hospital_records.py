@@ -1,4 +1,4 @@
-"""One suite over every way to a hospital's records: in memory, SQLite, PostgreSQL; others where a URL of theirs is set.
+"""One suite over every way to a hospital's records: in memory, SQLite, PostgreSQL, SOAP services; others where a URL of theirs is set.
 
 ``YIBAO_TEST_HIS_ORACLE_URL``, ``YIBAO_TEST_HIS_MSSQL_URL``, ``YIBAO_TEST_HIS_MYSQL_URL`` name databases whose user may make
 and drop the tables ``yb_t_events`` and ``yb_t_fees``.
@@ -20,8 +20,11 @@ from adapters.his._engines import VENDORS
 from adapters.his.database import DatabaseRecords
 from adapters.his.sample.tables import Money
 from adapters.his.statements import parse
+from adapters.his.ways import open_records
+from gateway.settings import His as Settings
 from gateway.stays.hospital import HisMisconfigured, HospitalRecords, Mark, Point, SubjectName
 from gateway.stays.hospital_fake import MemoryHospital
+from tests.adapters.his.service import His, files, served
 
 OTHERS = {
     name: os.environ[variable]
@@ -90,10 +93,16 @@ def his_of(url: str, his: dict[SubjectName, str]) -> DatabaseRecords:
     return DatabaseRecords(make_url(url), statements)
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgresql", *OTHERS])
+@pytest.fixture(params=["memory", "sqlite", "postgresql", "soap", *OTHERS])
 def records(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[HospitalRecords]:
     if request.param == "memory":
         yield MemoryHospital({"ward_events": EVENT_ROWS, "fees": FEE_ROWS})
+        return
+    if request.param == "soap":
+        service = His({"ward_events": EVENT_ROWS, "fees": FEE_ROWS})
+        with served(service, tmp_path) as wsdl:
+            folder = files(tmp_path / "his")
+            yield open_records(Settings(service=service.url, wsdl=wsdl, statements=folder))[0]
         return
     if request.param == "postgresql":
         url = request.getfixturevalue("pg_url")
@@ -165,5 +174,5 @@ def test_rows_of_one_stay_only(records: HospitalRecords) -> None:
 
 def test_what_the_hospital_does_not_supply_is_said(records: HospitalRecords) -> None:
     assert set(records.subjects()) == {"ward_events", "fees"}
-    with pytest.raises(HisMisconfigured, match=r"orders\.sql"):
+    with pytest.raises(HisMisconfigured, match=r"orders\.(sql|toml)"):
         records.changed("orders")

@@ -16,7 +16,6 @@ from gateway import clock, mappings
 from gateway.configured import sign_in_policy
 from gateway.console.application import build_application
 from gateway.console.areas import RIGHTS
-from gateway.console.figures import FigureBook
 from gateway.console.flashes import Flashes
 from gateway.console.parts import Parts
 from gateway.console.passwords import Passwords
@@ -27,6 +26,7 @@ from gateway.desks.doubts import DoubtsDesk
 from gateway.desks.fees import FeesDesk
 from gateway.desks.jobs import JobsDesk
 from gateway.exchange.ports import Exchange, Intent, Outcome, Proof, ProofKind, State
+from gateway.figures import FigureBook
 from gateway.store import Store
 from gateway.store.accounts import User
 from tests.running import House

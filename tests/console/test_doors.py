@@ -20,6 +20,7 @@ ALL = frozenset(ROLES)
 IT = frozenset({"it"})
 ACTING = frozenset({"insurance", "it"})
 DISCHARGING = frozenset({"insurance", "cashier"})
+CATALOGS = frozenset({"insurance", "pharmacy", "operations", "it", "auditor"})
 WANTED = {
     ("GET", "/"): ALL,
     ("GET", "/todo"): ALL,
@@ -60,9 +61,15 @@ WANTED = {
     ("GET", "/reconcile"): frozenset({"insurance", "operations", "it", "auditor"}),
     ("GET", "/reconcile/{day}"): frozenset({"insurance", "operations", "it", "auditor"}),
     ("POST", "/reconcile/{day}"): frozenset({"insurance"}),
+    ("GET", "/catalogs"): CATALOGS,
+    ("GET", "/catalogs/list"): CATALOGS,
+    ("GET", "/catalogs/{infno}"): CATALOGS,
+    ("GET", "/catalogs/{infno}/record"): CATALOGS,
+    ("GET", "/catalogs/{infno}/versions/{version}"): CATALOGS,
     ("GET", "/running"): frozenset({"insurance", "operations", "it"}),
     ("GET", "/running/status"): frozenset({"insurance", "operations", "it"}),
     ("GET", "/running/figures"): frozenset({"insurance", "operations", "it"}),
+    ("GET", "/running/alerts"): frozenset({"insurance", "operations", "it"}),
     ("GET", "/jobs"): frozenset({"insurance", "operations", "it", "auditor"}),
     ("GET", "/jobs/list"): frozenset({"insurance", "operations", "it", "auditor"}),
     ("GET", "/jobs/runs/{number}"): frozenset({"insurance", "operations", "it", "auditor"}),
@@ -92,7 +99,7 @@ OWN = ("/sign-out", "/password")
 
 
 def address(path: str, exchange_id: int = 1) -> str:
-    given = {"exchange_id": exchange_id, "number": exchange_id, "infno": "1101", "day": "2000-01-01"}
+    given = {"exchange_id": exchange_id, "number": exchange_id, "infno": "1101", "day": "2000-01-01", "version": 1}
     return path.format(**given, name="nobody-of-that-name")
 
 

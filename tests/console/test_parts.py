@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from gateway import mappings
 from gateway.console import sessions
 from gateway.console.areas import RIGHTS
-from gateway.console.figures import FAILED, LATE, FigureBook, Tally
 from gateway.console.flashes import KEPT_MAX, Flashes
 from gateway.console.passwords import Passwords, generated
 from gateway.console.rights import RightsError, read_rights
 from gateway.console.running import charts
 from gateway.exchange.entries import SHANGHAI, to_ms
 from gateway.exchange.ports import State
+from gateway.figures import FAILED, LATE, FigureBook, Tally
 from gateway.store.accounts import Session, User
 from gateway.store.figures import Figure
 from tests.console.kit import CHEAP, Bench

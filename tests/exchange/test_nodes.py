@@ -129,6 +129,16 @@ def test_on_a_store_of_one_process_it_inherits(cluster: Cluster) -> None:
     assert cluster.node("b").current() == Registration("b", 2)
 
 
+def test_a_store_of_one_process_is_not_asked_before_sending(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under hundreds of calls its answer may be late, and nobody else could have taken over anything meanwhile."""
+    node = cluster.node("a")
+    cluster.registry.alone = True
+    monkeypatch.setattr(cluster.registry, "holds", lambda _: False)
+    assert node.still_mine(node.current())
+    assert not node.still_mine(Registration("a", 2))
+    assert not node.still_mine(Registration("b", 1))
+
+
 # ------------------------------------------------------------------ silence
 
 

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from gateway.contract.model import RuleTable
+from gateway.contract.quality import QualityTable
 from gateway.mappings import load
 from gateway.rules.case import DayOperation, Verdict
 from gateway.rules.judge import judge
@@ -38,7 +39,8 @@ _ENDS = {
 
 @cache
 def table() -> RuleTable:
-    return load().rules
+    """Without the quality rules of the settlement list, which have tests of their own (``tests/rules/lists.py``)."""
+    return replace(load().rules, quality=QualityTable())
 
 
 def full(time: str) -> str:

@@ -64,6 +64,7 @@ def _fill(store: Store) -> int:
     ref = StayRef(PERSONAL["ipt_no"], PERSONAL["mdtrt_id"])
     journal.stays.adopt(ref, PERSONAL["psn_no"], Adopted("query", NOW, "5201", {"who": PERSONAL["psn_name"]}))
     journal.stays.approve(PERSONAL["ipt_no"], Approved("2026-03-01", NOW, "医保办"), {})
+    store.his_marks.keep("ward_events", {"left": dict(PERSONAL)}, NOW)
     store.operator_log.append("张工", "journal.search", f"certno={PERSONAL['certno']}", f"tel={PERSONAL['tel']}")
     return row.id
 
@@ -73,6 +74,7 @@ def _shown(store: Store) -> list[object]:
     rows = journal.search(Query())
     found: list[object] = [*rows, *(journal.bodies(row.id) for row in rows), *(journal.proofs(row.id) for row in rows)]
     known = journal.stays.known(StayRef(PERSONAL["ipt_no"]))
+    found.append(store.his_marks.find("ward_events"))
     return [*found, dataclasses.asdict(known.history), known.versions]
 
 

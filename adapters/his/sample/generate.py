@@ -191,7 +191,7 @@ class _Stay:
         quarter = timedelta(minutes=15)
         yield self.hospital.row(
             tables.OPERATIONS, end + quarter, zyh=self.zyh, sslb="1", ssbm=done.code, ssmc=done.name,
-            mzfs="01" if done.general else "03", sz=self.doctor[0], szxm=self.doctor[1],
+            mzfs="1" if done.general else "3", sz=self.doctor[0], szxm=self.doctor[1],
             mzys="D440800000120" if done.general else None, kssj=begin, jssj=end, mzkssj=begin - quarter, mzjssj=end + quarter,
         )  # fmt: skip
         for item in (done.item, catalog.SURGERY[4] if done.general else catalog.SURGERY[5]):

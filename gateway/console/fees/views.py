@@ -103,7 +103,7 @@ def fees(visit: Visit) -> Response:
         stands=STANDS,
         presence=PRESENCE,
         totals=visit.parts.store.fees.totals(),
-        has_his=bool(visit.parts.settings.his.url),
+        has_his=visit.parts.settings.his.there,
         **_progress(visit),
     )
 
@@ -187,7 +187,7 @@ def one(visit: Visit) -> Response:
         row_titles=ROW,
         uploaded=len(stay.fees),
         box=box_of(stay),
-        has_his=bool(visit.parts.settings.his.url),
+        has_his=visit.parts.settings.his.there,
         plain=visit.may("exchange.body"),
     )
 

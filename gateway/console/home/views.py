@@ -8,14 +8,27 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
+from gateway.alerts.rules import RULES, Rule
 from gateway.console.area import Area, MenuItem, Page
 from gateway.console.visit import Visit
 from gateway.exchange.ports import Exchange, Query, State
 from gateway.exchange.resolver_turn import UNTOLD_AFTER, UNTOLD_SINCE
+from gateway.store.alerts import Alert
 
 SHOWN_MAX: Final = 8
 COUNTED_MAX: Final = 200
 READY: Final = {"store": "存储", "platform": "省平台", "sign_in": "签到", "process": "网关进程", "breaker": "熔断器"}
+
+
+OTHER: Final = Rule("需要查看", "请信息科查看日志。", "/running")
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """An open alert, and what it means."""
+
+    alert: Alert
+    rule: Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,7 @@ def _content(visit: Visit) -> dict[str, Any]:
     return {
         "todos": _todos(visit),
         "alerts": alerts(visit),
+        "raised": open_alerts(visit),
         "count": count,
         "failed": failed,
         "share": failed / count if count else 0.0,
@@ -99,8 +113,14 @@ def _todos(visit: Visit) -> list[Todo]:
     ]
 
 
+def open_alerts(visit: Visit) -> list[Raised]:
+    """Alerts that are open, the worst first, each with the way out."""
+    found = sorted(visit.parts.store.alerts.open(), key=lambda one: (one.kind != "bad", one.raised_at))
+    return [Raised(one, RULES.get(one.rule, OTHER)) for one in found]
+
+
 def alerts(visit: Visit) -> list[tuple[str, str]]:
-    """``(kind, sentence)`` about what is wrong with the gateway itself."""
+    """``(kind, sentence)`` about what is wrong with the gateway itself at this moment."""
     told = visit.parts.line.ready()
     found: list[tuple[str, str]] = []
     if told.get("process") is False:

@@ -9,13 +9,14 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
+from gateway.alerts.rules import RULES, thresholds
 from gateway.console.area import Area, MenuItem, Page
 from gateway.console.exchanges.views import names
-from gateway.console.figures import Tally
-from gateway.console.home.views import READY, alerts
+from gateway.console.home.views import OTHER, READY, Raised, alerts, open_alerts
 from gateway.console.running import charts
 from gateway.console.visit import Visit
 from gateway.exchange.ports import Query, State
+from gateway.figures import Tally
 from gateway.settings import sources
 from gateway.settings_shown import leaves, origin_of
 
@@ -27,6 +28,7 @@ WINDOWS: Final[Mapping[str, tuple[str, timedelta, int]]] = {
 """Title, length, and points of a chart."""
 TICKS: Final = 6
 TRANSACTIONS_MAX: Final = 40
+CLEARED_MAX: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,18 @@ class Line:
 def running(visit: Visit) -> Response:
     """The page; its parts refresh themselves."""
     return visit.show("running/running.html", windows=WINDOWS, **_status(visit), **_figures(visit))
+
+
+def watched(visit: Visit) -> Response:
+    """Thresholds in force, open alerts, and what was on alert before."""
+    store = visit.parts.store.alerts
+    words = thresholds(visit.parts.settings.alerts)
+    return visit.show(
+        "running/alerts.html",
+        raised=open_alerts(visit),
+        cleared=[Raised(one, RULES.get(one.rule, OTHER)) for one in store.cleared(CLEARED_MAX)],
+        rules=[(rule, words[name]) for name, rule in RULES.items()],
+    )
 
 
 def status(visit: Visit) -> Response:
@@ -63,6 +77,7 @@ def _status(visit: Visit) -> dict[str, Any]:
         "ready": told.get("ready") is True,
         "lamps": lamps,
         "alerts": alerts(visit),
+        "raised": open_alerts(visit),
         "sign_ins": sign_ins,
         "facts": [
             ("机构", f"{visit.parts.settings.institution.name}（{visit.parts.settings.institution.code}）"),
@@ -130,6 +145,7 @@ AREA: Final = Area(
         Page("GET", "/running", "running.see", running),
         Page("GET", "/running/status", "running.see", status, quiet=True),
         Page("GET", "/running/figures", "running.see", figures, quiet=True),
+        Page("GET", "/running/alerts", "running.see", watched),
         Page("GET", "/config", "config.see", config),
     ),
     menu=(MenuItem("/running", "运行", "running.see"), MenuItem("/config", "配置", "config.see")),

@@ -107,14 +107,16 @@ class Tally:
 
 
 class FigureBook:
-    """The figures of the last 24 hours.
+    """The figures of the last hours.
 
     Args:
         source: rows of the journal.
         clock: the time now, aware.
+        kept: how far back it counts.
     """
 
-    def __init__(self, source: Figures, clock: Callable[[], datetime]) -> None:
+    def __init__(self, source: Figures, clock: Callable[[], datetime], kept: timedelta = KEPT) -> None:
+        self._kept = kept
         self._source = source
         self._clock = clock
         self._minutes: dict[int, dict[str, Tally]] = {}
@@ -138,7 +140,7 @@ class FigureBook:
     def catch_up(self) -> None:
         """Count what is new. Raises ``JournalUnavailable``."""
         if self._last is None:
-            first = self._source.first_since(self._clock() - KEPT)
+            first = self._source.first_since(self._clock() - self._kept)
             if first is None:
                 return
             self._last = first - 1
@@ -199,7 +201,7 @@ class FigureBook:
                 del self._recent[old]
 
     def _forget(self) -> None:
-        before = to_ms(self._clock() - KEPT) // MINUTE_MS
+        before = to_ms(self._clock() - self._kept) // MINUTE_MS
         with self._lock:
             for minute in [minute for minute in self._minutes if minute < before]:
                 del self._minutes[minute]

@@ -1,0 +1,1 @@
+"""A complete durable exchange over sockets against a floor written by hand: ``python -m bench.durable``."""

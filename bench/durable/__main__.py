@@ -1,0 +1,184 @@
+"""``python -m bench.durable``: CPU and throughput of complete durable exchanges beside a floor, alternating.
+
+The gateway as it is installed (``yibao serve``: contract, rules, duplicates, write-ahead on SQLite, signed HTTP, outcome, log
+line, the answer written) and the floor (``bench/durable/floor.py``) are processes of their own, and so is the platform, which
+answers at once. Both get the same envelopes from the same number of callers; every call is about a visit of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.messages import Case, fees, small
+from bench.parts import Parts
+from bench.peers.peer import Peer, serving
+from tests.servers import free_ports
+
+GATEWAY: Final = "yibao serve, SQLite"
+FLOOR: Final = "floor"
+_VISIT: Final = re.compile(rb"<(psn_no|ipt_no|mdtrt_id)>[^<]*<")
+CALLS: Final = {"small": 400, "500 rows": 24}
+_CONFIG: Final = """\
+production = false
+[institution]
+code = "H32010000001"
+name = "演示医院"
+area = "320100"
+[platform]
+province = "jiangsu"
+url = "http://127.0.0.1:{platform}"
+infno_in_url = true
+signing = "api-headers"
+api_access_key = "bench"
+api_secret_key = "bench"
+[listen.exchange]
+address = "127.0.0.1:{port}"
+[store]
+url = "sqlite:///{folder}/yibao.db"
+[console]
+enabled = false
+[jobs]
+enabled = false
+[log]
+file = "{folder}/yibao.log"
+[[clients]]
+name = "bench"
+open = true
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """One sample: milliseconds of CPU of the server per call, calls a second."""
+
+    cpu_ms: float
+    per_s: float
+
+
+Samples = Mapping[str, Mapping[str, list[Spent]]]
+"""Subject -> message -> one sample for each round."""
+
+
+class Callers:
+    """Threads with a connection each. Every envelope is about a visit of its own, so that nobody waits for another."""
+
+    def __init__(self, peer: Peer, threads: int) -> None:
+        self._peers = [replace(peer) for _ in range(threads)]
+        self._numbers = count(1)
+
+    def run(self, case: Case, calls: int) -> Spent:
+        """``calls`` calls in all."""
+        share = max(1, calls // len(self._peers))
+        cases = [[self._renewed(case) for _ in range(share)] for _ in self._peers]
+        cpu, begun = self._peers[0].cpu_s(), time.perf_counter()
+        with ThreadPoolExecutor(len(self._peers)) as threads:
+            for _ in threads.map(_ask_all, self._peers, cases):
+                pass
+        seconds = time.perf_counter() - begun
+        made = share * len(self._peers)
+        return Spent((self._peers[0].cpu_s() - cpu) * 1000 / made, made / seconds)
+
+    def _renewed(self, case: Case) -> Case:
+        number = b"%012d" % next(self._numbers)
+        return replace(case, soap=_VISIT.sub(rb"<\1>V" + number + b"<", case.soap))
+
+
+def _ask_all(peer: Peer, cases: Sequence[Case]) -> None:
+    for case in cases:
+        peer.ask(case)
+    peer.hang_up()
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[dict[str, Peer]]:
+    """The platform, the gateway and the floor."""
+    platform, port = free_ports(2)
+    config = folder / "gateway.toml"
+    config.write_text(_CONFIG.format(platform=platform, port=port, folder=folder), encoding="utf-8")
+    granian = ["granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", "{port}", "--workers", "1"]
+    commands = {
+        GATEWAY: ["gateway.cli", "serve", "--config", str(config)],
+        FLOOR: [*granian, "--no-ws", "--log-level", "critical", "--factory", "bench.durable.floor:application"],
+    }
+    os.environ |= {"YIBAO_BENCH_FLOOR": str(folder / "floor.db"), "YIBAO_BENCH_PLATFORM": str(platform)}
+    with ExitStack() as running:
+
+        def serve(name: str, arguments: Sequence[str], at: int) -> Peer:
+            command = [sys.executable, "-m", *arguments]
+            return running.enter_context(serving(name, command, folder, at))
+
+        serve("platform", ["bench.durable.platform", "{port}"], platform)
+        yield {name: serve(name, command, port if name == GATEWAY else 0) for name, command in commands.items()}
+
+
+def measure(rounds: int, threads: int, progress: Callable[[], object]) -> Samples:
+    """Alternating; a first round warms up and is not counted."""
+    interface = Parts().interface
+    cases = [small(interface), fees(interface)]
+    with tempfile.TemporaryDirectory(prefix="yibao-bench-") as place, started(Path(place)) as peers:
+        callers = {name: Callers(peer, threads) for name, peer in peers.items()}
+        samples: dict[str, dict[str, list[Spent]]] = {name: {case.name: [] for case in cases} for name in peers}
+        for number in range(rounds + 1):
+            for case in cases:
+                for name, those in callers.items():
+                    spent = those.run(case, CALLS[case.name])
+                    if number:
+                        samples[name][case.name].append(spent)
+                    progress()
+    return samples
+
+
+def table(samples: Samples, threads: int) -> Table:
+    """Medians of the rounds, ratios within a round."""
+    shown = Table(
+        title=f"complete durable exchanges, {threads} callers; ratios to the floor, least and greatest of the rounds"
+    )
+    for column in ("", "message", "CPU, ms", "CPU to floor", "a second", "throughput to floor"):
+        shown.add_column(column)
+    for name, by_case in samples.items():
+        for case, mine in by_case.items():
+            floor = samples[FLOOR][case]
+            cpu = [own.cpu_ms / other.cpu_ms for own, other in zip(mine, floor, strict=True)]
+            speed = [own.per_s / other.per_s for own, other in zip(mine, floor, strict=True)]
+            middle = statistics.median
+            shown.add_row(
+                name,
+                case,
+                f"{middle([one.cpu_ms for one in mine]):.2f}",
+                f"{middle(cpu):.2f} ({min(cpu):.2f} - {max(cpu):.2f})",
+                f"{middle([one.per_s for one in mine]):.0f}",
+                f"{middle(speed):.2f} ({min(speed):.2f} - {max(speed):.2f})",
+            )
+    return shown
+
+
+def main() -> None:
+    """Measure once and tell."""
+    parser = argparse.ArgumentParser(prog="python -m bench.durable", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--callers", type=int, default=8)
+    asked = parser.parse_args()
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    with console.status("measuring"):
+        samples = measure(asked.rounds, asked.callers, lambda: None)
+    console.print(table(samples, asked.callers))
+
+
+if __name__ == "__main__":
+    main()

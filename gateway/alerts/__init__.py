@@ -1,0 +1,1 @@
+"""What somebody should look at: found by thresholds, raised once, cleared once, kept in the store."""

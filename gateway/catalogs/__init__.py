@@ -1,0 +1,1 @@
+"""Catalogs (13xx): asked for, fetched, looked through, imported by version."""

@@ -1,0 +1,150 @@
+"""Settlement lists through the whole gateway, before a simulator that checks them itself: 4101A, 4102, 4103, ET-09, ET07-05."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.exchange.ports import ProofKind
+from tests.running import House, house
+from tests.stays.listing import SURGERY, own_list, settled, tell
+from tests.stays.ways import Stay
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with house(tmp_path_factory.mktemp("lists")) as running:
+        yield running
+
+
+@pytest.fixture(params=["typed", "string"])
+def stay(request: pytest.FixtureRequest, gateway: House) -> Stay:
+    return Stay(gateway, request.param).admit()
+
+
+@pytest.fixture(params=["json", "callfun"])
+def other_stay(request: pytest.FixtureRequest, gateway: House) -> Stay:
+    """The other two ways."""
+    return Stay(gateway, request.param).admit()
+
+
+@pytest.fixture
+def one_way(gateway: House) -> Stay:
+    return Stay(gateway, "json").admit()
+
+
+def status(stay: Stay, setl_id: str, value: str) -> dict[str, object]:
+    return {"data": {"stastinfo": [{"psn_no": stay.psn_no, "setl_id": setl_id, "stas_type": value}]}}
+
+
+def shown(stay: Stay, setl_id: str) -> dict[str, object]:
+    assert stay.house.simulator is not None
+    found: dict[str, object] = stay.house.simulator.lists()[setl_id]
+    return found
+
+
+def test_vectors_31_and_39_a_list_follows_the_settlement_and_carries_every_operation(stay: Stay) -> None:
+    setl_id = settled(stay)
+    stay.refused("4101A", own_list(stay, setl_id, adm_time="2026-02-20 09:12:00"), "ET09-01")
+    stay.refused("4101A", own_list(stay, setl_id, dscg_time="2026-03-01 15:31:00"), "ET09-01")
+    other = SURGERY | {"oprn_oprt_type": "2", "oprn_oprt_code": "54.2100", "oprn_oprt_name": "腹腔镜检查"}
+    stay.done("4101A", own_list(stay, setl_id, other, SURGERY))
+    assert shown(stay, setl_id)["operations"] == ["47.0100", "54.2100"], "the main one first"
+    assert stay.ask("StayStatus")["state"]["settlement"] == "listed"
+
+
+def test_a_rule_that_refuses_holds_on_every_way_and_nothing_is_sent(other_stay: Stay) -> None:
+    stay = other_stay
+    setl_id = settled(stay)
+    message = own_list(stay, setl_id, dscg_way="2", setl_end_date="2026-03-02", poscode="5240")
+    told = stay.refused("4101A", message, "GW-1103")
+    for text in ("SL-024", "离院方式为转院（2）", "SL-064", "2026-03-02"):
+        assert text in told.text
+    assert "SL-039" not in told.text, "a warning refuses nothing"
+    row = stay.newest("4101A")
+    assert row.msgid is None
+    (evidence,) = [one for one in stay.house.gateway.store.journal.proofs(row.id) if one.kind is ProofKind.RULES]
+    assert "SL-024" in evidence.detail
+    message["setlinfo"] |= {"acp_medins_name": "市二院", "setl_end_date": "2026-03-01"}
+    assert "SL-039 【邮编】5240 应为6位数字" in stay.done("4101A", message).warning
+
+
+def test_et07_05_a_submitted_list_holds_its_settlement_until_it_is_returned(stay: Stay) -> None:
+    setl_id = settled(stay)
+    stay.done("4101A", own_list(stay, setl_id))
+    stay.done("4102", status(stay, setl_id, "1"))
+    stay.refused("2305", stay.undo(setl_id=setl_id), "ET07-05")
+    stay.refused("4101A", own_list(stay, setl_id, curr_addr="另一处"), "GW-1427")
+    stay.refused("4102", status(stay, setl_id, "0"), "GW-1427")
+    assert stay.house.simulator is not None
+    stay.house.simulator.review({"setl_id": setl_id, "stas_type": "3", "chk_cont": "诊断有误"})
+    question = {"data": {"psn_no": stay.psn_no, "setl_id": setl_id}}
+    assert stay.done("4103", question).output["setlinfo"]["stas_type"] == "3"
+    stay.done("4102", status(stay, setl_id, "1"))
+    assert shown(stay, setl_id)["stas_type"] == "1", "the same 4102 as before says something again"
+    stay.house.simulator.review({"setl_id": setl_id, "stas_type": "3", "chk_cont": "诊断有误"})
+    stay.done("4103", question)
+    stay.done("4102", status(stay, setl_id, "0"))
+    stay.done("4101A", own_list(stay, setl_id, curr_addr="另一处"))
+    stay.done("2305", stay.undo(setl_id=setl_id))
+
+
+def test_an_approved_list_cannot_be_touched(one_way: Stay) -> None:
+    setl_id = settled(one_way)
+    one_way.done("4101A", own_list(one_way, setl_id))
+    one_way.done("4102", status(one_way, setl_id, "1"))
+    assert one_way.house.simulator is not None
+    one_way.house.simulator.review({"setl_id": setl_id, "stas_type": "2", "chk_cont": ""})
+    one_way.done("4103", {"data": {"psn_no": one_way.psn_no, "setl_id": setl_id}})
+    told = one_way.refused("2305", one_way.undo(setl_id=setl_id), "ET07-05")
+    assert "审核通过" in told.text
+    one_way.refused("4102", status(one_way, setl_id, "0"), "GW-1427")
+
+
+def test_the_simulator_checks_times_sums_and_codes_itself(one_way: Stay) -> None:
+    setl_id = settled(one_way)
+    simulator = one_way.house.simulator
+    assert simulator is not None
+    message = own_list(one_way, setl_id) | {"payinfo": [{"fund_pay_type": "310100", "fund_payamt": "0.07"}]}
+    one_way.refused("4101A", message, "GW-1103")
+    # past the gateway: the settlement is changed on the platform's side alone
+    episode = simulator._ledger.episodes[one_way.mdtrt_id]
+    begun, episode.begntime = episode.begntime, "2026-02-20 09:12:00"
+    told = one_way.call("4101A", own_list(one_way, setl_id))
+    assert (told.code, "入院时间" in told.text) == ("GW-3000", True)
+    episode.begntime = begun
+    one_way.done("4101A", own_list(one_way, setl_id))
+    assert one_way.call("4102", status(one_way, setl_id, "2")).code == "GW-1427"
+
+
+def test_the_gateway_fills_uploads_submits_and_follows(one_way: Stay) -> None:
+    house_, gateway = one_way.house, one_way.house.gateway
+    setl_id = settled(one_way)
+    told = gateway.lists_desk.do("upload", wish(one_way))
+    assert (told["ok"], told["code"]) == (False, "GW-1101"), "nobody has told the bill"
+    tell(one_way)
+    told = gateway.lists_desk.do("upload", wish(one_way))
+    assert (told["ok"], told["state"], told["setl_id"]) == (True, "已提交", setl_id), told
+    sent = shown(one_way, setl_id)
+    assert (sent["adm_time"], sent["dscg_time"]) == ("2026-02-20 10:05:00", "2026-03-01 15:30:00")
+    assert sent["diagnoses"] == ["J18.900"]
+    assert house_.simulator is not None
+    house_.simulator.review({"setl_id": setl_id, "stas_type": "3", "chk_cont": "诊断有误"})
+    assert gateway.lists_desk.do("ask", wish(one_way))["state"] == "审核不通过"
+    assert gateway.lists_desk.do("withdraw", wish(one_way))["state"] == "未提交"
+    assert gateway.lists_desk.do("upload", wish(one_way))["state"] == "已提交"
+    entries = gateway.store.operator_log.entries(limit=2)
+    assert {(one.operator, one.act) for one in entries} >= {("王医保", "list.upload")}
+
+
+def test_wrong_wishes_are_answered_in_words(gateway: House) -> None:
+    desk = gateway.gateway.lists_desk
+    wishes = (("no-act", b"{}"), ("upload", b"[]"), ("upload", b"\xff"), ("upload", b'{"operator": "x"}'))
+    for act, body in wishes:
+        assert not desk.do(act, body)["ok"]
+    assert "没有有效的结算" in desk.do("upload", b'{"operator": "x", "ipt_no": "no-such"}')["error"]
+
+
+def wish(stay: Stay) -> bytes:
+    return f'{{"operator": "王医保", "ipt_no": "{stay.ipt_no}", "mdtrt_id": "{stay.mdtrt_id}"}}'.encode()
