@@ -7,7 +7,7 @@ LOCK    := .ci/lock
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check interop test-all simulate simulated-coverage fuzz bench bench-catalogs bench-search day lock wheel clean
+.PHONY: help run demo test check interop test-all simulate simulated-coverage fuzz bench bench-catalogs bench-search day lock wheel clean screenshots
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ check: $(VENV)/.dev ## ruff, mypy, import floors, drift of the published contrac
 
 interop: $(VENV)/.dev ## SOAP clients of other languages from Debian's packages (as root)
 	sh tests/interop/run.sh $(BIN)/pytest
+
+screenshots: $(VENV)/.dev ## pictures of the console for the README and the manual, into docs/zh/pictures (needs Chromium)
+	$(BIN)/python -m tests.interop.pictures
 
 SEED ?= 1
 N    ?= 20000
