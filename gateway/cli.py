@@ -26,6 +26,7 @@ from gateway.commands import (
     jobs,
     journal,
     keys,
+    lists,
     mapping,
     nodes,
     probe,
@@ -76,6 +77,7 @@ app.add_typer(doubts.app, name="doubts")
 stays.app.command("list")(stay_times.list_stays)
 stays.app.command("align")(stay_times.align)
 app.add_typer(stays.app, name="stays")
+app.add_typer(lists.app, name="lists")
 app.add_typer(vouchers.app, name="vouchers")
 app.add_typer(wsdl.app, name="wsdl")
 app.add_typer(mapping.app, name="mapping")

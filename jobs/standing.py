@@ -21,6 +21,7 @@ TITLES: Final[Mapping[str, str]] = {
     "sign_out": "操作员签退（9002）",
     "his_sync": "读 HIS：入出转、诊断、手术",
     "fee_upload": "住院费用上传（2301）",
+    "settlement_lists": "结算清单填写、上传与跟踪（4101A、4102、4103）",
     "reconcile": "与平台对账（3201、3202）",
     "catalogs": "下载目录（13xx）",
     "daily_report": "昨日的笔数、金额与遗留",

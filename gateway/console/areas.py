@@ -16,13 +16,14 @@ from gateway.console.exchanges.views import AREA as EXCHANGES
 from gateway.console.fees.views import AREA as FEES
 from gateway.console.home.views import AREA as HOME
 from gateway.console.jobs.views import AREA as JOBS
+from gateway.console.lists.views import AREA as LISTS
 from gateway.console.reconcile.views import AREA as RECONCILE
 from gateway.console.running.views import AREA as RUNNING
 from gateway.console.stays.views import AREA as STAYS
 from gateway.console.users.views import AREA as USERS
 
 AREAS: Final[tuple[Area, ...]] = (
-    HOME, STAYS, FEES, EXCHANGES, DOUBTS, RECONCILE, CATALOGS, RUNNING, JOBS, DEBUG, CONFORMANCE, AUDIT, USERS,
+    HOME, STAYS, FEES, LISTS, EXCHANGES, DOUBTS, RECONCILE, CATALOGS, RUNNING, JOBS, DEBUG, CONFORMANCE, AUDIT, USERS,
     ACCOUNT,
 )  # fmt: skip
 RIGHTS: Final[Mapping[str, str]] = {name: title for area in AREAS for name, title in area.rights.items()}

@@ -72,7 +72,8 @@ class ListsDesk:
     def _done(self, act: str, operator: str, user: str, *, ipt_no: str, mdtrt_id: str, setl_id: str) -> Answer:
         ref = StayRef(ipt_no, mdtrt_id, "" if ipt_no or mdtrt_id else setl_id)
         judged, settled = self._lists.found(ref, setl_id)
-        self._operator_log.append(operator, f"list.{act}", f"settlement {settled.setl_id}")
+        subject = f"stay {judged.stay.ipt_no or judged.stay.mdtrt_id}"
+        self._operator_log.append(operator, f"list.{act}", subject, f"结算ID {settled.setl_id}")
         head = {**self._head, "opter": user[:_OPTER_CHARS_MAX], "opter_name": operator[:_OPTER_NAME_CHARS_MAX]}
         reply = self._sends[act](judged, settled, head)
         with contextlib.suppress(JournalUnavailable):  # the list of stays follows by itself in seconds

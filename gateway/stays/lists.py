@@ -183,13 +183,23 @@ def _fields(node: Node, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def list_sheet(
-    judged: Judged, settled: Settled, interface: Interface, form: ListForm, now: datetime, policy: Policy
+    judged: Judged,
+    settled: Settled,
+    interface: Interface,
+    form: ListForm,
+    now: datetime,
+    policy: Policy,
+    own: Message | None = None,
 ) -> Sheet:
-    """The list as it would be uploaded now, and what every rule says: the same functions that the exchange asks."""
+    """The list as it would be uploaded now, and what every rule says: the same functions that the exchange asks.
+
+    Args:
+        own: a list that the hospital has filled itself, instead of the gateway's.
+    """
     stay, table = judged.stay, interface.contract.rules
     transaction = list_transaction(interface.contract, form.transaction)
     message, found = interface.input(transaction.infno).check(
-        list_message(stay, judged.history, settled, transaction, form)
+        own if own is not None else list_message(stay, judged.history, settled, transaction, form)
     )
     assert isinstance(message, dict)
     verdict = judge(transaction.infno, message, stay, now, policy, table, send_as=transaction.send_as)

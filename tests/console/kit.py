@@ -144,6 +144,7 @@ def bench(found: House, store: Store | None = None) -> Bench:
     store = store or gateway.store
     jobs = JobsDesk(gateway.runner, gateway.store.jobs, gateway.store.operator_log)
     ours = {**gateway.acts.operations, **gateway.printing.operations, **gateway.reconcile_desk.operations}
+    ours |= gateway.lists_desk.operations
     ours |= FeesDesk(gateway.store.fees, jobs, gateway.store.operator_log, told).operations
     acts = {**ours, "run_job": jobs.run_for_console} if doubts is not None else {}
     desk = ConsoleDesk(store, told, sign_in_policy(gateway.settings), doubts, acts)

@@ -46,6 +46,9 @@ WANTED = {
     ("POST", "/stays/vouchers/reprint"): DISCHARGING,
     ("GET", "/stays/category"): frozenset({"insurance"}),
     ("POST", "/stays/category"): frozenset({"insurance"}),
+    ("GET", "/lists"): frozenset({"insurance", "operations", "it"}),
+    ("GET", "/lists/one"): frozenset({"insurance", "operations", "it"}),
+    ("POST", "/lists/{act}"): frozenset({"insurance"}),
     ("GET", "/fees"): frozenset({"insurance", "cashier", "operations", "it"}),
     ("POST", "/fees"): DISCHARGING,
     ("GET", "/fees/progress"): frozenset({"insurance", "cashier", "operations", "it"}),
@@ -103,7 +106,7 @@ OWN = ("/sign-out", "/password")
 
 def address(path: str, exchange_id: int = 1) -> str:
     given = {"exchange_id": exchange_id, "number": exchange_id, "infno": "1101", "day": "2000-01-01", "version": 1}
-    return path.format(**given, name="nobody-of-that-name")
+    return path.format(**given, name="nobody-of-that-name", act="no-such-act")
 
 
 @pytest.fixture(scope="module")
