@@ -51,7 +51,7 @@ class Size:
     desks: int = 4
 
 
-SMALL: Final = Size(6, 40, (8, 16), chance=0.05)
+SMALL: Final = Size(6, 40, (8, 16), chance=0.05, desks=8)
 WHOLE: Final = Size(300, 3000, (300, 500), each=4, desks=6)
 
 
