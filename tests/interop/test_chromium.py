@@ -61,7 +61,8 @@ def lively(made: Bench) -> None:
         )
         received = made.clock() - timedelta(minutes=7 * (60 - number) % 170)
         made.exchange(
-            state, infno=infno, keys=keys, received_at=received, platform_request=PERSON, request_id=f"HIS-{number}",
+            state, infno=infno, keys=keys, received_at=received, platform_request=PERSON,
+            finished_at=received + timedelta(milliseconds=60 + 23 * (number % 11)), request_id=f"HIS-{number}",
             err_msg="该人员待遇冻结，不能办理" if state is State.DECLINED else "", busy_keys=(f"k{number}",),
         )  # fmt: skip
     doubt = made.exchange(
