@@ -118,12 +118,12 @@ def test_from_a_choice_to_rows_explained_and_on_after_a_break(shared: Bench) -> 
     assert gateway.runner.idle(WITHIN_S)
     broken = browser.page("/fees")
     assert ("中断" in broken, "his.url" in broken) == (True, True), "there is no HIS yet: whom one chose stays chosen"
-    gateway.__dict__["records"] = ward.his
+    gateway.__dict__["his"] = (ward.his, {})
     try:
         browser.post("/fees", {"act": "go_on"})
         assert gateway.runner.idle(WITHIN_S)
     finally:
-        del gateway.__dict__["records"]
+        del gateway.__dict__["his"]
     page = tree(browser.page(f"/fees/one?ipt_no={me.ipt_no}&mdtrt_id={me.mdtrt_id}"))
     (row,) = page.xpath("//tbody/tr")
     assert row.xpath(".//span[contains(@class, 'chip')]")[0].text == "平台校验"

@@ -1,0 +1,124 @@
+"""The pictures of the README and of the manual, taken anew from a lively day: ``make screenshots``.
+
+The day is that of ``test_chromium.py``: a real gateway, store and simulator in this process. Names and numbers are invented.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+import tempfile
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from gateway import clock
+from gateway.stays.hospital_fake import MemoryHospital
+from gateway.stays.ports import StayRef
+from gateway.store.alerts import Found
+from tests.console.kit import PASSWORD, Bench, bench
+from tests.interop.test_chromium import lively, served
+from tests.jobs.test_fee_upload import WITHIN_S, Ward
+from tests.running import house
+from tests.stays.ways import Stay
+
+FOLDER: Final = Path(__file__).parents[2] / "docs" / "zh" / "pictures"
+COLOURS: Final = 64
+SIZE: Final = {"width": 1366, "height": 768}
+PICTURES: Final = {
+    "home": ("insurance", "/"),
+    "stays": ("insurance", "/stays"),
+    "alignment": ("insurance", "/alignment"),
+    "fees": ("insurance", "/fees?fees=bad"),
+    "fees-one": ("insurance", "/fees/one?{fees}"),
+    "review": ("insurance", "/review"),
+    "doubts": ("insurance", "/doubts"),
+    "discharge": ("cashier", "/stays/discharge?{stay}"),
+    "stay": ("ward", "/stays/one?{stay}"),
+    "exchanges": ("operations", "/exchanges"),
+    "running": ("it", "/running"),
+    "alerts": ("it", "/running/alerts"),
+    "conformance": ("it", "/conformance?client=his&since=2026-01-01"),
+    "audit": ("auditor", "/audit"),
+}
+"""Name of the picture: whose screen, which page."""
+PEOPLE: Final = {
+    "insurance": "陈静", "cashier": "李敏", "ward": "黄护士长", "operations": "周伟", "it": "吴工", "auditor": "郑审计",
+}  # fmt: skip
+
+
+def main() -> None:
+    """Take every picture, or those that are named."""
+    wanted = sys.argv[1:] or [*PICTURES]
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, house(Path(folder)) as found:
+        made = _with_his(bench(found))
+        for role, name in PEOPLE.items():
+            made.parts.store.accounts.change(role, end_sessions=False, full_name=name)
+        numbers = _day(made)
+        with served(made) as base, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            for name in wanted:
+                _take(browser, base, name, numbers)
+            browser.close()
+
+
+def _with_his(made: Bench) -> Bench:
+    his = made.parts.settings.his.model_copy(update={"url": "oracle://his"})
+    made.parts = replace(made.parts, settings=made.parts.settings.model_copy(update={"his": his}))
+    return made
+
+
+def _day(made: Bench) -> dict[str, str]:
+    """What goes into the addresses, once the day is there."""
+    lively(made)
+    gateway = made.house.gateway
+    ward = Ward(made.house, Stay(made.house, "json").admit().aligned(), his=MemoryHospital({"fees": []}))
+    wrong: dict[int, dict[str, Any]] = {
+        3: {"pric": Decimal(9999)}, 5: {"bilg_dr_codg": "DR-2026-" * 5}, 6: {"fee_ocur_time": "2026-02-20 01:00:00"},
+    }  # fmt: skip
+    for number in range(24):
+        ward.charge(number, **wrong.get(number, {}))
+    me = StayRef(ward.stay.ipt_no, ward.stay.mdtrt_id)
+    gateway.store.fees.choose([me], "upload", clock.now())
+    gateway.__dict__["his"] = (ward.his, {})
+    gateway.runner.start("fee_upload", "陈静（chen）", {"chosen": True})
+    assert gateway.runner.idle(WITHIN_S)
+    del gateway.__dict__["his"]
+    found = [
+        Found("escalated", "bad", "1 笔交易网关无法自行证明结果，待人工核对"),
+        Found("certificate", "warn", "平台签名证书 还有 21 天到期", subject="signing", node="none"),
+    ]
+    gateway.store.alerts.settle(found, {"escalated"}, "none", clock.now())
+    made.parts.figures.catch_up()
+    first = Stay(made.house, "json").admit()
+    first.ward_in(ward_name="心血管内科")
+    gateway.episodes.catch_up()
+    return {
+        "fees": f"ipt_no={me.ipt_no}&mdtrt_id={me.mdtrt_id}",
+        "stay": f"ipt_no={first.ipt_no}&mdtrt_id={first.mdtrt_id}",
+    }
+
+
+def _take(browser: Any, base: str, name: str, numbers: dict[str, str]) -> None:
+    role, path = PICTURES[name]
+    page = browser.new_page(viewport=SIZE)
+    page.set_default_timeout(60_000)
+    page.goto(f"{base}/sign-in")
+    page.fill("[name=name]", role)
+    page.fill("[name=password]", PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{base}/")
+    page.goto(base + path.format(**numbers))
+    picture = Image.open(io.BytesIO(page.screenshot()))
+    picture.convert("RGB").quantize(COLOURS).save(FOLDER / f"{name}.png", optimize=True)
+    page.close()
+
+
+if __name__ == "__main__":
+    main()
