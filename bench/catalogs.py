@@ -72,8 +72,9 @@ def write(path: Path, catalog: Catalog, rows: int, version: int) -> int:
 class Writer:
     """Intents written while an import runs, and how long each waited: what a settlement notices of it."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, first: int) -> None:
         self._store = store
+        self._number = first
         self._ended = threading.Event()
         self.waits: list[float] = []
         self._thread = threading.Thread(target=self._write)
@@ -85,11 +86,10 @@ class Writer:
         return sorted(self.waits)
 
     def _write(self) -> None:
-        number = 0
         while not self._ended.wait(WRITE_EVERY_S):
-            number += 1
+            self._number += 1
             begun = time.perf_counter()
-            wanted = intent(msgid=f"H4408000000120261122{number:010d}")
+            wanted = intent(msgid=f"H4408000000120261122{self._number:010d}")
             self._store.journal.intend(wanted)
             self.waits.append(time.perf_counter() - begun)
 
@@ -119,7 +119,7 @@ def child(url: str, folder: Path) -> dict[str, Any]:
     store.upgrade()
     told: dict[str, Any] = {"before_mib": before_kib // 1024}
     for number in (1, 2):
-        writer = Writer(store)
+        writer = Writer(store, number * 1_000_000)
         made, look_s, import_s = bring_in(store, catalog, folder / f"v{number}.zip", f"V{number}", whole=number == 1)
         waits = writer.close()
         told[f"v{number}"] = {

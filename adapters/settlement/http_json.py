@@ -13,7 +13,7 @@ from urllib.parse import quote
 from adapters.settlement._post import Answered, HttpPost
 from adapters.settlement.files import NO_FILES, Files
 from adapters.settlement.signing import Sealer, Signer
-from gateway.exchange.ports import NoAnswer, NotSent, PlatformAnswer, PlatformRequest, Rejected, Wire
+from gateway.exchange.ports import NoAnswer, NotSent, PlatformAnswer, PlatformRequest, Prepared, Rejected, Wire
 
 
 class HttpJsonPlatform:
@@ -67,6 +67,13 @@ class HttpJsonPlatform:
             "User-Agent": "yibao-gateway",
         }
 
+    def prepare(self, request: PlatformRequest) -> Prepared | None:
+        """See ``SettlementPlatform``: sealed, where this province wants it. Raises NotSent."""
+        if self._sealer is None or request.parcel is not None:
+            return None
+        body = self._sealed(request.body)
+        return Prepared(body, kept=body)
+
     def send(self, request: PlatformRequest) -> PlatformAnswer:
         """Send once. Without a sealer the body goes out byte for byte.
 
@@ -111,10 +118,12 @@ class HttpJsonPlatform:
         """What stood on the line where that is another text; never a file, which has a place of its own."""
         if self._sealer is None or request.parcel is not None:
             return None
-        return Wire(body, answer.body if answer else None)
+        return Wire(None if request.prepared else body, answer.body if answer else None)
 
     def _wired(self, request: PlatformRequest) -> tuple[bytes, Mapping[str, str]]:
         """The bytes for the wire, and the headers that go with them."""
+        if request.prepared is not None:
+            return request.prepared.body, request.prepared.headers
         if request.parcel is None:
             return self._sealed(request.body), {}
         return self._files.outgoing(request.body, request.parcel, self._sealed)

@@ -25,7 +25,7 @@ from adapters.wsdl import SOAP_11, SOAP_12, Envelope, Operation, SoapFault, Wsdl
 from gateway.contract.codec import as_text
 from gateway.contract.jsontext import dumps, loads
 from gateway.contract.xml import illegal_character, local, parse_text
-from gateway.exchange.ports import NoAnswer, NotSent, PlatformAnswer, PlatformRequest, Rejected, Wire
+from gateway.exchange.ports import NoAnswer, NotSent, PlatformAnswer, PlatformRequest, Prepared, Rejected, Wire
 from gateway.faults import Unreadable
 
 PAYLOAD: Final = "payload"
@@ -127,6 +127,13 @@ class SoapPlatform:
         self._secret = f">{escape(call.password, quote=False)}<".encode(call.charset) if call.password else b""
         self._wrapped(dumps({"infno": "9001", "input": {"data": {"psn_no": "1"}}}))  # wrong arguments show at start-up
 
+    def prepare(self, request: PlatformRequest) -> Prepared | None:
+        """See ``SettlementPlatform``: wrapped. Raises NotSent."""
+        if request.parcel is not None:
+            return None
+        envelope = self._outgoing(request)
+        return Prepared(envelope.body, self._kept(envelope), envelope.headers)
+
     def send(self, request: PlatformRequest) -> PlatformAnswer:
         """Send once.
 
@@ -135,7 +142,8 @@ class SoapPlatform:
             Rejected: refused in front of the platform; not executed.
             NoAnswer: bytes may have left and no whole answer came back that can be trusted; ``wire`` tells them.
         """
-        envelope, incoming = self._outgoing(request), self._files.incoming(request)
+        made, incoming = request.prepared, self._files.incoming(request)
+        envelope = Envelope(made.headers, made.body) if made else self._outgoing(request)
         path, headers = self._line.base_path or "/", self._headers(envelope)
         reads = partial(_judge, otherwise=incoming.judge)
         answered: Answered | None = None
@@ -184,11 +192,14 @@ class SoapPlatform:
         return {**envelope.headers, "Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "yibao-gateway"}
 
     def _wire(self, request: PlatformRequest, envelope: Envelope, answered: Answered | None) -> Wire | None:
-        """What stood on the line, without the password and never a file: the journal is no place for them."""
+        """What stood on the line; never a file, which has a place of its own."""
         if request.parcel is not None:
             return None
-        sent = envelope.body.replace(self._secret, b">" + _HIDDEN + b"<") if self._secret else envelope.body
-        return Wire(sent, answered.body if answered else None)
+        return Wire(None if request.prepared else self._kept(envelope), answered.body if answered else None)
+
+    def _kept(self, envelope: Envelope) -> bytes:
+        """Without the password: the journal is no place for it."""
+        return envelope.body.replace(self._secret, b">" + _HIDDEN + b"<") if self._secret else envelope.body
 
     # -------------------------------------------------------------- the answer
 

@@ -26,18 +26,20 @@ class Rule:
     advice: str
     path: str
     """Page of the console where one goes on."""
+    right: str
+    """Who may open it."""
 
 
 RULES: Final[Mapping[str, Rule]] = {
-    "errors": Rule("未成功的交易过多", "按结果查看未成功的交易；多为同一原因时先处理这一原因。", "/exchanges?state=DECLINED"),
-    "slow": Rule("交易过慢", "看各交易的耗时；只有平台慢时联系省平台，全部都慢时请信息科查看服务器。", "/running?window=1h"),
-    "escalated": Rule("有交易待人工核对", "在平台侧查清后，在“疑问交易”中了结。", "/doubts"),
-    "doubts": Rule("结果未知的交易过多", "网关正在核实；长时间不减少时联系省平台。", "/doubts"),
-    "platform": Rule("连不上省平台", "请信息科检查专线与平台地址；恢复后交易自动继续。", "/running"),
-    "jobs": Rule("自动任务没有办成", "看该任务最近一次的原因；改正后可立即运行。", "/jobs"),
-    "certificate": Rule("证书将到期", "请信息科更换证书文件；换好即生效。", "/running"),
-    "disk": Rule("磁盘空间不足", "请信息科清理或扩容；写满后新的交易会被拒绝。", "/running"),
-    "untold": Rule("已成交而院内未收到答复", "请院内按原请求号再查结果，或核对是否已入账。", "/doubts?untold=1"),
+    "errors": Rule("未成功的交易过多", "按结果查看未成功的交易；多为同一原因时先处理这一原因。", "/exchanges?state=DECLINED", "exchange.see"),
+    "slow": Rule("交易过慢", "看各交易的耗时；只有平台慢时联系省平台，全部都慢时请信息科查看服务器。", "/running?window=1h", "running.see"),
+    "escalated": Rule("有交易待人工核对", "在平台侧查清后，在“疑问交易”中了结。", "/doubts", "doubt.see"),
+    "doubts": Rule("结果未知的交易过多", "网关正在核实；长时间不减少时联系省平台。", "/doubts", "doubt.see"),
+    "platform": Rule("连不上省平台", "请信息科检查专线与平台地址；恢复后交易自动继续。", "/running", "running.see"),
+    "jobs": Rule("自动任务没有办成", "看该任务最近一次的原因；改正后可立即运行。", "/jobs", "job.see"),
+    "certificate": Rule("证书将到期", "请信息科更换证书文件；换好即生效。", "/running", "running.see"),
+    "disk": Rule("磁盘空间不足", "请信息科清理或扩容；写满后新的交易会被拒绝。", "/running", "running.see"),
+    "untold": Rule("已成交而院内未收到答复", "请院内按原请求号再查结果，或核对是否已入账。", "/doubts?untold=1", "doubt.see"),
 }  # fmt: skip
 """Every rule, in the order in which it is shown."""
 

@@ -63,3 +63,38 @@ def align(
     print_table(LEFT, [[one[name] for name in names] for one in told["left"]])
     done = f"已办理 {len(told['aligned'])} 例，" if "aligned" in told else ""
     complain(f"{done}待人工处理 {len(told['left'])} 例。")
+
+
+def old_stays(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="最多查看多少次住院。")] = 100_000,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """上线报告：网关启用（rules.go_live）之前已出院、结算时的入院时间不是入科时间的结算；其凭证按结算时间打印。"""
+    from gateway import clock
+    from gateway.console_process import stay_reader
+    from gateway.rules.vouchers import differs_from_ward
+    from gateway.stays.ports import StayRef
+    from gateway.store.stay_feed import EpisodeQuery
+
+    given = settings(context, config)
+    if given.rules.go_live is None:
+        raise Failed("没有设置网关启用时间（rules.go_live）")
+    query = EpisodeQuery(settlement=("interim", "settled", "listed"), order="mdtrt_id", descending=False, limit=limit)
+    told = []
+    with reading(given) as store:
+        desk = stay_reader(given, store, clock.now)
+        for one in store.stay_feed.episodes(query):
+            stay = desk.judged(StayRef(one.ipt_no, one.mdtrt_id)).stay
+            told += [
+                {"ipt_no": one.ipt_no, "mdtrt_id": one.mdtrt_id, "setl_id": settled.setl_id, "t_dsc": one.t_dsc,
+                 "t_set": settled.t_set.text if settled.t_set else "", "t_ward": one.t_ward}
+                for settled in differs_from_ward(stay, desk.policy)
+            ]  # fmt: skip
+    if as_json:
+        print_json(told)
+        return
+    rows = [[*list(one.values())[:5], one["t_ward"] or "无入科记录"] for one in told]
+    print_table(("住院号", "就诊ID", "结算ID", "出院时间", "结算入院时间", "入科时间"), rows)
+    complain(f"启用之前出院、时间不一致的结算 {len(told)} 笔。")

@@ -253,8 +253,8 @@ def _in_hospital(given: Settings) -> Iterator[dict[str, str]]:
     from adapters.his.ways import open_records
     from gateway.stays.hospital import VOID, HisError
 
-    if not given.his.url:
-        raise Failed("没有设置 HIS 数据库：请在 [his] 中写明 url")
+    if not given.his.there:
+        raise Failed("没有设置到 HIS 的途径：请在 [his] 中写明 url 或 service")
     try:
         records, _ = open_records(given.his)
         try:
@@ -271,7 +271,7 @@ def _in_hospital(given: Settings) -> Iterator[dict[str, str]]:
         finally:
             records.close()
     except HisError as error:
-        raise Failed(f"HIS 数据库无法读取：{error}") from error
+        raise Failed(f"HIS 无法读取：{error}") from error
 
 
 OUTCOMES: Final = {"adopted": "接入", "known": "已有且一致", "differing": "已有但不一致"}

@@ -123,7 +123,7 @@ class RecordReader:
             if values[at] and day_of(values[at]) is None:
                 raise self._wrong(at, values[at], "应为日期")
         self._look_loosely(values)
-        return Record(
+        record = Record(
             key=self._joined(values),
             code=self._bounded(values, self._codes, CODE_MAX),
             name=next((text for at in self._names if (text := values[at])), ""),
@@ -131,9 +131,13 @@ class RecordReader:
             begins=self._day(values, catalog.begin),
             ends=self._day(values, catalog.end),
             valid=self._valid(values),
-            version=self._bounded(values, [self._place[catalog.version]], VERSION_MAX) if catalog.version else "",
+            version=self._version(values),
             values=values,
         )
+        # no database keeps it in a text
+        if any("\0" in text for text in (record.key, record.code, record.name, record.pinyin, record.version)):
+            raise RecordWrong("键、编码、名称或版本中有空字符（NUL）")
+        return record
 
     def column(self, at: int) -> str:
         """The column at a place, for staff."""
@@ -162,6 +166,13 @@ class RecordReader:
         if len(values[at]) > most:
             raise self._wrong(at, values[at], f"不能超过 {most} 个字符")
         return values[at]
+
+    def _version(self, values: Sequence[str]) -> str:
+        """What is asked with next: of a query the day of the newest change, in whichever form it is printed."""
+        if not self._catalog.version:
+            return ""
+        text = self._bounded(values, [self._place[self._catalog.version]], VERSION_MAX)
+        return (day_of(text) or "") if self._catalog.kind == "query" else text
 
     def _valid(self, values: Sequence[str]) -> bool:
         at = self._place[self._catalog.valid]

@@ -26,6 +26,8 @@ ROW: Final = "row"
 
 _XML_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _VALUE_SHOWN_MAX: Final = 60
+CHAIN: Final = "→"
+"""Joins codes that follow each other in one field."""
 # as tuples, because ``dict | list`` would be put together anew for every leaf
 _NESTED: Final = (dict, list)
 _NUMBERS: Final = ("integer", "decimal")
@@ -215,6 +217,9 @@ class Codec:
             found.problems.append(place.problem(spec, value, wrong.rule, wrong.text))
 
     def _wrong_code(self, spec: Field, value: Any, place: _Place, found: Findings) -> None:
+        known = self._codes[spec.codes or ""].values
+        if all(part in known for part in str(value).split(CHAIN)):
+            return  # several transfers, one after the other (4101A refldept_dept)
         problem = place.problem(spec, value, "code", f"不在值域“{self._codes[spec.codes or ''].label}”中")
         if self._codes_refuse:
             found.problems.append(problem)

@@ -35,6 +35,9 @@ class FakePlatform:
         with self._guard:
             self._steps[infno] = deque(steps)
 
+    def prepare(self, request: PlatformRequest) -> None:
+        """Nothing: the body goes out as it is."""
+
     def send(self, request: PlatformRequest) -> PlatformAnswer:
         """Play the next step; a transaction without steps is ``NotSent``, so that a test sees what it forgot."""
         started = time.monotonic()

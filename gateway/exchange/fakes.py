@@ -98,7 +98,9 @@ class MemoryJournal:
             after = replace(before, **entries.ended(outcome), keys=entries.key_pairs(before.keys, outcome.keys))
             self._close(after, outcome)
             self._bodies[exchange_id] = replace(
-                self._bodies[exchange_id], platform_answer=outcome.platform_answer, **_wire(outcome)
+                self._bodies[exchange_id],
+                platform_answer=outcome.platform_answer,
+                **_wire(outcome, self._bodies[exchange_id].wire_request),
             )
             return after
 
@@ -265,7 +267,7 @@ class MemoryJournal:
         charset = entries.short(intent.caller_charset, "charset")
         answer = outcome.platform_answer if outcome else None
         self._bodies[written.id] = Bodies(
-            intent.caller_request, charset, intent.platform_request, answer, **_wire(outcome)
+            intent.caller_request, charset, intent.platform_request, answer, **_wire(outcome, intent.wire_request)
         )
         if intent.evidence:
             self._proofs[written.id] = list(intent.evidence)
@@ -274,9 +276,9 @@ class MemoryJournal:
         return written
 
 
-def _wire(outcome: Outcome | None) -> dict[str, Any]:
+def _wire(outcome: Outcome | None, prepared: bytes | None) -> dict[str, Any]:
     wire = outcome.wire if outcome else None
-    return {"wire_request": wire.request if wire else None, "wire_answer": wire.answer if wire else None}
+    return {"wire_request": prepared or (wire.request if wire else None), "wire_answer": wire.answer if wire else None}
 
 
 class MemoryNodes:

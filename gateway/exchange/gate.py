@@ -24,6 +24,7 @@ from gateway.exchange.ports import (
     NotSent,
     PlatformAnswer,
     PlatformRequest,
+    Prepared,
     Rejected,
     SettlementPlatform,
 )
@@ -248,6 +249,10 @@ class WatchedPlatform:
         self._platform = platform
         self._gate = gate
         self._safety_of = safety_of
+
+    def prepare(self, request: PlatformRequest) -> Prepared | None:
+        """See ``SettlementPlatform``; the line has no part in it."""
+        return self._platform.prepare(request)
 
     def send(self, request: PlatformRequest) -> PlatformAnswer:
         """Send once; raises what the platform raises."""

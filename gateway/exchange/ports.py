@@ -69,9 +69,12 @@ class NotMine(NotSent):
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """What really stood on the line, where the province wraps or seals the national envelope; ``answer`` None: none came."""
+    """What really stood on the line, where the province wraps or seals the national envelope.
 
-    request: bytes
+    ``request`` None: it was prepared, and is kept with the intent. ``answer`` None: none came.
+    """
+
+    request: bytes | None
     answer: bytes | None = None
 
 
@@ -80,6 +83,21 @@ class NoAnswer(PlatformError):
 
     wire: Wire | None = None
     """Set by ways of which the bytes on the line are others than the journal's."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Prepared:
+    """A request as it will stand on the line, made before it is made durable.
+
+    Args:
+        body: the very bytes.
+        kept: what the journal keeps of them: the same, without a password.
+        headers: that belong to these bytes.
+    """
+
+    body: bytes
+    kept: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +115,8 @@ class PlatformRequest:
     """The file of a 9101: goes out in the place of its reference in ``body``."""
     alone: bool = False
     """On a connection that has carried nothing before: a second copy of an earlier answer can never be taken for its own."""
+    prepared: Prepared | None = field(default=None, compare=False, repr=False)
+    """Of :meth:`SettlementPlatform.prepare`: these bytes leave; None: they are made when they are sent."""
     wants_file: str = ""
     """Name of a file that the answer may be (9102): it goes to the shelf, ``body`` of the answer tells size and checksum."""
 
@@ -120,6 +140,16 @@ class PlatformAnswer:
 
 class SettlementPlatform(Protocol):
     """A way to a province."""
+
+    def prepare(self, request: PlatformRequest) -> Prepared | None:
+        """The very bytes that will leave, where they are others than ``request.body``, so that they can be made durable first.
+
+        No line is touched. None also for a file, which is not kept twice.
+
+        Raises:
+            NotSent: they cannot be made.
+        """
+        ...
 
     def send(self, request: PlatformRequest) -> PlatformAnswer:
         """Send once, never retry; ``request.check_mine()`` right before the first byte.
@@ -158,6 +188,8 @@ class Intent:
     content_hash: str = ""
     msgid: str | None = None
     platform_request: bytes | None = None
+    wire_request: bytes | None = None
+    """What will stand on the line, where that is another text (``Prepared.kept``)."""
     keys: Sequence[tuple[str, str]] = ()
     """Business keys for the search: ``(kind, value)``; kinds: psn_no, mdtrt_id, setl_id, ipt_no, ipt_otp_no, certno, ..."""
     opter: str = ""

@@ -34,6 +34,7 @@ from gateway.exchange.ports import (
     Outcome,
     PlatformAnswer,
     PlatformRequest,
+    Prepared,
     Proof,
     ProofKind,
     Query,
@@ -159,7 +160,12 @@ class Sending:
         """
         with self._turn(case):
             intent = self._intent(case, interface)
-            return self._carry_out(case, intent, self._intend(intent), interface)
+            try:
+                prepared = self._platform.prepare(_request(case, intent))
+            except NotSent as error:
+                return self._unsent(intent, _unsent_fault(error), error)
+            intent = replace(intent, wire_request=prepared.kept if prepared else None)
+            return self._carry_out(case, intent, prepared, self._intend(intent), interface)
 
     def _turn(self, case: Case) -> AbstractContextManager[None]:
         """Before the intent: who is turned away has cost nothing, and waits without holding the visit."""
@@ -217,14 +223,17 @@ class Sending:
         self._reached("after_intent", intent.infno)
         return entry
 
-    def _carry_out(self, case: Case, intent: Intent, entry: Entry, interface: Interface) -> Reply:
+    def _carry_out(
+        self, case: Case, intent: Intent, prepared: Prepared | None, entry: Entry, interface: Interface
+    ) -> Reply:
         """Send what is durable, once; settled after the last byte came."""
         started = self._clock()
         answer: PlatformAnswer | None = None
         still_mine = partial(self._still_mine, Registration(entry.node, entry.epoch))
         self._reached("before_send", entry.infno)
         try:
-            answer = self._platform.send(replace(_request(case, intent), still_mine=still_mine))
+            request = replace(_request(case, intent), prepared=prepared, still_mine=still_mine)
+            answer = self._platform.send(request)
             self._reached("after_send", entry.infno)
             result = read_answer(answer.body, interface.success_infcodes)
             trustworthy(result, case.transaction)

@@ -125,7 +125,7 @@ def _stay(told: Told) -> dict[str, str]:
         "overlapping": _overlapping(stay),
     }
     fees = [fee for fee in stay.fees if settled and settled.exchange_id and fee.settled_by == settled.exchange_id]
-    if fees and not stay.adopted:
+    if fees and stay.times.t_reg:  # of a stay that began elsewhere some may have been uploaded elsewhere
         known["fees_sum"] = format(sum((fee.amount for fee in fees), Decimal(0)), "f")
         times = sorted(fee.occurred.text for fee in fees if fee.occurred)
         known |= {"fees_first": times[0], "fees_last": times[-1]} if times else {}

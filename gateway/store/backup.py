@@ -24,7 +24,7 @@ from gateway.store._backend import Backend, StoreError
 from gateway.store._migrate import head, revision
 from gateway.store.retention_tables import WRITTEN
 from gateway.store.retention_tables import archive as archived
-from gateway.store.tables import metadata
+from gateway.store.tables import SMALL_BYTES, metadata
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -146,7 +146,7 @@ def _copy_table(
     columns: list[Column[Any]],
     advanced: Callable[[int], None],
 ) -> TableCopy:
-    wide = any(isinstance(column.type, LargeBinary) for column in columns)
+    wide = any(isinstance(column.type, LargeBinary) for column in columns) and not table.info.get(SMALL_BYTES)
     digest, count = hashlib.sha256(), 0
     at_once = WIDE_ROWS_AT_ONCE if wide else ROWS_AT_ONCE
     found = connection.execute(select(*columns).select_from(table), execution_options={"yield_per": at_once})

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 from gateway.contract.catalogs import CODE_MAX, KEY_MAX, NAME_MAX, PINYIN_MAX, VERSION_MAX
-from gateway.store.tables import RowId, metadata, where
+from gateway.store.tables import SMALL_BYTES, RowId, metadata, where
 
 
 def _prefixed(width: int) -> Unicode:
@@ -84,6 +84,7 @@ catalog_row = Table(
     Index("ix_catalog_row_name", "infno", "name"),
     Index("ix_catalog_row_from", "from_version", "change_kind", "id"),
     Index("ix_catalog_row_until", "until_version"),
+    info={SMALL_BYTES: True},
 )
 Index(
     "ix_catalog_row_pinyin",

@@ -71,6 +71,7 @@ class SqlJournal:
         bodies = [
             _packed("caller_request", intent.caller_request, intent.caller_charset),
             _packed("platform_request", intent.platform_request),
+            _packed("wire_request", intent.wire_request),
         ]
         facts, evidence = fact_rows(intent.stay), [_proof_row(proof) for proof in intent.evidence]
 

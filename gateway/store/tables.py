@@ -29,6 +29,8 @@ from gateway.exchange.entries import WIDTH
 from gateway.exchange.ports import NodeState, State
 
 metadata = MetaData()
+SMALL_BYTES = "small_bytes"
+"""In ``Table.info``: its bytes are a few hundred a row, so that a copy may take many rows at once."""
 
 # SQLite numbers rows by itself only in a column of exactly INTEGER
 RowId = BigInteger().with_variant(Integer(), "sqlite")

@@ -110,3 +110,19 @@ def test_the_job_uploads_what_can_go_and_leaves_the_rest_with_the_reason(running
     assert isinstance(again, dict)
     assert (again["outcome"], again["counts"]["已上传"]) == ("done", 1)
     assert len(journal.search(Query(infno="4101A", keys=[("mdtrt_id", ready.mdtrt_id)]))) == 1, "nothing goes twice"
+
+
+def test_settlements_of_before_go_live_are_reported(running: House, config: Path) -> None:
+    stay = Stay(running, "json").admit()
+    setl_id = settled(stay)
+    stay.ward_in("2026-02-20 10:20:00")
+    running.gateway.episodes.catch_up()
+    assert "rules.go_live" in yibao("stays", "old", "--config", config).err
+    text = config.read_text(encoding="utf-8")
+    config.write_text(f'{text}[rules]\ngo_live = "2026-03-02T00:00:00+08:00"\n', encoding="utf-8")
+    found = told(yibao("stays", "old", "--json", "--config", config).out)
+    assert isinstance(found, list)
+    (one,) = found
+    assert (one["setl_id"], one["t_set"], one["t_ward"]) == (setl_id, "2026-02-20 10:05:00", "2026-02-20 10:20:00")
+    config.write_text(f'{text}[rules]\ngo_live = "2026-03-01T00:00:00+08:00"\n', encoding="utf-8")
+    assert "0 笔" in yibao("stays", "old", "--config", config).err

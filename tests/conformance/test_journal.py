@@ -229,6 +229,17 @@ def test_the_bytes_on_the_line_are_kept_beside_the_envelope(journal: Journal, wi
         assert bodies.platform_answer == b'{"infcode":0}'
 
 
+def test_what_was_prepared_is_durable_with_the_intent(journal: Journal) -> None:
+    row = journal.intend(intent(request_id=None, wire_request=b"<sealed/>"))
+    bodies = journal.bodies(row.id)
+    assert bodies is not None
+    assert (bodies.wire_request, bodies.wire_answer) == (b"<sealed/>", None)
+    journal.finish(row.id, outcome(wire=Wire(None, b"<answer/>")))
+    bodies = journal.bodies(row.id)
+    assert bodies is not None
+    assert (bodies.wire_request, bodies.wire_answer) == (b"<sealed/>", b"<answer/>")
+
+
 def test_large_bytes_come_back_exactly(journal: Journal) -> None:
     large = bytes(range(256)) * 4 * 1024 * 5
     row = journal.intend(intent(caller_request=large, platform_request=large + b"\0"))

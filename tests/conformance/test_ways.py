@@ -13,6 +13,7 @@ from urllib.request import urlopen
 import pytest
 
 from adapters.settlement import build
+from adapters.settlement._post import HttpPost
 from adapters.settlement.build import OAuth, SmKeys, build_platform
 from adapters.settlement.signing.sm import Sm2PrivateKey
 from gateway import clock
@@ -224,6 +225,30 @@ def test_a_transaction_is_executed_and_answered_in_the_national_envelope(provinc
         assert str(answer["infcode"]) == "0", answer
         assert [node for node in answer["output"] if node in ("signinoutb", "data")]
     assert len(province.executed) == 3
+
+
+@named(WAYS)
+def test_the_bytes_that_were_prepared_are_those_that_leave(province: Province, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the journal holds before the first byte: the envelope, and what wraps or seals it."""
+    left: list[bytes] = []
+    post = HttpPost.post
+
+    def noted(self: HttpPost, path: str, headers: Any, body: bytes, *given: Any) -> Any:
+        left.append(body)
+        return post(self, path, headers, body, *given)
+
+    monkeypatch.setattr(HttpPost, "post", noted)
+    platform, asked = province.platform(), province.request()
+    prepared = platform.prepare(asked)
+    assert province.executed == {}
+    answer = platform.send(replace(asked, prepared=prepared))
+    assert str(json.loads(answer.body)["infcode"]) == "0"
+    assert left[-1] == (prepared.body if prepared else asked.body)  # a token is fetched before
+    wrapped = province.way in SEALED or province.way.name == "soap"
+    assert (prepared is not None, answer.wire is not None) == (wrapped, wrapped)
+    if prepared and answer.wire:
+        assert SECRET.encode() not in prepared.kept
+        assert answer.wire.request is None, "kept once"
 
 
 @named(WAYS)

@@ -173,7 +173,8 @@ def written(journal: Any, state: State = State.CONFIRMED, **changes: Any) -> Exc
     infno = changes.pop("infno", "2401")
     answer = changes.pop("answer", b'{"infcode":0,"output":{"result":{"mdtrt_id":"M1"}}}')
     err_msg = changes.pop("err_msg", "")
-    outcome = Outcome(state, clock.now(), platform_answer=answer, infcode="0", err_msg=err_msg, elapsed_ms=12)
+    finished_at = changes.pop("finished_at", None) or clock.now()
+    outcome = Outcome(state, finished_at, platform_answer=answer, infcode="0", err_msg=err_msg, elapsed_ms=12)
     given: dict[str, Any] = {
         "infno": infno,
         "safety": "money" if infno == "2304" else "state",

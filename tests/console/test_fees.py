@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -55,8 +56,9 @@ def listed(own: Bench) -> Bench:
 def statements() -> Iterator[list[str]]:
     said: list[str] = []
 
-    def heard(_c: object, _cursor: object, statement: str, *_more: object) -> None:
-        said.append(statement)
+    def heard(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        if threading.current_thread().name.startswith("AnyIO"):  # pages, not what the gateway does by itself meanwhile
+            said.append(statement)
 
     event.listen(Engine, "before_cursor_execute", heard)
     yield said
@@ -69,7 +71,7 @@ def test_the_list_of_five_thousand_asks_no_question_per_row(listed: Bench, state
     statements.clear()
     page = tree(browser.page("/fees?sort=t_ward"))
     assert len(page.xpath("//tbody/tr")) == 50
-    assert len(statements) < 20, statements
+    assert 0 < len(statements) < 20, statements
     assert page.xpath("//th[@aria-sort='ascending']")[0].text_content().startswith("入科时间")
     assert "≠ 医保" in page.text_content()
     last = tree(browser.page("/fees?page=100"))

@@ -71,6 +71,22 @@ def test_what_a_record_must_have(change: dict[str, str], why: str) -> None:
         RecordReader(catalog).read(columns)
 
 
+def test_a_text_that_no_database_keeps_is_refused() -> None:
+    catalog = CATALOGS["1301"]
+    columns = line(catalog)
+    columns[[column.name for column in catalog.columns].index("drug_prodname")] = "阿莫\0西林"
+    with pytest.raises(RecordWrong, match="NUL"):
+        RecordReader(catalog).read(columns)
+
+
+def test_the_version_of_a_query_is_the_day_of_its_newest_change() -> None:
+    catalog = CATALOGS["1312"]
+    names = [column.name for column in catalog.columns]
+    for printed in ("2026-01-05", "2026-01-05 10:00:00", "1767542400000"):
+        given = {"rid": "R", "hilist_code": "C", "vali_flag": "1", "updt_time": printed}
+        assert RecordReader(catalog).read([given.get(name, "") for name in names]).version == "2026-01-05"
+
+
 def test_dates_on_certificates_are_only_counted() -> None:
     catalog = CATALOGS["1306"]
     columns = line(catalog)

@@ -29,6 +29,7 @@ from tests.servers import free_ports
 
 INSTITUTION: Final = "H44080000001"
 ROUNDS_MAX: Final = 40
+CONTROL_S_MAX: Final = 180.0
 SETTLES_S_MAX: Final = 180.0
 EARLY: Final = ("早于入科", "所退的行没有上传", "所退的行不在费用清单中")
 
@@ -136,7 +137,7 @@ class Day:
         """The same as the platform has it; what 2601 has reversed never was."""
         return {
             str(row["setl_id"]): (_money(row), row["state"] == "revoked")
-            for row in self.place.ledger()["settlements"]
+            for row in self.ledger()["settlements"]
             if row["state"] != "reversed"
         }
 
@@ -170,7 +171,12 @@ class Day:
 
     def times(self) -> list[str]:
         """When the platform settled."""
-        return [str(row["setl_time"]) for row in self.place.ledger()["settlements"]]
+        return [str(row["setl_time"]) for row in self.ledger()["settlements"]]
+
+    def ledger(self) -> dict[str, Any]:
+        """What the platform has; at full size that is a long answer."""
+        with urlopen(f"http://127.0.0.1:{self.place.platform_port}/_sim/ledger", timeout=CONTROL_S_MAX) as answer:
+            return dict(json.loads(answer.read()))
 
     def reconciled(self) -> list[dict[str, Any]]:
         """Open cases after comparing every day of the ledger, and the day after, which must be empty."""
@@ -268,7 +274,7 @@ def keys(cases: list[dict[str, Any]]) -> set[Key]:
 def control(place: House, method: str, path: str, wish: Mapping[str, Any] | None = None) -> None:
     """A control call of the simulator."""
     body = None if wish is None else json.dumps(wish).encode()
-    with urlopen(Request(f"http://127.0.0.1:{place.platform_port}{path}", body, method=method), timeout=30):
+    with urlopen(Request(f"http://127.0.0.1:{place.platform_port}{path}", body, method=method), timeout=CONTROL_S_MAX):
         pass
 
 

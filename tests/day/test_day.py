@@ -8,6 +8,8 @@ import pytest
 
 from tests.day.day import SMALL, Day, day, keys
 
+pytestmark = pytest.mark.timeout(300)  # three processes; on a machine with much else to do they take their time
+
 
 @pytest.fixture(scope="module")
 def passed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:

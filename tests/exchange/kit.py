@@ -25,6 +25,7 @@ from gateway.exchange.ports import (
     NotSent,
     PlatformAnswer,
     PlatformRequest,
+    Prepared,
     Query,
     Registration,
     State,
@@ -86,6 +87,12 @@ class Line:
     shelf: Shelf | None = None
     meanwhile: Callable[[PlatformRequest], None] | None = None
     """Called while a request is on its way."""
+    seals: Callable[[bytes], tuple[bytes, bytes]] | None = None
+    """The bytes on the line, and what is kept of them; they are opened again at the other end."""
+
+    def prepare(self, request: PlatformRequest) -> Prepared | None:
+        """A way that seals where ``seals`` says how."""
+        return Prepared(*self.seals(request.body)) if self.seals else None
 
     def send(self, request: PlatformRequest) -> PlatformAnswer:
         kind = (self.faults.get(request.infno) or [""]).pop(0)

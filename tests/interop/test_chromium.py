@@ -22,7 +22,10 @@ from gateway.console.application import build_application
 from gateway.exchange.ports import Proof, ProofKind, State
 from gateway.stays.history import Adopted, Record, WardEvent
 from gateway.stays.ports import StayRef
+from gateway.store.catalogs import NewVersion
 from tests.console.kit import PASSWORD, ROLES, Bench, bench
+from tests.console.test_catalogs import kept as catalogs_kept
+from tests.console.test_catalogs import record as catalog_record
 from tests.console.test_reconcile import ended
 from tests.console.test_stays import LEAVING, OPERATIONS
 from tests.running import house
@@ -58,7 +61,8 @@ def lively(made: Bench) -> None:
         )
         received = made.clock() - timedelta(minutes=7 * (60 - number) % 170)
         made.exchange(
-            state, infno=infno, keys=keys, received_at=received, platform_request=PERSON, request_id=f"HIS-{number}",
+            state, infno=infno, keys=keys, received_at=received, platform_request=PERSON,
+            finished_at=received + timedelta(milliseconds=60 + 23 * (number % 11)), request_id=f"HIS-{number}",
             err_msg="该人员待遇冻结，不能办理" if state is State.DECLINED else "", busy_keys=(f"k{number}",),
         )  # fmt: skip
     doubt = made.exchange(
@@ -365,3 +369,33 @@ def test_chromium_insurance_office_reconciles_a_day(person: Person, console: tup
     person.shot("reconcile-day", whole=True)
     person.open("/reconcile?month=2026-03")
     person.shot("reconcile-month", whole=True)
+
+
+@pytest.mark.parametrize(
+    "person", [("pharmacy", size) for size in SIZES], indirect=True, ids=lambda pair: "-".join(pair)
+)
+def test_chromium_pharmacy_looks_into_a_catalog(person: Person, console: tuple[Bench, str]) -> None:
+    page, store = person.page, console[0].parts.store.catalogs
+    if store.one("1306") is None:
+        catalogs_kept(console[0], "V1", [catalog_record(n, f"一次性使用无菌注射器 {n}") for n in range(1, 60)])
+        newer = [catalog_record(1, "一次性使用无菌注射器（带针）" * 4), catalog_record(2, "注射器", valid=False)]
+        catalogs_kept(console[0], "V2", [*newer, catalog_record(70, "人工髋关节假体")])
+        columns = (("rid", "唯一记录号"),)
+        store.begin(
+            NewVersion("1306", "V2", "V3", False, "sha", None, 500_000, columns), "医用耗材", console[0].clock()
+        )
+    person.open("/catalogs")
+    assert "正在导入" in page.inner_text("main")
+    person.shot("catalogs", whole=True)
+    page.click("a:has-text('V2')")
+    person.shot("catalog-changes", whole=True)
+    page.click("nav[aria-label=变化] >> text=撤销")
+    assert "人工髋关节假体" not in page.inner_text("main")
+    person.open("/catalogs/1306")
+    page.fill(".filters input[name=q]", "一次性")
+    page.click(".filters button")
+    page.wait_for_selector("text=查到的条目")
+    person.shot("catalog-search", whole=True)
+    page.click("a:has-text('C3') >> nth=0")
+    assert "耗材名称" in page.inner_text("main")
+    person.shot("catalog-record", whole=True)

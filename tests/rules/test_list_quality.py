@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.contract.interface import Interface
 from gateway.contract.quality import FACTS
 from gateway.mappings import data_root, load_all
 from gateway.rules.judge import judge
@@ -320,3 +321,16 @@ def test_whatever_stands_in_a_list_a_rule_answers(value: Any, node: str) -> None
             dict.fromkeys(("diag_code", "oprn_oprt_begntime", "fund_payamt", "scs_cutd_inpool_time"), str(value))
         ]
     report(message, life=life)
+
+
+def test_several_transfers_are_a_chain_of_codes() -> None:
+    codec = Interface(contract()).input("4101A")
+
+    def problems_of(chain: str) -> list[str]:
+        _, found = codec.check(spoiled({"setlinfo": {"refldept_dept": chain}}))
+        return [one.rule for one in found.problems]
+
+    assert problems_of("A03→A04") == []
+    assert problems_of("A03→A04→A03") == []
+    assert problems_of("A03→nowhere") == ["code"]
+    assert problems_of("A03→") == ["code"]

@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from adapters.settlement.callback import PlainCallbacks, by_key
+from gateway.exchange.call import Client, Reply
 from gateway.exchange.callbacks import CallbackDesk, CallbackForged, fingerprint_of
 from gateway.exchange.exchange import ContentWrong
 from gateway.exchange.listed import listed
-from gateway.exchange.ports import JournalUnavailable
+from gateway.exchange.ports import JournalUnavailable, Registration
 from gateway.store.callbacks import SqlCallbacks
+from jobs.job import JobFailed
 from tests.simulation.checks import SETTLES, Violation
 from tests.simulation.schedule import Box, Schedule, Task
+
+HIS: Final = Client("his")
+"""Whose requests are looked for; its rights are not asked about."""
 
 if TYPE_CHECKING:
     from tests.simulation.world import Node, World
@@ -27,9 +33,12 @@ KEY: Final = "of the platform"
 LINE: Final = PlainCallbacks(by_key(KEY, "apikey"))
 CALLS_BACK_EVERY_S: Final = 60.0
 ASKS_EVERY_S: Final = 45.0
-LISTED_EVERY_S: Final = 150.0
+LISTED_EVERY_S: Final = 30.0
+EVENING_EVERY_S: Final = 400.0
 WATCHED_EVERY_S: Final = 40.0
 RENEWED_EVERY_S: Final = 500.0
+LOOKS_BACK_EVERY_S: Final = 90.0
+OTHER: Final = Client("other", ("1101",))
 WAIT_S: Final = 30.0
 DRAIN_S: Final = 120
 
@@ -51,6 +60,13 @@ class Beside:
         self.renews = self.rng.random() < 0.3
         self.one_name_twice = self.rng.random() < 0.2
         """Two machines were installed from one configuration: both call themselves the same."""
+        self.slow_store = self.rng.random() < 0.2
+        """Asking whether a registration is in force takes longer than the answer is good for, now and then."""
+        self.looks_back = self.rng.random() < 0.4
+        self.seals = self.rng.random() < 0.3
+        """The province wants messages sealed."""
+        self.signs_out = self.rng.random() < 0.3
+        self._known: list[tuple[str, Reply]] = []
 
     def begin(self) -> list[Task]:
         """Start what goes on; the tasks end by themselves once the HIS begins nothing new."""
@@ -58,6 +74,8 @@ class Beside:
             (self.lists, LISTED_EVERY_S, self._list_comes),
             (self.watches, WATCHED_EVERY_S, self._watch),
             (self.renews, RENEWED_EVERY_S, self._renew),
+            (self.looks_back, LOOKS_BACK_EVERY_S, self._look_back),
+            (self.signs_out, EVENING_EVERY_S, self._sign_out),
         ]
         tasks = [self._spawn(every_s, turn) for there, every_s, turn in turns if there]
         return tasks + (self.centre.begin() if self.centre else [])
@@ -102,6 +120,40 @@ class Beside:
 
         self.world.schedule.spawn(f"{node.name} reconciles", compare, node.owner)
 
+    # ------------------------------------------------------ asked much later
+
+    def remember(self, request_id: str, reply: Reply) -> None:
+        """A request of the HIS that was done."""
+        if self.looks_back and request_id:
+            self._known.append((request_id, reply))
+
+    def _look_back(self) -> None:
+        """``Outcome`` of long ago: the same exchange, and whether it still counts; others are told nothing of it."""
+        nodes = self.ready()
+        if not (nodes and self._known):
+            return
+        node, (request_id, reply) = self.rng.choice(nodes), self.rng.choice(self._known)
+        found, mine, others = (
+            self.world.witness.by_msgid(reply.msgid),
+            Box(self.world.schedule),
+            Box(self.world.schedule),
+        )
+        node.outcome(HIS, {"request_id": request_id}, mine)
+        node.outcome(OTHER, {"mdtrt_id": "1", "infno": "2405"}, others)
+        if mine.wait(WAIT_S) and isinstance(mine.value, Reply):
+            told = mine.value
+            if (told.msgid, told.infcode) != (reply.msgid, "0"):
+                raise Violation(f"request {request_id} was done as {reply.msgid}, its outcome is {told}")
+            now = self.world.witness.by_msgid(reply.msgid)
+            if found and found.undone and now and now.undone and "撤销" not in told.warn_msg:
+                raise Violation(f"request {request_id} was undone, its outcome does not say so: {told}")
+        if others.wait(WAIT_S) and isinstance(others.value, Reply):
+            raise Violation(f"{OTHER.name} may not ask, and was told {others.value}")
+
+    def slow(self, registry: Any) -> Any:
+        """The registry as a world with a slow store has it."""
+        return SlowStore(registry, self) if self.slow_store else registry
+
     # --------------------------------------------------- watched and renewed
 
     def _watch(self) -> None:
@@ -109,11 +161,30 @@ class Beside:
         for node in self.ready():
             self.world.schedule.spawn(f"{node.name} is watched", node.shown, node.owner)
 
+    def _sign_out(self) -> None:
+        """The job ``sign_out``, while people still work; who is then refused is signed in anew by the gateway."""
+        for node in self.ready()[:1]:
+            self.world.schedule.spawn(f"{node.name} signs out", lambda node=node: _signed_out(node), node.owner)  # type: ignore[misc]
+
     def _renew(self) -> None:
         """SIGTERM and a new process, one node at a time: an upgrade as it goes on behind a balancer."""
         nodes = self.ready()
         if len(nodes) > 1:
             self.rng.choice(nodes).renew(self.rng.uniform(1.0, 30.0))
+
+
+class Evening:
+    """What the job is run in (``jobs.job.Run``)."""
+
+    registration = None
+
+    def advance(self, done: int, total: int) -> None:
+        """Nobody looks."""
+
+
+def _signed_out(node: Node) -> None:
+    with suppress(JobFailed, JournalUnavailable):
+        node.signs_out(Evening())
 
 
 class Centre:
@@ -250,6 +321,23 @@ class Centre:
 
         self._world.schedule.spawn(f"{node.name} callbacks asked for", answer, node.owner)
         return box.value if box.wait(WAIT_S) else None
+
+
+class SlowStore:
+    """``NodeRegistry`` whose every tenth answer to the last question before sending takes seconds."""
+
+    def __init__(self, registry: Any, beside: Beside) -> None:
+        self._registry = registry
+        self._beside = beside
+
+    def holds(self, registration: Registration) -> bool:
+        """Whether it is in force, sooner or later."""
+        if self._beside.rng.random() < 0.1:
+            self._beside.world.schedule.sleep(self._beside.rng.uniform(0.5, 3.0))
+        return bool(self._registry.holds(registration))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._registry, name)
 
 
 class Turn:

@@ -490,6 +490,8 @@ class Desk:
                 self._let_them_end()
                 reply = self._one_answer(infno, final, complete)
                 self._ruled(belief, infno, reply, refusals)
+                if reply.infcode == "0" and world.mutates(infno):
+                    world.beside.remember(head.get("request_id", ""), reply)
                 if self.rng.random() < 0.1 and reply.infcode == "0" and world.mutates(infno):
                     self._ask_outcome(belief, infno, head.get("request_id", ""), reply)
                     if head and not belief.together:

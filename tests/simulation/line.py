@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from gateway.exchange.ports import NoAnswer, NotSent, PlatformAnswer, PlatformRequest
+from gateway.exchange.ports import NoAnswer, NotSent, PlatformAnswer, PlatformRequest, Prepared
 from gateway.simulator import Simulator
 from gateway.simulator.faults import Fault
 from gateway.simulator.platform import Request
@@ -22,6 +22,7 @@ SETTLE_TIME_S = 300.0
 """What the simulated province promises: nothing is executed later than this after it was sent."""
 LATEST_S = SETTLE_TIME_S - 5.0
 _GONE = "line gone"
+SEAL = b"sealed "
 
 
 @dataclass(slots=True)
@@ -136,6 +137,16 @@ class NodeLine:
     def __init__(self, platform: Platform, node: Node) -> None:
         self._platform = platform
         self._node = node
+
+    def prepare(self, request: PlatformRequest) -> Prepared | None:
+        """Sealed, in a world whose province wants it; now and then that cannot be done."""
+        world = self._node.world
+        if not world.beside.seals:
+            return None
+        if world.beside.rng.random() < 0.02:
+            world.tell(self._node.name, f"cannot seal {request.infno} {request.msgid[-8:]}")
+            raise NotSent("simulated: no seal")
+        return Prepared(SEAL + request.body, kept=SEAL + request.body)
 
     def send(self, request: PlatformRequest) -> PlatformAnswer:
         node, world = self._node, self._node.world

@@ -18,6 +18,7 @@ class Seen:
     infno: str
     state: str
     msgid: str
+    undone: bool = False
 
 
 class Witness:
@@ -33,9 +34,9 @@ class Witness:
     def by_msgid(self, msgid: str) -> Seen | None:
         """The exchange that was sent, or is about to be, under this number."""
         found = self._connection.execute(
-            "SELECT id, infno, state, msgid FROM exchange WHERE msgid = ?", (msgid,)
+            "SELECT id, infno, state, msgid, undone_by IS NOT NULL FROM exchange WHERE msgid = ?", (msgid,)
         ).fetchone()
-        return Seen(*found) if found else None
+        return Seen(*found[:4], bool(found[4])) if found else None
 
     def by_id(self, exchange_id: int) -> Seen:
         """One exchange."""
@@ -44,10 +45,10 @@ class Witness:
         ).fetchone()
         return Seen(*found)
 
-    def request_bytes(self, exchange_id: int) -> bytes | None:
-        """What the journal says was sent."""
+    def request_bytes(self, exchange_id: int, kind: str = "platform_request") -> bytes | None:
+        """What the journal says was sent; ``wire_request``: sealed."""
         found = self._connection.execute(
-            "SELECT packed FROM exchange_body WHERE exchange_id = ? AND kind = 'platform_request'", (exchange_id,)
+            "SELECT packed FROM exchange_body WHERE exchange_id = ? AND kind = ?", (exchange_id, kind)
         ).fetchone()
         return zlib.decompress(found[0]) if found else None
 

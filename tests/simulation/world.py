@@ -51,6 +51,7 @@ from gateway.store._sqlite import SqliteBackend
 from gateway.store.callbacks import SqlCallbacks
 from gateway.store.journal import SqlJournal
 from gateway.store.nodes import SqlNodes
+from jobs.sign_in import SignInDesk
 from tests.simulation.beside import DRAIN_S, Beside, Turn
 from tests.simulation.checks import SAME_EFFECT, SETTLES, START, Violation, check_end
 from tests.simulation.hospital import HIS, Desk
@@ -165,6 +166,7 @@ class Node:
         """SIGTERM was sent: no new call, running ones end."""
         self.callbacks: CallbackDesk
         self.journal: Any
+        self.signs_out: Callable[[Any], object]
         self.shown: Callable[[], None]
         """What ``/readyz`` and ``/metrics`` ask of it."""
         self._leave: Callable[[], None]
@@ -241,6 +243,7 @@ class Node:
             except JournalUnavailable:
                 world.schedule.sleep(1.0)
         self.exchange, self.stays, self.journal = exchange, desk, journal
+        self.signs_out = SignInDesk(exchange, sign_ins, [HIS.workstation], self.clock).sign_out
         self.callbacks = CallbackDesk(
             lambda: world.interface, journal, self._queue(), self.clock, INSTITUTION, "national"
         )
@@ -290,7 +293,9 @@ class Node:
 
         def end() -> None:
             waited = 0
-            while (self.boxes or not all(one.ended for one in self._threads)) and waited < DRAIN_S:
+            while waited < DRAIN_S and not (
+                all(box.filled for box in self.boxes) and all(one.ended for one in self._threads)
+            ):
                 world.schedule.sleep(1.0)
                 waited += 1
             self._leave()
@@ -325,7 +330,7 @@ class Node:
     def _membership(self) -> Membership:
         """Where the weather has it so, the next process on the same machine sees that the one before is gone."""
         world = self.world
-        registry: Any = TurnTaking(SqlNodes(NodeBackend(world.backend, self)), self)
+        registry: Any = world.beside.slow(TurnTaking(SqlNodes(NodeBackend(world.backend, self)), self))
         life = self.lives
         place = f"machine of {self.name}" if world.weather.seen_gone else ""
         return Membership(
@@ -444,7 +449,7 @@ class Node:
         assert exchange is not None
 
         def ask() -> None:
-            with suppress(JournalUnavailable):
+            with suppress(JournalUnavailable, Unreadable):
                 box.put(exchange.outcome(client, **asked))
             box.put(None)
 
@@ -725,6 +730,8 @@ class World:
             return self._reversing(request)
         if not _alike(self.witness.request_bytes(found.id), request.body):
             self.schedule.fail(Violation(f"{request.infno} {request.msgid}: other bytes leave than the journal holds"))
+        if request.prepared and self.witness.request_bytes(found.id, "wire_request") != request.prepared.kept:
+            self.schedule.fail(Violation(f"{request.infno} {request.msgid}: sealed otherwise than the journal holds"))
         if found.state == "CONFIRMED":
             # two resolvers at once: the platform tells the same msgid from a second request
             self.faults["repeated after confirmation"] += 1

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.exchange.ports import ProofKind
+from gateway.stays.ports import StayRef
 from tests.running import House, house
 from tests.stays.listing import SURGERY, own_list, settled, tell
 from tests.stays.ways import Stay
@@ -124,6 +125,12 @@ def test_the_gateway_fills_uploads_submits_and_follows(one_way: Stay) -> None:
     told = gateway.lists_desk.do("upload", wish(one_way))
     assert (told["ok"], told["code"]) == (False, "GW-1101"), "nobody has told the bill"
     tell(one_way)
+    lists = gateway.settlement_lists
+    report = lists.sheet(*lists.found(StayRef(one_way.ipt_no))).report
+    passed = {one.rule_id for one in report.findings if one.result == "passed"}
+    assert passed >= {"SL-052", "SL-064", "SL-133", "SL-135", "SL-136", "SL-137"}, (
+        "compared with what the platform answered"
+    )
     told = gateway.lists_desk.do("upload", wish(one_way))
     assert (told["ok"], told["state"], told["setl_id"]) == (True, "已提交", setl_id), told
     sent = shown(one_way, setl_id)

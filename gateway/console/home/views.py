@@ -20,7 +20,7 @@ COUNTED_MAX: Final = 200
 READY: Final = {"store": "存储", "platform": "省平台", "sign_in": "签到", "process": "网关进程", "breaker": "熔断器"}
 
 
-OTHER: Final = Rule("需要查看", "请信息科查看日志。", "/running")
+OTHER: Final = Rule("需要查看", "请信息科查看日志。", "/running", "running.see")
 
 
 @dataclass(frozen=True, slots=True)

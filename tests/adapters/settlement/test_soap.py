@@ -95,6 +95,22 @@ def test_a_password_is_no_matter_for_the_journal(servers: Any, platform: Any) ->
     assert b"PASSWORD" not in wire.request
 
 
+def test_a_prepared_request_leaves_with_its_password_and_is_kept_without(servers: Any, platform: Any) -> None:
+    call = replace(soap.CALL, password=PASSWORD, arguments={**soap.CALL.arguments, "arg.password": "{password}"})
+    server = servers(always(http(soap.answer(ANSWER))))
+    sending = platform(server, call)
+    prepared = sending.prepare(REQUEST)
+    sending.send(replace(REQUEST, prepared=prepared))
+    assert prepared.body == server.requests[0][1]
+    assert (b"PASSWORD" in prepared.body, b"PASSWORD" in prepared.kept, b">***<" in prepared.kept) == (
+        True,
+        False,
+        True,
+    )
+    with pytest.raises(NotSent, match="没有发出"):
+        platform(server, replace(soap.CALL, payload="xml")).prepare(replace(REQUEST, body=b"[1]"))
+
+
 def test_what_xml_cannot_carry_is_not_sent(servers: Any, platform: Any) -> None:
     server = servers(always(http(soap.answer(ANSWER))))
     sending = platform(server, replace(soap.CALL, payload="xml"))
