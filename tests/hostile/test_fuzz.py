@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -39,6 +40,8 @@ FUZZ = settings(
 )
 SOAP_STATUSES = (200, 400, 500)
 JSON_STATUSES = (200, 400)
+OUR_FAILURE = re.compile(r'(?<!value)(?:>|&gt;)GW-5[0-9]{3}|"code":"GW-5')
+"""A code where an answer has its code or begins its text; what a caller sent may read the same and is quoted in the middle."""
 CONTENT_TYPES = st.sampled_from(
     ["text/xml", "text/xml; charset=utf-8", "text/xml; charset=gbk", "application/soap+xml; charset=utf-16", "", "x;;=",
      "application/soap+xml", "text/xml; charset=klingon", "text/xml; charset=\x00", "multipart/related; charset="]
@@ -67,7 +70,7 @@ def assert_soap(answer: Answer) -> None:
     assert root.tag in [f"{{{namespace}}}Envelope" for namespace in VERSIONS.values()]
     (body,) = list(root)
     assert len(body) == 1
-    assert "GW-5" not in answer.text, "nothing a caller sends is our failure"
+    assert not OUR_FAILURE.search(answer.text), "nothing a caller sends is our failure"
 
 
 def assert_json(answer: Answer) -> None:
