@@ -87,7 +87,7 @@ class Admin:
             STORE: store.do,
             ALIGNMENT: lambda act, body: alignment.do(act, body),
             RECONCILE: lambda act, body: reconcile.do(act, body),
-            LISTS: lists.do,
+            LISTS: lambda act, body: lists.do(act, body),
             JOBS: lambda act, body: jobs.do(act, body),
             VOUCHERS: lambda _, body: vouchers.print(body),
         }
