@@ -39,13 +39,14 @@ class Connection(sqlalchemy.Connection):
         return cast("CursorResult[Any]", self._run(rendered, parameters))
 
     def _run(self, rendered: _Rendered, parameters: Any) -> _Result:
-        proxied = self.connection
-        cursor = proxied.cursor()
+        many = isinstance(parameters, list)
+        values = [rendered.values(given) for given in parameters] if many else rendered.values(parameters or {})
+        cursor = self.connection.cursor()
+        if self._has_events or self.engine._has_events:
+            for told in self.dispatch.before_cursor_execute:
+                told(self, cursor, rendered.text, values, None, many)
         try:
-            if isinstance(parameters, list):
-                cursor.executemany(rendered.text, [rendered.values(given) for given in parameters])
-            else:
-                cursor.execute(rendered.text, rendered.values(parameters or {}))
+            (cursor.executemany if many else cursor.execute)(rendered.text, values)
             return rendered.result(cursor)
         except Exception as error:
             raise self._named(error, cursor) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gateway.soap.lane  # noqa: F401  # isort: skip  # brings the shim that spyne needs before anything of spyne
 
+import gc
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -127,6 +128,7 @@ class _Quiet(WSGIRequestHandler):
 def served(his: His, folder: Path, wrap: Any = lambda app: app) -> Iterator[Path]:
     """Serve; yields the WSDL as spyne wrote it. ``his.url`` is the address."""
     app = application(his)
+    gc.freeze()  # spyne collects after every call, and the process of a whole test run has gathered much by now
     wsdl = Wsdl11(app.app.interface)
     with make_server("127.0.0.1", 0, wrap(app), handler_class=_Quiet) as server:
         his.url = f"http://127.0.0.1:{server.server_port}/his"
@@ -142,6 +144,7 @@ def served(his: His, folder: Path, wrap: Any = lambda app: app) -> Iterator[Path
                 his.hangs.set()
             server.shutdown()
             thread.join()
+            gc.unfreeze()
 
 
 EVENTS = """
