@@ -17,6 +17,7 @@ from gateway.settings import read_settings
 from gateway.simulator import Simulator, serve
 from gateway.stays.history import Adopted, WardEvent
 from gateway.stays.ports import StayRef
+from tests.sqlite import new_sqlite
 
 MAPPINGS = Path(__file__).parents[1] / "mappings"
 BODY_BYTES_MAX = 2 * 1024 * 1024
@@ -191,6 +192,7 @@ def _built(
     config = folder / "gateway.toml"
     text = _CONFIG.format(simulator=url, folder=folder, body_bytes_max=BODY_BYTES_MAX, his=his, verify=verify)
     config.write_text(text, encoding="utf-8")
+    new_sqlite(folder / "yibao.db")
     # patched for the building alone: a fixture may live longer than others that build gateways of their own
     with patch.object(configured, "build_line", lambda *_: platform) if platform else nullcontext():
         gateway = app.build(read_settings(config))

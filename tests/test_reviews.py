@@ -18,6 +18,7 @@ from gateway.rules.times import SHANGHAI
 from gateway.stays.history import Record
 from gateway.store import Store, open_store
 from gateway.store.stay_feed import Episode, EpisodeQuery
+from tests.sqlite import new_sqlite
 
 NOW = datetime(2026, 6, 16, 12, 0, tzinfo=SHANGHAI)
 MAIN = {"oprn_oprt_code": "51.2300", "oprn_oprt_name": "胆囊切除", "oprn_oprt_type": "1"}
@@ -27,7 +28,7 @@ OTHER = {"oprn_oprt_code": "47.0100", "oprn_oprt_name": "阑尾切除", "oprn_op
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     path: Path = tmp_path_factory.mktemp("reviews") / "r.db"
-    opened = open_store(f"sqlite:///{path}", node="n1")
+    opened = open_store(new_sqlite(path), node="n1")
     opened.upgrade()
     yield opened
     opened.close()

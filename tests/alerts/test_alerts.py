@@ -21,13 +21,14 @@ from gateway.store import Store, open_store
 from gateway.store.alerts import Found
 from gateway.store.figures import Figure
 from tests.console.kit import written
+from tests.sqlite import new_sqlite
 
 GIVEN = AlertSettings(calls_min=10, slow_s=2, doubts=3, platform_s=30)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    found = open_store(f"sqlite:///{tmp_path / 'alerts.db'}", node="n1")
+    found = open_store(new_sqlite(tmp_path / "alerts.db"), node="n1")
     found.upgrade()
     yield found
     found.close()

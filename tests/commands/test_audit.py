@@ -12,6 +12,7 @@ from sqlalchemy import text
 from gateway.store import Store, open_store
 from tests.commands.helpers import administration, write_config, yibao
 from tests.servers import in_process
+from tests.sqlite import new_sqlite
 from tests.store.samples import intent, outcome
 
 CERTNO = "440102198001010013"
@@ -19,7 +20,7 @@ CERTNO = "440102198001010013"
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(f"sqlite:///{tmp_path}/yibao.db", node="node-1")
+    opened = open_store(new_sqlite(tmp_path / "yibao.db"), node="node-1")
     opened.upgrade()
     yield opened
     opened.close()

@@ -24,6 +24,7 @@ from gateway.exchange.ports import Exchange, Query, State
 from gateway.store import Store, open_store
 from tests.commands.helpers import Ran, administration, write_config, yibao
 from tests.servers import in_process
+from tests.sqlite import new_sqlite
 from tests.store.samples import NOW, intent, outcome, refusal
 
 CERTNO = "440102198001010013"
@@ -33,7 +34,7 @@ _numbers = count(1)
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """Open for writing all the time, as a gateway that serves would hold it."""
-    opened = open_store(f"sqlite:///{tmp_path}/yibao.db", node="node-1")
+    opened = open_store(new_sqlite(tmp_path / "yibao.db"), node="node-1")
     opened.upgrade()
     yield opened
     opened.close()

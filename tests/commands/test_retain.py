@@ -13,6 +13,7 @@ from gateway import clock
 from gateway.store import Store, open_store
 from tests.commands.helpers import administration, write_config, yibao
 from tests.servers import in_process
+from tests.sqlite import new_sqlite
 from tests.store.samples import intent, outcome
 
 
@@ -26,7 +27,7 @@ def _config(folder: Path, port: int = 9) -> Path:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(f"sqlite:///{tmp_path}/yibao.db", node="n1", archive=tmp_path / "archive")
+    opened = open_store(new_sqlite(tmp_path / "yibao.db"), node="n1", archive=tmp_path / "archive")
     opened.upgrade()
     old = clock.now() - timedelta(days=400)
     row = opened.journal.intend(intent(received_at=old))

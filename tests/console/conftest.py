@@ -8,6 +8,7 @@ import pytest
 from gateway.store import open_store
 from tests.console.kit import Bench, bench
 from tests.running import House, house
+from tests.sqlite import new_sqlite
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +26,7 @@ def shared(gateway_house: House) -> Bench:
 @pytest.fixture
 def own(gateway_house: House, tmp_path: Path) -> Iterator[Bench]:
     """With a store of its own."""
-    store = open_store(f"sqlite:///{tmp_path / 'own.db'}", node="own")
+    store = open_store(new_sqlite(tmp_path / "own.db"), node="own")
     store.upgrade()
     yield bench(gateway_house, store)
     store.close()

@@ -14,6 +14,7 @@ from gateway import clock
 from gateway.desks import token_file
 from gateway.desks.console import ConsoleDesk, SignInPolicy, answer_posted
 from gateway.store import Store, open_store
+from tests.sqlite import new_sqlite
 
 POLICY = SignInPolicy(5, timedelta(minutes=15), timedelta(hours=12))
 USER = {"operator": "王工（wang）", "name": "li", "full_name": "李主任", "role": "insurance", "password_hash": "h"}
@@ -21,7 +22,7 @@ USER = {"operator": "王工（wang）", "name": "li", "full_name": "李主任", 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    url = f"sqlite:///{tmp_path / 'j.db'}" if request.param == "sqlite" else request.getfixturevalue("pg_url")
+    url = new_sqlite(tmp_path / "j.db") if request.param == "sqlite" else request.getfixturevalue("pg_url")
     opened = open_store(url, node="n1")
     opened.upgrade()
     yield opened

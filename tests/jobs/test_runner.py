@@ -23,6 +23,7 @@ from jobs.job import Job, JobFailed, Result, Run
 from jobs.runner import Runner, Unknown
 from jobs.standing import due_after, leader, standings
 from jobs.timetable import Timetable
+from tests.sqlite import new_sqlite
 
 WITHIN_S = 20.0
 START = datetime(2026, 11, 20, 8, 0, tzinfo=clock.SHANGHAI)
@@ -61,7 +62,7 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    store = open_store(f"sqlite:///{tmp_path / 'jobs.db'}", node="a")
+    store = open_store(new_sqlite(tmp_path / "jobs.db"), node="a")
     store.upgrade()
     claimed = store.nodes.claim("a", None, NodeFacts(), START, Outcome(State.IN_DOUBT, START))
     assert claimed is not None

@@ -11,6 +11,7 @@ from gateway.store import open_store
 from gateway.store.recon import Case
 from tests.exchange.kit import CODE, START, Hospital
 from tests.simulation import messages
+from tests.sqlite import new_sqlite
 
 DAY = START.date()
 SCOPE = Scope(CODE, "440800", ("310", "390"), ("11", "21", "41"))
@@ -20,7 +21,7 @@ class Office:
     """The insurance office of one hospital."""
 
     def __init__(self, folder: Path) -> None:
-        self.store = open_store(f"sqlite:///{folder / 'journal.db'}", node="n1")
+        self.store = open_store(new_sqlite(folder / "journal.db"), node="n1")
         self.store.upgrade()
         shelf = Shelf(folder / "files")
         self.hospital = Hospital(self.store.journal, shelf=shelf)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.store import open_store
+from tests.sqlite import new_sqlite
 from tests.store.samples import NOW
 
 
@@ -14,7 +15,7 @@ from tests.store.samples import NOW
 def test_the_last_place_counts_and_subjects_do_not_mix(
     backend: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    url = request.getfixturevalue("pg_url") if backend == "postgresql" else f"sqlite:///{tmp_path / 'marks.db'}"
+    url = request.getfixturevalue("pg_url") if backend == "postgresql" else new_sqlite(tmp_path / "marks.db")
     store = open_store(url, node="n")
     try:
         store.upgrade()

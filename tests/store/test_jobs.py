@@ -12,6 +12,7 @@ import pytest
 from gateway.exchange.ports import NodeFacts, Outcome, Registration, State
 from gateway.store import Store, open_store
 from gateway.store.jobs import BY_PERSON, BY_SCHEDULE, LEADER, Ended, RunOutcome
+from tests.sqlite import new_sqlite
 from tests.store.samples import NOW
 
 DOUBT = Outcome(State.IN_DOUBT, NOW)
@@ -22,7 +23,7 @@ def make(tmp_path: Path, pg_url: str) -> Iterator[Callable[[str], Store]]:
     with ExitStack() as stack:
 
         def opened(backend: str) -> Store:
-            url = pg_url if backend == "postgresql" else f"sqlite:///{tmp_path / 'jobs.db'}"
+            url = pg_url if backend == "postgresql" else new_sqlite(tmp_path / "jobs.db")
             store = open_store(url, node="n")
             stack.callback(store.close)
             store.upgrade()
