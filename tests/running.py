@@ -192,7 +192,8 @@ def _built(
     config = folder / "gateway.toml"
     text = _CONFIG.format(simulator=url, folder=folder, body_bytes_max=BODY_BYTES_MAX, his=his, verify=verify)
     config.write_text(text, encoding="utf-8")
-    new_sqlite(folder / "yibao.db")
+    if not (folder / "yibao.db").exists():  # else it is begun again on what it had
+        new_sqlite(folder / "yibao.db")
     # patched for the building alone: a fixture may live longer than others that build gateways of their own
     with patch.object(configured, "build_line", lambda *_: platform) if platform else nullcontext():
         gateway = app.build(read_settings(config))
