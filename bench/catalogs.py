@@ -181,12 +181,12 @@ def _measure(folder: Path, rows: int) -> None:
         "", "rows", "added", "changed", "withdrawn", "look s", "import s", "rows/s", "peak MiB", "write p50/p99/max ms"
     )
     for name, one in told.items():
-        for number in ("v1", "v2"):
-            row = one[number]
+        for edition in ("v1", "v2"):
+            row = one[edition]
             seconds = row["look_s"] + row["import_s"]
             waits = "/".join(f"{row[f'wait_{part}_ms']:.0f}" for part in ("p50", "p99", "max"))
             table.add_row(
-                f"{name} {number}", *(str(row[part]) for part in ("rows", "added", "changed", "withdrawn")),
+                f"{name} {edition}", *(str(row[part]) for part in ("rows", "added", "changed", "withdrawn")),
                 f"{row['look_s']:.1f}", f"{row['import_s']:.1f}", f"{row['rows'] / seconds:.0f}",
                 f"{row['peak_mib']} (before {one['before_mib']})", waits,
             )  # fmt: skip

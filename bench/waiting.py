@@ -27,6 +27,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from bench.durable.platform import Platform
 from tests.servers import free_ports
 from tests.simulation import messages
 
@@ -67,7 +68,7 @@ workstation = {{ opter = "0002", opter_name = "查询", mac = "00-00-00-00-00-00
 """
 
 
-class SlowPlatform:
+class SlowPlatform(Platform):
     """Answers with success: 1101 at once, the rest after ``delay_s``; counts who came and who waits."""
 
     def __init__(self, delay_s: float) -> None:
@@ -76,20 +77,8 @@ class SlowPlatform:
         self.waiting_max = 0
         self.came = 0
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-                request = json.loads(await reader.readexactly(int(length.split(b":")[1])))
-                answer = json.dumps(await self._answer(request)).encode()
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
-                writer.write(b"Content-Length: %d\r\n\r\n" % len(answer) + answer)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass  # the gateway has gone, or the run is over
-        finally:
-            writer.close()
+    async def answer(self, request: bytes) -> bytes:
+        return json.dumps(await self._answer(json.loads(request))).encode()
 
     async def _answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         output: dict[str, Any] = {"result": {"mdtrt_id": request["msgid"]}}
