@@ -53,6 +53,8 @@ class Runner:
 
     def run_scheduled(self, name: str) -> None:
         """Run a job because it is due; what cannot begin because the one before still runs is noted."""
+        if not self._enter():
+            return  # the gateway ends
         try:
             begun = self._begun(name, BY_SCHEDULE, "")
             if begun is None:
@@ -61,19 +63,28 @@ class Runner:
                 self._run(begun, {})
         except JournalUnavailable as error:
             log.warning("job_without_store", job=name, reason=str(error))
+        finally:
+            self._leave()
 
     def start(self, name: str, operator: str, given: Mapping[str, Any]) -> int | None:
-        """Begin a run for a person and go on with it in a thread; its number, None while another is going on.
+        """Begin a run for a person and go on with it in a thread; its number, None while another goes on or all ends.
 
         Raises:
             Unknown: no such job.
             JournalUnavailable: the store cannot be written.
         """
-        begun = self._begun(name, BY_PERSON, operator)
-        if begun is None:
+        if not self._enter():
             return None
-        threading.Thread(target=self._run_apart, args=(begun, given), name=f"job-{name}", daemon=True).start()
-        return begun.id
+        begun = None
+        try:
+            begun = self._begun(name, BY_PERSON, operator)
+            if begun is None:
+                return None
+            threading.Thread(target=self._run_apart, args=(begun, given), name=f"job-{name}", daemon=True).start()
+            return begun.id
+        finally:
+            if begun is None:
+                self._leave()
 
     def note(self, name: str, outcome: RunOutcome, due: datetime, text: str) -> None:
         """Keep and tell that a run that was due did not take place."""
@@ -81,8 +92,9 @@ class Runner:
         self._store.note(name, self._node().name, outcome, due, text)
 
     def close(self) -> None:
-        """Let every run end after its item, and wait until they have."""
-        self._stopping.set()
+        """Begin nothing more, let every run end after its item, and wait until they have."""
+        with self._ended_one:
+            self._stopping.set()
         if not self.idle(CLOSE_S_MAX):
             log.warning("jobs_still_running", runs=self._going)
 
@@ -93,30 +105,33 @@ class Runner:
 
     # ------------------------------------------------------------------ one run
 
+    def _enter(self) -> bool:
+        """Count a run before it is begun, so that whoever closes waits for it; False once the gateway ends."""
+        with self._ended_one:
+            if self._stopping.is_set():
+                return False
+            self._going += 1
+            return True
+
+    def _leave(self) -> None:
+        with self._ended_one:
+            self._going -= 1
+            self._ended_one.notify_all()
+
     def _begun(self, name: str, begun_by: str, operator: str) -> Begun | None:
         if name not in self._jobs:
             raise Unknown(f"没有名为 {name[:40]} 的作业；可用：{'、'.join(self._jobs)}")
-        begun = self._store.begin(name, self._node(), self._clock(), begun_by=begun_by, operator=operator)
-        if begun is not None:
-            with self._ended_one:
-                self._going += 1
-        return begun
+        return self._store.begin(name, self._node(), self._clock(), begun_by=begun_by, operator=operator)
 
     def _run_apart(self, begun: Begun, given: Mapping[str, Any]) -> None:
         try:
             self._run(begun, given)
         except JournalUnavailable as error:
             log.warning("job_without_store", job=begun.job, reason=str(error))
+        finally:
+            self._leave()
 
     def _run(self, begun: Begun, given: Mapping[str, Any]) -> None:
-        try:
-            self._run_and_keep(begun, given)
-        finally:
-            with self._ended_one:
-                self._going -= 1
-                self._ended_one.notify_all()
-
-    def _run_and_keep(self, begun: Begun, given: Mapping[str, Any]) -> None:
         log.info("job_begun", job=begun.job, run=begun.id)
         try:
             ended = self._ended(begun, Run(begun, self._store, given, self._stopping))

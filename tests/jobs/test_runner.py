@@ -114,11 +114,11 @@ def test_a_second_run_is_skipped_and_a_person_is_told(place: Place) -> None:
     assert place.last().outcome is RunOutcome.SKIPPED
     (found,) = [run for run in place.store.jobs.history() if run.id == number]
     assert (found.outcome, found.done, found.total) == (RunOutcome.RUNNING, 1, 2)
+    with pytest.raises(Unknown, match="alignment"):
+        runner.start("no-such-job", "王医保", {})
     go_on.set()
     runner.close()
     assert place.store.jobs.newest("alignment", (RunOutcome.DONE,)) is not None
-    with pytest.raises(Unknown, match="alignment"):
-        runner.start("no-such-job", "王医保", {})
 
 
 def test_the_end_of_the_gateway_ends_a_run_after_its_item(place: Place) -> None:
@@ -145,6 +145,31 @@ def test_the_end_of_the_gateway_ends_a_run_after_its_item(place: Place) -> None:
     closing.join(WITHIN_S)
     assert place.last().outcome is RunOutcome.STOPPED
     assert done == [0]
+
+
+def test_the_end_of_the_gateway_waits_for_a_run_that_is_just_being_begun_and_lets_none_begin(place: Place) -> None:
+    inside, hold = threading.Event(), threading.Event()
+
+    def node() -> Registration:
+        inside.set()
+        assert hold.wait(WITHIN_S)
+        return place.registration
+
+    runner = Runner([Job("alignment", lambda _: Result())], place.store.jobs, node, place.clock)
+    beginning = threading.Thread(target=runner.run_scheduled, args=("alignment",))
+    beginning.start()
+    assert inside.wait(WITHIN_S)
+    closing = threading.Thread(target=runner.close)
+    closing.start()
+    closing.join(0.1)
+    assert closing.is_alive()
+    hold.set()
+    closing.join(WITHIN_S)
+    assert place.last().outcome is RunOutcome.DONE
+    runner.run_scheduled("alignment")
+    assert runner.start("alignment", "王医保", {}) is None
+    assert len(place.store.jobs.history("alignment")) == 1
+    beginning.join(WITHIN_S)
 
 
 def test_a_run_that_others_have_taken_over_ends_without_a_word(place: Place) -> None:
