@@ -585,6 +585,7 @@ class Gateway:
             clock.now,
             overlap_s=times.overlap_s,
             first_days=times.first_days,
+            reached=self._reached,
         )
         fees = FeeUpload(
             self.exchange, self.stays, self.episodes, self.store.fees, lambda: self.his[0], operator, clock.now
