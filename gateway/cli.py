@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -103,6 +104,11 @@ app.command("faults")(faults.faults)
 app.command("transactions")(transactions.transactions)
 
 
+@cache
+def _command() -> Callable[..., Any]:
+    return typer.main.get_command(app)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
@@ -115,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     write_whatever_the_charset()
     gc.set_threshold(_COLLECTED_EVERY, *gc.get_threshold()[1:])
     try:
-        code = app(args=arguments, prog_name="yibao", standalone_mode=False)
+        code = _command()(args=arguments, prog_name="yibao", standalone_mode=False)
         sys.stdout.flush()
     except typer.TyperException as error:
         complain(usage_sentence(error))
