@@ -9,12 +9,14 @@ import pkgutil
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import (
+    BindParameter,
     Connection,
     Dialect,
     Executable,
@@ -105,7 +107,7 @@ def _in(value: object) -> Iterator[Executable]:
 
 
 def _of_any(table: Table) -> list[Executable]:
-    values = {name: bindparam(f"v_{name}") for name in table.columns.keys()}  # noqa: SIM118 - of a collection, not a dict
+    values: dict[str, BindParameter[Any]] = {name: bindparam(f"v_{name}") for name in table.columns.keys()}  # noqa: SIM118 - of a collection, not a dict
     return [
         table.select().order_by(*table.primary_key),
         select(func.count()).select_from(table),
@@ -123,7 +125,8 @@ def test_every_table_and_statement_compiles(dialect: Dialect) -> None:
     indexes = [CreateIndex(index) for table in metadata.sorted_tables for index in table.indexes]
     whole = [statement for table in metadata.sorted_tables for statement in _of_any(table)]
     for_a_call = [statement for found in FOR_A_CALL.values() for statement in found]
-    for statement in [*built, *tables, *indexes, *whole, *for_a_call]:
+    everything: list[Any] = [*built, *tables, *indexes, *whole, *for_a_call]
+    for statement in everything:
         assert str(statement.compile(dialect=dialect))
 
 
