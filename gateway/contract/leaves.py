@@ -23,6 +23,7 @@ _NUMBER: Final = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
 _DATE: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _DATETIME: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
 _XSD_DATETIME: Final = re.compile(r"([0-9-]{10})T([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})?")
+_NO_DIGITS: Final = re.compile("[^0-9]")
 _SHANGHAI: Final = timezone(timedelta(hours=8))
 _NUMERIC: Final = (str, int, Decimal)
 """As a tuple, because ``str | int`` would be put together anew for every leaf."""
@@ -95,15 +96,15 @@ def _calendar(text: str, pattern: re.Pattern[str], shown: str) -> None:
     match = pattern.fullmatch(text)
     if match is None:
         raise Wrong("date", f"应为 {shown}")
-    if not _in_calendar(match.groups()):
+    if not _in_calendar(text):
         raise Wrong("date", "日历上没有这一天或这一刻")
 
 
 @lru_cache(1024)
-def _in_calendar(parts: tuple[str, ...]) -> bool:
+def _in_calendar(text: str) -> bool:
     """Rows of one upload share few moments, so most are known already."""
     try:
-        datetime(*map(int, parts))  # type: ignore[arg-type]  # noqa: DTZ001  only whether the calendar has it
+        datetime(*map(int, _NO_DIGITS.split(text)))  # type: ignore[arg-type]  # noqa: DTZ001  only whether there is one
     except ValueError:
         return False
     return True
@@ -246,10 +247,9 @@ def _plain_datetime(spec: Field) -> Plain | None:
 
 
 def _all_in_calendar(texts: Iterable[str]) -> bool:
-    return all(_in_calendar(tuple(_NO_DIGITS.split(text))) for text in set(texts))
+    return all(map(_in_calendar, set(texts)))
 
 
-_NO_DIGITS: Final = re.compile("[^0-9]")
 _PLAIN: Final[dict[str, Callable[[Field], Plain | None]]] = {
     "string": _plain_string,
     "text": _plain_string,

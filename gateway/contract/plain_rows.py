@@ -38,8 +38,10 @@ _MISFITS_MAX: Final = 3
 _SPACE: Final = r"[ \t\r\n]*+"
 _XML_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _PREFIX: Final = r"(?:[A-Za-z_][A-Za-z0-9_.-]*+:)?"
-_ABSENT: Final = object()
-_NUMBERS: Final = ("integer", "decimal")
+_EMPTY: Final = object()
+"""A number that was given but empty, while None still means one that was not given."""
+_Judged = tuple[int, Callable[[str], Any] | None, Callable[[Sequence[str]], bool] | None, frozenset[str] | None]
+"""Index of a field; what makes its values typed, what asks whether they hold, its code list."""
 
 
 class RowReader:
@@ -53,12 +55,15 @@ class RowReader:
     def __init__(self, node: Node, codes: Mapping[str, CodeList]) -> None:
         self.node = node
         self._names = tuple(spec.name for spec in node.fields)
-        forms = [(spec, plain(spec)) for spec in node.fields]
-        self._columns = [
-            (spec.name, form.typed, form.hold, None if spec.codes is None else frozenset(codes[spec.codes].values))
-            for spec, form in forms
-            if form is not None
-        ]
+        self._judged = list(self._to_judge(codes))
+
+    def _to_judge(self, codes: Mapping[str, CodeList]) -> Iterator[_Judged]:
+        """What of a row is not done with its pattern."""
+        for index, spec in enumerate(self.node.fields):
+            form = plain(spec)
+            allowed = None if spec.codes is None else frozenset(codes[spec.codes].values)
+            if form is not None and (form.typed or form.hold or allowed is not None):
+                yield index, form.typed, form.hold, allowed
 
     @cached_property
     def _unprefixed(self) -> re.Pattern[str]:
@@ -98,43 +103,31 @@ class RowReader:
 
     def typed(self, rows: Sequence[Texts]) -> list[dict[str, Any]] | None:
         """Rows as the check would leave them; None where a value is in no code list or no calendar."""
-        names: list[str] = []
-        columns: list[Sequence[Any]] = []
-        gaps = False
-        for (name, typed, hold, allowed), column in zip(self._columns, zip(*rows, strict=True), strict=True):
-            if all(column):
-                values: Sequence[Any] = column
-            elif column.count(None) == len(column):
-                continue
-            else:
-                values = [text for text in column if text]
+        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+        holes = () if all(map(all, rows)) else [index for index, column in enumerate(columns) if not all(column)]
+        gaps = any(None in columns[index] for index in holes)
+        for index, typed, hold, allowed in self._judged:
+            column = columns[index]
+            values = [text for text in column if text] if index in holes else column
             if (allowed is not None and not allowed.issuperset(values)) or (hold is not None and not hold(values)):
                 return None
-            if values is not column:
-                gaps = gaps or None in column
-                columns.append([_one(text, typed) for text in column])
-            else:
-                columns.append(column if typed is None else list(map(typed, values)))
-            names.append(name)
+            if typed is not None:
+                if values is column:
+                    columns[index] = list(map(typed, column))
+                else:
+                    columns[index] = [typed(text) if text else _EMPTY if text == "" else None for text in column]
+                    gaps = True
+        names, typed_rows = self._names, zip(*columns, strict=True)
         if not gaps:
-            return (
-                [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-                if names
-                else [{} for _ in rows]
-            )
+            return [dict(zip(names, row, strict=True)) for row in typed_rows]
         return [
-            {name: value for name, value in zip(names, row, strict=True) if value is not _ABSENT}
-            for row in zip(*columns, strict=True)
+            {
+                name: None if value is _EMPTY else value
+                for name, value in zip(names, row, strict=True)
+                if value is not None
+            }
+            for row in typed_rows
         ]
-
-
-def _one(text: str | None, typed: Callable[[str], Any] | None) -> Any:
-    """A value of a column in which some are empty or not there."""
-    if text is None:
-        return _ABSENT
-    if typed is None:
-        return text
-    return typed(text) if text else None
 
 
 def _leaf(spec: Field, prefix: str) -> str:

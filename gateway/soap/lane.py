@@ -10,7 +10,7 @@ from __future__ import annotations
 import gateway.soap.spyne_shim  # noqa: F401  # isort: skip  # before anything of spyne
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import structlog
@@ -62,9 +62,9 @@ class _Form:
     charset: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SoapRequest:
-    """One envelope, opened."""
+    """One envelope, opened; its caller is named once it is known to be an envelope."""
 
     environ: Environ
     raw: bytes
@@ -135,6 +135,12 @@ class Lane(WsgiApplication):  # type: ignore[misc]  # spyne has no types
 
     # ------------------------------------------------------------------ RPC
 
+    def __call__(self, req_env: Environ, start_response: StartResponse, wsgi_url: str | None = None) -> Any:
+        """As spyne's, but for a call the address is not put together: only the WSDL says it."""
+        if req_env["REQUEST_METHOD"] == "POST":
+            return self.handle_rpc(req_env, start_response)
+        return super().__call__(req_env, start_response, wsgi_url)
+
     def handle_rpc(self, req_env: Environ, start_response: StartResponse) -> list[bytes]:
         """One call. Whatever is wrong with it, the answer is a SOAP message."""
         LAST_REPLY.set(None)
@@ -149,12 +155,12 @@ class Lane(WsgiApplication):  # type: ignore[misc]  # spyne has no types
             form = _Form(form.version, charset)
             form = _Form(_version(root), charset)
             request = _opened(req_env, raw, root, form, cut)
-            request = self._named(request)
+            request.client = self._named(request)
             name = local(request.operation.tag)
             descriptor = find(self.app, name)
             if descriptor is None:
                 raise Unreadable(TRANSACTION_UNKNOWN, f"操作 {name[:60]!r} 不在本服务的 WSDL 中")
-            body: str = dispatch(self, descriptor, req_env, request)
+            body: str = dispatch(self, descriptor, request)
         except GatewayFault as fault:
             return self._turned_away(fault, raw, request, form, start_response)
         except Exception:
@@ -170,9 +176,9 @@ class Lane(WsgiApplication):  # type: ignore[misc]  # spyne has no types
         """What every ``@rpc`` of the application calls."""
         return self._service.answer(parts[0], operation)
 
-    def _named(self, request: SoapRequest) -> SoapRequest:
+    def _named(self, request: SoapRequest) -> Client:
         security = _understood(request.header, request.version)
-        return replace(request, client=self._reception.client(request.environ, security))
+        return self._reception.client(request.environ, security)
 
     def _turned_away(
         self,

@@ -113,7 +113,7 @@ class TypedService:
         self._operations = {operation.name: operation for operation in operations.values()}
         self._reception = reception
         self._writers: dict[str, Codec] = {}
-        self.cutter = cutter_of(self._operations, lambda: reception.exchange.interface)
+        self.cutter: Cutter | None = cutter_of(self._operations, lambda: reception.exchange.interface)
 
     def answer(self, request: SoapRequest, operation: str) -> str:
         infno = self._operations[operation].infno
