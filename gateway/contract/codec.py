@@ -315,21 +315,6 @@ class Codec:
         if not isinstance(row, dict):
             parts.append(escape(as_text(row)))
             return
-        if (whole := shape.written_whole(row)) is not None:
-            parts.append(whole)
-        else:
-            self._write_leaves(row, shape, parts)
-        for node in shape.nodes:
-            for item in _rows(row.get(node.name)):
-                parts.append(f"<{node.name}>")
-                self._write_row(item, self._shapes[id(node)], parts, known_only)
-                parts.append(f"</{node.name}>")
-        if not known_only and len(row) > len(shape.members.keys() & row.keys()):
-            for name, value in row.items():
-                if name not in shape.members and _XML_NAME.fullmatch(name):
-                    _write_tree(name, value, parts)
-
-    def _write_leaves(self, row: dict[str, Any], shape: _Shape, parts: list[str]) -> None:
         for name, start, end, empty in shape.tags:
             if name in row:
                 value = row[name]
@@ -340,6 +325,15 @@ class Codec:
                     parts.append(f"{start}{text}{end}")
                 else:
                     _write_leaf(name, text, parts)
+        for node in shape.nodes:
+            for item in _rows(row.get(node.name)):
+                parts.append(f"<{node.name}>")
+                self._write_row(item, self._shapes[id(node)], parts, known_only)
+                parts.append(f"</{node.name}>")
+        if not known_only and len(row) > len(shape.members.keys() & row.keys()):
+            for name, value in row.items():
+                if name not in shape.members and _XML_NAME.fullmatch(name):
+                    _write_tree(name, value, parts)
 
 
 class _Repeated(list[Any]):
@@ -349,7 +343,7 @@ class _Repeated(list[Any]):
 class _Shape:
     """Fields and child nodes of one place, by name; ``leaves`` are the fields by tag, as they come in XML."""
 
-    __slots__ = ("_filled", "_names", "checks", "has_required", "leaves", "members", "nodes", "tags")
+    __slots__ = ("checks", "has_required", "leaves", "members", "nodes", "tags")
 
     def __init__(self, fields: tuple[Field, ...], nodes: tuple[Node, ...], codes: Mapping[str, CodeList]) -> None:
         self.nodes = nodes
@@ -357,23 +351,11 @@ class _Shape:
             (spec.name, spec, reader(spec), None if spec.codes is None else codes[spec.codes].values) for spec in fields
         ]
         self.tags = [(spec.name, f"<{spec.name}>", f"</{spec.name}>", f"<{spec.name}/>") for spec in fields]
-        self._names = frozenset(spec.name for spec in fields)
-        self._filled = "".join(f"<{name}>%s</{name}>" for name in (spec.name.replace("%", "%%") for spec in fields))
         self.members: dict[str, Field | Node] = {spec.name: spec for spec in fields}
         self.members.update({node.name: node for node in nodes})
         named = [name for name, member in self.members.items() if isinstance(member, Field)]
         self.leaves = {tag: name for name in named for tag in (name, f"{{{NAMESPACE}}}{name}")}
         self.has_required = _has_required(fields, nodes)
-
-    def written_whole(self, row: dict[str, Any]) -> str | None:
-        """The leaves of a row that has them all, none of them empty or in need of an escape; else None."""
-        if not row.keys() >= self._names:
-            return None
-        found = [row[tag[0]] for tag in self.tags]
-        texts = [value if type(value) is str else as_text(value) for value in found]
-        if not all(texts) or NEEDS_ESCAPE.search("\n".join(texts)) is not None:
-            return None
-        return self._filled % tuple(texts)
 
 
 def _put(name: str, value: Any, into: dict[str, Any]) -> None:

@@ -276,17 +276,3 @@ def test_any_accepted_message_survives_json(message: dict[str, Any]) -> None:
     again, found = CODEC.check(loads(body))
     assert (again, found.problems, found.unknown) == (message, [], [])
     assert json.loads(body, parse_float=Decimal) == message
-
-
-LEAVES = st.one_of(
-    st.none(), st.integers(), st.decimals(allow_nan=False), st.booleans(), st.text(max_size=6), st.just("1%s")
-)
-ROW = Codec(
-    Side(nodes=(Node("r", "行", True, fields=tuple(Field(name, name, "string") for name in ("a", "b%", "c"))),)), {}
-)
-
-
-@given(st.fixed_dictionaries({"a": LEAVES, "b%": LEAVES, "c": LEAVES}))
-def test_a_whole_row_is_written_as_its_leaves_are(row: dict[str, Any]) -> None:
-    alone = [ROW.write_xml({"r": {name: row[name]}})[len("<r>") : -len("</r>")] for name in ("a", "b%", "c")]
-    assert ROW.write_xml({"r": row}) == f"<r>{''.join(alone)}</r>"
