@@ -42,7 +42,8 @@ class Episodes:
         self._feed = feed
         self._records = records
         self._policy = policy
-        self._mark = hashlib.sha256(repr(sorted(policy.not_wards)).encode()).hexdigest()
+        self.mark = hashlib.sha256(repr(sorted(policy.not_wards)).encode()).hexdigest()
+        """Of rows made with these switches."""
         self._lock = threading.Lock()
 
     def stays(self, query: EpisodeQuery | None = None) -> list[Episode]:
@@ -71,7 +72,7 @@ class Episodes:
     def _step(self) -> bool:
         """Whether there may be more."""
         come = self._feed.reader(READER)
-        if come is None or come[1] != self._mark:
+        if come is None or come[1] != self.mark:
             self._rebuild()
             return True
         changes = self._feed.changes(come[0], CHANGES_AT_ONCE)
@@ -90,7 +91,7 @@ class Episodes:
             progress(done, len(refs))
         registered = {one.ipt_no for one in rows.values() if one.mdtrt_id}
         kept = [one for one in rows.values() if one.mdtrt_id or one.ipt_no not in registered]
-        self._feed.begin(READER, begun_at, self._mark, kept)
+        self._feed.begin(READER, begun_at, self.mark, kept)
         log.info("episodes_rebuilt", stays=len(kept))
         return len(kept)
 
