@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -10,12 +10,13 @@ from starlette.responses import Response, StreamingResponse
 
 from gateway.console.area import Area, MenuItem, Page
 from gateway.console.exchanges import reading
+from gateway.console.exchanges.picture import Kept, Step, picture
 from gateway.console.exchanges.search import PAGE_ROWS, Wish, find, read_wish
-from gateway.console.shown import STATES, free_text, key_value
+from gateway.console.shown import PROOFS, STATES, exactly, free_text, key_value
 from gateway.console.visit import Visit
 from gateway.contract.charset import declared_in_xml
 from gateway.contract.model import Transaction
-from gateway.exchange.ports import Bodies, BodiesAway, Exchange, Query
+from gateway.exchange.ports import Bodies, BodiesAway, Exchange, Proof, Query
 from gateway.masking import mask_value
 from gateway.spreadsheet import BOM, line
 
@@ -54,17 +55,27 @@ def one(visit: Visit) -> Response:
     row = exchange_of(visit)
     if row is None:
         return visit.show("templates/told.html", 404, title="没有这笔交易", text="日志中没有这个编号。")
-    journal = visit.parts.store.journal
     return visit.show(
         "exchanges/exchange.html",
         row=row,
         transaction=visit.parts.interface.contract.transactions.get(row.infno),
-        sizes=_sizes(_if_at_hand(visit, row)),
-        proofs=journal.proofs(row.id),
+        steps=_steps(visit, row),
         related=_related(visit, row),
         names=names(visit),
         plain=visit.may("exchange.body"),
     )
+
+
+def _steps(visit: Visit, row: Exchange) -> list[Step]:
+    """The picture of it."""
+    kept = Kept(
+        row,
+        visit.parts.store.journal.proofs(row.id),
+        _sizes(_if_at_hand(visit, row)),
+        names(visit),
+        plain=visit.may("exchange.body"),
+    )
+    return picture(kept)
 
 
 def _if_at_hand(visit: Visit, row: Exchange) -> Bodies | None:
@@ -110,12 +121,15 @@ def body(visit: Visit) -> Response:
     if plain and not visit.note("console.body", f"exchange {row.id}", f"{row.infno} {row.msgid or ''}"):
         return visit.show("templates/part.html", 503, text="操作日志写不进去，不能显示报文。")
     transaction = visit.parts.interface.contract.transactions.get(row.infno)
+    proofs = visit.parts.store.journal.proofs(row.id)
     return visit.show(
-        "exchanges/body.html", row=row, plain=plain, **_translated(visit, transaction, bodies, plain=plain)
+        "exchanges/body.html", row=row, plain=plain, **_translated(visit, transaction, bodies, proofs, plain=plain)
     )
 
 
-def _translated(visit: Visit, transaction: Transaction | None, bodies: Bodies, *, plain: bool) -> dict[str, Any]:
+def _translated(
+    visit: Visit, transaction: Transaction | None, bodies: Bodies, proofs: Sequence[Proof], *, plain: bool
+) -> dict[str, Any]:
     reader = reading.Reader(visit.parts.interface.contract.codes, plain=plain)
     answer = bodies.platform_answer if bodies.proof_answer is None else bodies.proof_answer
     asked, told = reading.input_of(bodies.platform_request), reading.output_of(answer)
@@ -130,6 +144,16 @@ def _translated(visit: Visit, transaction: Transaction | None, bodies: Bodies, *
         "proof_text": raw(bodies.proof_answer, "utf-8"),
         "wire_sent_text": raw(bodies.wire_request, _declared(bodies.wire_request)),
         "wire_answer_text": raw(bodies.wire_answer, _declared(bodies.wire_answer)),
+        "proofs": [_exchanged(proof) for proof in proofs if proof.request or proof.answer] if plain else [],
+    }
+
+
+def _exchanged(proof: Proof) -> dict[str, str]:
+    """What was said to settle a doubt."""
+    return {
+        "title": f"{exactly(proof.at)} {PROOFS[proof.kind]} {proof.infno}",
+        "asked": reading.pretty(proof.request, "utf-8"),
+        "told": reading.pretty(proof.answer, "utf-8"),
     }
 
 
