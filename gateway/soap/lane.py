@@ -186,6 +186,17 @@ class Lane(WsgiApplication):  # type: ignore[misc]  # spyne has no types
         return _written(start_response, status, form, _FAULTS[form.version](fault), headers)
 
 
+def reopened(raw: bytes, charset: str, client: Client) -> SoapRequest:
+    """An envelope out of the journal, opened like one that comes in. Raises ``Unreadable``.
+
+    Args:
+        charset: the codec that it was read with.
+        client: who sent it, proven then.
+    """
+    root, codec = parse(raw, charset)
+    return replace(_opened({}, raw, root, _Form(_version(root), codec)), client=client)
+
+
 def _version(root: etree._Element) -> str:
     """Namespace of the envelope."""
     version = root.tag[1:].partition("}")[0] if root.tag.startswith("{") else ""

@@ -65,7 +65,9 @@ def test_what_was_not_sent_stops_on_the_way() -> None:
     (way,) = [step for step in steps if step.place == "platform-out"]
     assert way.broken
     assert way.lines == ("GW-4001", "连接被拒绝")
-    assert "意向已落盘" not in "".join(step.title for step in steps)  # a sealed envelope that failed was never an intent
+    assert "意向已落盘" not in "".join(
+        step.title for step in steps
+    )  # a sealed envelope that failed was never an intent
 
 
 def test_a_doubt_is_told_with_all_its_evidence() -> None:

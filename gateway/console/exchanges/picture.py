@@ -115,7 +115,8 @@ def picture(kept: Kept) -> list[Step]:
 
 
 def _with_pauses(steps: Sequence[Step]) -> list[Step]:
-    told, last = [], None
+    told: list[Step] = []
+    last: datetime | None = None
     for step in steps:
         pause = step.at - last if step.at is not None and last is not None else None
         # a clock that was set back in between tells nothing
@@ -229,7 +230,9 @@ def _evidence(kept: Kept, proof: Proof, before: Proof | None) -> Iterator[Step]:
         yield _box(kept, proof, "run" if proof.kind is ProofKind.OPERATOR else "doubt")
         return
     asked = f"{PROOFS[proof.kind]} {proof.infno} {kept.names.get(proof.infno, '')}".strip()
-    announced = before is not None and before.answer is None and (before.kind, before.msgid) == (proof.kind, proof.msgid)
+    announced = (
+        before is not None and before.answer is None and (before.kind, before.msgid) == (proof.kind, proof.msgid)
+    )
     if proof.request is not None or not announced:
         yield Step("platform-out", asked, lines=_some(proof.msgid and f"报文 ID {proof.msgid}", _length(proof.request)))
     if proof.answer is not None:

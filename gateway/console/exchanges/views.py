@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,7 +16,10 @@ from gateway.console.shown import PROOFS, STATES, exactly, free_text, key_value
 from gateway.console.visit import Visit
 from gateway.contract.charset import declared_in_xml
 from gateway.contract.model import Transaction
-from gateway.exchange.ports import Bodies, BodiesAway, Exchange, Proof, Query
+from gateway.desks.resend import REASON_CHARS_MAX, REASON_CHARS_MIN
+from gateway.exchange.again import Resends
+from gateway.exchange.ports import Bodies, BodiesAway, Exchange, Proof, Query, Resent
+from gateway.http.identity import Clients
 from gateway.masking import mask_value
 from gateway.spreadsheet import BOM, line
 
@@ -53,20 +56,63 @@ def names(visit: Visit) -> dict[str, str]:
 def one(visit: Visit) -> Response:
     """One exchange in one picture."""
     row = exchange_of(visit)
-    if row is None:
-        return visit.show("templates/told.html", 404, title="没有这笔交易", text="日志中没有这个编号。")
+    return _nothing(visit) if row is None else _shown(visit, row)
+
+
+def _nothing(visit: Visit) -> Response:
+    return visit.show("templates/told.html", 404, title="没有这笔交易", text="日志中没有这个编号。")
+
+
+def _shown(
+    visit: Visit, row: Exchange, given: Mapping[str, str] | None = None, error: str = "", status: int = 200
+) -> Response:
+    resent = visit.parts.store.journal.resends(row.id)
+    why_not = _resends(visit).why_not(row, visit.parts.interface) if visit.may("exchange.act") else ""
     return visit.show(
         "exchanges/exchange.html",
+        status,
         row=row,
         transaction=visit.parts.interface.contract.transactions.get(row.infno),
-        steps=_steps(visit, row),
+        steps=_steps(visit, row, resent),
+        why_not=why_not,
+        given=given or {},
+        error=error,
         related=_related(visit, row),
         names=names(visit),
         plain=visit.may("exchange.body"),
     )
 
 
-def _steps(visit: Visit, row: Exchange) -> list[Step]:
+def _resends(visit: Visit) -> Resends:
+    return Resends(visit.parts.store.journal, Clients(visit.parts.settings.clients, visit.parts.clock).by_name)
+
+
+def resend(visit: Visit) -> Response:
+    """Have it sent again in this person's name; whether that may be is judged once more by who sends."""
+    row = exchange_of(visit)
+    if row is None:
+        return _nothing(visit)
+    reason = visit.form.get("reason", "").strip()
+    if not REASON_CHARS_MIN <= len(reason) <= REASON_CHARS_MAX:
+        error = f"请写明原因（{REASON_CHARS_MIN} 到 {REASON_CHARS_MAX} 字）"
+    else:
+        error = "" if visit.form.get("sure") == "yes" else "请勾选“已与院内核对”"
+    if error:
+        return _shown(visit, row, visit.form, error, 422)
+    done = visit.do("exchange_resend", exchange_id=row.id, reason=reason)
+    if not done.get("sent"):
+        return _shown(visit, row, visit.form, f"没有再次发送：{done.get('error') or '同样的内容此前已经办成'}", 409)
+    visit.say(_said(done), "ok" if done["ok"] else "warn")
+    return visit.go(f"/exchanges/{done['exchange_id']}")
+
+
+def _said(done: Mapping[str, Any]) -> str:
+    if done["ok"]:
+        return "已再次发送并成功。院内还不知道：请以原请求再问一次。"
+    return "已再次发送，没有办成：见下。院内以原请求再问，得到的是这一次的结果。"
+
+
+def _steps(visit: Visit, row: Exchange, resent: Resent) -> list[Step]:
     """The picture of it."""
     kept = Kept(
         row,
@@ -74,6 +120,8 @@ def _steps(visit: Visit, row: Exchange) -> list[Step]:
         _sizes(_if_at_hand(visit, row)),
         names(visit),
         plain=visit.may("exchange.body"),
+        original=resent.original,
+        again=resent.again,
     )
     return picture(kept)
 
@@ -203,6 +251,7 @@ AREA: Final = Area(
         Page("GET", "/exchanges/export.csv", "exchange.export", export),
         Page("GET", "/exchanges/{exchange_id}", "exchange.see", one),
         Page("GET", "/exchanges/{exchange_id}/body", "exchange.see", body),
+        Page("POST", "/exchanges/{exchange_id}/resend", "exchange.act", resend),
     ),
     menu=(MenuItem("/exchanges", "交易日志", "exchange.see"),),
     rights={
