@@ -94,7 +94,7 @@ class Admin:
             LISTS: lambda act, body: lists.do(act, body),
             JOBS: lambda act, body: jobs.do(act, body),
             VOUCHERS: lambda _, body: vouchers.print(body),
-            RESEND: resend.do,
+            RESEND: lambda number, body: resend.do(number, body),
         }
         self._console, self._token = console
         self._checked_at = float("-inf")
