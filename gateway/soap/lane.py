@@ -10,7 +10,7 @@ from __future__ import annotations
 import gateway.soap.spyne_shim  # noqa: F401  # isort: skip  # before anything of spyne
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 import structlog
