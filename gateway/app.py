@@ -49,6 +49,8 @@ from gateway.exchange.nodes import Membership
 from gateway.exchange.outpatient import OutpatientSettlements
 from gateway.exchange.ports import Query, State
 from gateway.exchange.prober import Prober
+from gateway.exchange.receipts import EVERY_S as RECEIPTS_EVERY_S
+from gateway.exchange.receipts import Receipts
 from gateway.exchange.resolver import Resolver
 from gateway.exchange.resolver_turn import EVERY_S, ResolverTurn, WorkList
 from gateway.exchange.sign_in import SignIns
@@ -163,6 +165,7 @@ class Gateway:
             if thread is not self.heartbeat:
                 thread.close()
         self.background.shutdown(cancel_futures=True)
+        self.receipts.keep()
         self.platform.close()
         self.heartbeat.close()
         self.membership.leave()
@@ -504,6 +507,10 @@ class Gateway:
         return CallbackApi(self.reception, self.callbacks, line, self.settings.callbacks) if line else None
 
     @cached_property
+    def receipts(self) -> Receipts:
+        return Receipts(self.store.journal)
+
+    @cached_property
     def services(self) -> Lazily:
         return lanes.build_services(self.reception, self.hospital, self.mappings, self._root)
 
@@ -520,7 +527,7 @@ class Gateway:
             lanes.published_file(self._root),
             self.settings.listen,
             lanes.titles(self.mappings),
-            self.exchange.told,
+            self.receipts.told,
             self.callback_api,
         )
 
@@ -658,6 +665,10 @@ class Gateway:
         return Background("episodes", self.episodes.turn, TURN_S, at_once=False)
 
     @cached_property
+    def telling(self) -> Background:
+        return Background("receipts", self.receipts.keep, RECEIPTS_EVERY_S, at_once=False)
+
+    @cached_property
     def alerts(self) -> Background:
         given = self.settings.alerts
         folders = (self.settings.store_folder, self.settings.files_folder, self.settings.backup_folder)
@@ -683,4 +694,4 @@ class Gateway:
 
     @cached_property
     def threads(self) -> tuple[Background, ...]:
-        return (self.heartbeat, self.loop, self.resealing, self.lists, self.alerts)
+        return (self.heartbeat, self.loop, self.resealing, self.lists, self.telling, self.alerts)

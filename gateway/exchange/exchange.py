@@ -22,7 +22,6 @@ from gateway.exchange.again import must_not_be_outdated, noted
 from gateway.exchange.call import OURSELVES, Call, Client, Reply
 from gateway.exchange.case import Case, Checks, ContentWrong
 from gateway.exchange.content import business_keys
-from gateway.exchange.entries import BROKEN, WRITTEN
 from gateway.exchange.filed import set_aside
 from gateway.exchange.gate import OPEN_GATE, Gate, TurnLost
 from gateway.exchange.observer import Observer, observe
@@ -250,7 +249,7 @@ class Exchange:
     def _confirmed(self, case: Case, interface: Interface, entry: Entry, stay: Sequence[StayFact]) -> None:
         if entry.in_force:
             own = Allowance(self._monotonic, self._times, None)
-            self._rules.confirmed(entry.infno, stay, self._inquiry(case, interface, own))
+            self._rules.confirmed(entry, stay, self._inquiry(case, interface, own))
 
     def _inquiry(self, case: Case, interface: Interface, allowance: Allowance) -> Ask:
         """A way to ask the platform something in the name of who called."""
@@ -339,21 +338,6 @@ class Exchange:
         states = [state for state in State if state not in (State.REFUSED, State.RECEIVED)]
         query = Query(keys=[("mdtrt_id", mdtrt_id)], infno=infno, states=states, limit=1)
         return next(iter(self._journal.search(query)), None)
-
-    def told(self, reply: Reply, *, written: bool) -> None:
-        """Keep whether a reply went out whole: confirmed money that nobody heard of is on a work list.
-
-        Args:
-            written: the last byte was handed to the caller's connection.
-        """
-        if reply.receipt is None:
-            return
-        if not written:
-            log.error("reply_broken", exchange=reply.receipt, msgid=reply.msgid)
-        try:
-            self._journal.mark_reply(reply.receipt, WRITTEN if written else BROKEN)
-        except JournalUnavailable:
-            log.exception("reply_not_marked", exchange=reply.receipt, msgid=reply.msgid)
 
     def settle_unrecorded(self) -> int:
         """Bring into the journal what it refused while it was unavailable; how many outcomes are still left."""

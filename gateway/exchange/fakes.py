@@ -94,7 +94,8 @@ class MemoryJournal:
             holder = self._busy.get(entries.identity(business_key, "business_key"))
             return None if holder is None else self._rows[holder]
 
-    def finish(self, exchange_id: int, outcome: Outcome) -> Exchange:
+    def finish(self, exchange_id: int, outcome: Outcome, begun: Exchange | None = None) -> Exchange:
+        del begun
         with self._lock:
             self._check()
             row = self._rows.get(exchange_id)
@@ -148,13 +149,14 @@ class MemoryJournal:
             self._rows[exchange_id] = replace(row, tries=tries + 1, next_try_at=later)
             return True
 
-    def mark_reply(self, exchange_id: int, reply: str) -> None:
-        entries.check_reply(reply)
+    def mark_replies(self, replies: Sequence[tuple[int, str]]) -> None:
+        marks = [(exchange_id, entries.check_reply(reply)) for exchange_id, reply in replies]
         with self._lock:
             self._check()
-            row = self._rows.get(exchange_id)
-            if row is not None and row.state is State.CONFIRMED and row.reply != entries.WRITTEN:
-                self._rows[exchange_id] = replace(row, reply=reply)
+            for exchange_id, reply in marks:
+                row = self._rows.get(exchange_id)
+                if row is not None and row.state is State.CONFIRMED and row.reply != entries.WRITTEN:
+                    self._rows[exchange_id] = replace(row, reply=reply)
 
     def untold(self, since: datetime, before: datetime, limit: int = 100) -> list[Exchange]:
         entries.check_limit(limit)

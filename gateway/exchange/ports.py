@@ -445,8 +445,11 @@ class Journal(Protocol):
         """
         ...
 
-    def finish(self, exchange_id: int, outcome: Outcome) -> Exchange:
+    def finish(self, exchange_id: int, outcome: Outcome, begun: Exchange | None = None) -> Exchange:
         """Move INTENDED to ``outcome.state`` (compare-and-set). Raises ValueError on an illegal edge.
+
+        ``begun`` is the row as :meth:`intend` returned it, where the caller still has it: nothing but the state of an
+        INTENDED row ever changes, and that the compare-and-set asks, so it need not be read again.
 
         In the same commit the busy keys are freed unless the new state is IN_DOUBT, and on CONFIRMED what
         ``outcome.ends`` and ``outcome.ends_msgid`` name is marked ``undone_by`` this exchange: those that share an
@@ -478,8 +481,8 @@ class Journal(Protocol):
         """Claim or delay a doubt: sets ``tries + 1`` and the time if it is IN_DOUBT with ``tries``; whether it was."""
         ...
 
-    def mark_reply(self, exchange_id: int, reply: str) -> None:
-        """Keep whether the reply was ``written`` or ``broken``; a written one stays written."""
+    def mark_replies(self, replies: Sequence[tuple[int, str]]) -> None:
+        """Keep of exchanges whether their reply was ``written`` or ``broken``, in this order; a written one stays written."""
         ...
 
     def untold(self, since: datetime, before: datetime, limit: int = 100) -> list[Exchange]:

@@ -250,7 +250,7 @@ class Sending:
         closed = self._finished(entry, replace(outcome, **effects(interface, entry)))
         if closed is None:
             return open_reply(entry, IN_DOUBT)
-        self._confirmed(case, interface, closed, outcome.stay)
+        self._confirmed(case, interface, closed, outcome.stay or case.ruling.facts)
         return self._told(case, closed, result)
 
     def _outcome(self, case: Case, result: Answer, answer: PlatformAnswer, started: datetime) -> Outcome:
@@ -267,7 +267,7 @@ class Sending:
             code="" if result.success else PLATFORM_DECLINED.code,
             keys=business_keys(result.output),
             elapsed_ms=_milliseconds(started, finished),
-            stay=answered_facts(case.transaction.infno, case.ruling.facts, case.message, result.output) if told else (),
+            stay=answered_facts(case.transaction.infno, case.message, result.output) if told else (),
             wire=answer.wire,
         )
 
@@ -310,7 +310,7 @@ class Sending:
         """The closed row; None when the store would not take the outcome, or others have declared the exchange doubtful."""
         self._reached("before_outcome", entry.infno)
         try:
-            closed = self._journal.finish(entry.id, outcome)
+            closed = self._journal.finish(entry.id, outcome, entry)
         except ValueError:
             self._came_late(entry.id, outcome)
             return None

@@ -660,18 +660,18 @@ def test_replies_that_reached_nobody(journal: Journal) -> None:
     assert [row.id for row in journal.untold(NOW, after)] == [money.id]
     assert journal.untold(NOW + timedelta(seconds=1), after) == []
     assert journal.untold(NOW, LATER) == []
-    journal.mark_reply(money.id, "broken")
+    journal.mark_replies([(money.id, "broken")])
     assert [row.reply for row in journal.untold(NOW, after)] == ["broken"]
-    journal.mark_reply(money.id, "written")
-    journal.mark_reply(money.id, "broken")
+    journal.mark_replies([(money.id, "written"), (money.id, "broken")])
+    journal.mark_replies([(money.id, "broken")])
     assert journal.untold(NOW, after) == []
     with pytest.raises(ValueError, match="a reply is written or broken"):
-        journal.mark_reply(money.id, "perhaps")
+        journal.mark_replies([(money.id, "perhaps")])
 
 
 def test_a_proven_confirmation_has_not_been_told_yet(journal: Journal) -> None:
     row = brought_to(journal, State.IN_DOUBT)
-    journal.mark_reply(row.id, "written")
+    journal.mark_replies([(row.id, "written")])
     journal.resolve(row.id, outcome())
     assert [found.id for found in journal.untold(NOW, LATER + timedelta(seconds=1))] == [row.id]
 
