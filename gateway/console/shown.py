@@ -49,6 +49,7 @@ PROOFS: Final[Mapping[str, str]] = {
     "reverse": "冲正",
     "repeat": "再发",
     "late_answer": "迟到的答复",
+    "unsent": "证实没有发出",
     "rules": "规则",
     "operator": "人工",
     "decision": "结论",
@@ -94,6 +95,16 @@ def free_text(text: str, *, plain: bool) -> str:
     return text if plain else mask_text(text)
 
 
+def channel_title(channel: str) -> str:
+    """By which way a call came in."""
+    return CHANNELS.get(channel, channel.replace("legacy/", "原有接口 "))
+
+
+def clock_time(moment: datetime | None) -> str:
+    """``08:30:15.123``."""
+    return exactly(moment).rpartition(" ")[2]
+
+
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "when": when,
     "exactly": exactly,
@@ -111,5 +122,6 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "fact_kind": lambda value, kind: FACTS[kind][value][1],
     "stay_address": address,
     "stay_numbers": lambda stay: named(stay).items(),
-    "channel_title": lambda channel: CHANNELS.get(channel, channel.replace("legacy/", "原有接口 ")),
+    "channel_title": channel_title,
+    "clock_time": clock_time,
 }
