@@ -11,7 +11,7 @@ from typing import Any, Final
 from gateway import clock
 from gateway.demo.books import child
 from gateway.demo.compare import Check, Printed, Received, compare
-from gateway.demo.evidence import fetch, read_journal, read_ledger, read_own
+from gateway.demo.evidence import fetch, post, read_journal, read_ledger, read_own
 from gateway.demo.place import DemoError, Place, find_place
 from gateway.demo.processes import LOOK_EVERY_S, Ended, Interrupts, Processes, Said
 from gateway.demo.screen import DIFFERS, EQUAL, Screen
@@ -23,16 +23,19 @@ from gateway.store import StoreError
 
 START_S_MAX: Final = 60
 STORY_S_MAX: Final = 120
+DAY_S_MAX: Final = 120
 QUIET_S_MAX: Final = 10
 LOOK_FOR_READY_EVERY_S: Final = 0.05
 INTERRUPTED: Final = 130
 """Exit code of a program that Ctrl-C ended, by custom."""
-SIMULATOR, GATEWAY, CLIENT = "simulator", "gateway", "client"
+SIMULATOR, GATEWAY, CLIENT, DAY = "simulator", "gateway", "client", "day"
 VOUCHER: Final = "Voucher"
-_TITLES: Final = {SIMULATOR: "模拟平台", GATEWAY: "网关", CLIENT: "演示客户端"}
+_TITLES: Final = {SIMULATOR: "模拟平台", GATEWAY: "网关", CLIENT: "演示客户端", DAY: "演示客户端"}
+BAD_MOMENTS: Final = ({"infno": "2304", "kind": "lose-reply"}, {"infno": "2207", "kind": "lose-reply"})
+"""What the platform does to the day: two settlements are made, and their answers are lost."""
 
 
-def run_demo(*, keep: bool, config: Path | None) -> int:
+def run_demo(*, keep: bool, config: Path | None, day: bool = True) -> int:
     """See :func:`gateway.demo.run`."""
     screen = Screen()
     try:
@@ -41,7 +44,7 @@ def run_demo(*, keep: bool, config: Path | None) -> int:
             find_place(config) as place,
             Processes(place.folder, interrupts) as processes,
         ):
-            return _Demo(screen, place, processes).run(keep=keep)
+            return _Demo(screen, place, processes).run(keep=keep, day=day)
     except (DemoError, SettingsError) as error:
         screen.complain(str(error))
         return 1
@@ -58,13 +61,15 @@ class _Demo:
         self._begun = time.monotonic()
         self._password = ""
 
-    def run(self, *, keep: bool) -> int:
+    def run(self, *, keep: bool, day: bool) -> int:
         self._screen.say("医保接口网关演示：模拟平台、网关、客户端各为一个进程，经 SOAP 走完住院与门诊。", "bold")
         for note in self._place.notes:
             self._screen.say(f"注意：{note}", "yellow")
         self._start()
         told = self._tell_story()
         passed = self._prove(told)
+        if keep and day:
+            passed &= self._live()
         mdtrt_id = next(filter(None, map(_admitted, told)), "")
         self._screen.where_to_look(self._place, mdtrt_id, self._password, keep=keep)
         if keep:
@@ -189,6 +194,43 @@ class _Demo:
                 return ledger, own
             self._processes.wait(LOOK_EVERY_S)
 
+    # -------------------------------------------------------------- day
+
+    def _live(self) -> bool:
+        """The day that the console shows; whether every step went as expected."""
+        self._screen.heading("这一天的业务")
+        begun = time.monotonic()
+        for moment in BAD_MOMENTS:
+            post(f"{self._place.simulator_url}/_sim/faults", moment)
+        self._processes.start(DAY, ["gateway.demo.client", self._place.gateway_url, "day"], heard=True)
+        count = 0
+        with self._screen.progress("正在补上这一天的住院与门诊……") as progress:
+            while time.monotonic() - begun < DAY_S_MAX:
+                event = self._processes.wait(LOOK_EVERY_S)
+                if isinstance(event, Ended):
+                    raise self._died(event)
+                if event is None:
+                    continue
+                line = json.loads(event.line)
+                if "day" in line:
+                    return self._lived(count, time.monotonic() - begun, good=line["day"])
+                count += 1
+                progress(f"第 {count} 次调用：{line['infno']} {line['name']} {line['patient']}")
+                if not line["ok"]:
+                    self._screen.exchange(clock.now(), line)
+        raise DemoError(f"这一天的业务在 {DAY_S_MAX} 秒内没有走完。")
+
+    def _lived(self, count: int, took_s: float, *, good: bool) -> bool:
+        if good:
+            self._screen.say(
+                f"{EQUAL} 另有 {count} 次调用：十余名住院病人各在不同状态，门诊若干，其中两笔结算的答复故意丢失。"
+                f"用时 {took_s:.1f} 秒；此后几分钟每 15 秒再有一次门诊。",
+                "green",
+            )
+        else:
+            self._screen.complain(f"{DIFFERS} 这一天的 {count} 次调用中有不符合预期的。")
+        return good
+
     # -------------------------------------------------------------- serve
 
     def _serve(self, code: int) -> int:
@@ -196,7 +238,7 @@ class _Demo:
         try:
             while True:
                 event = self._processes.wait(LOOK_EVERY_S)
-                if isinstance(event, Ended) and event.name != CLIENT:
+                if isinstance(event, Ended) and event.name not in (CLIENT, DAY):
                     raise self._died(event)
         except KeyboardInterrupt:
             self._screen.say("正在停止……", "dim")
