@@ -8,14 +8,17 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Final
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from gateway import clock
 from gateway.demo.books import child
 from gateway.demo.compare import Check, Printed, Received, compare
 from gateway.demo.evidence import fetch, post, read_journal, read_ledger, read_own
+from gateway.demo.office import Office, charge, lying, make_his
 from gateway.demo.place import DemoError, Place, find_place
 from gateway.demo.processes import LOOK_EVERY_S, Ended, Interrupts, Processes, Said
 from gateway.demo.screen import DIFFERS, EQUAL, Screen
-from gateway.demo.staff import hire
+from gateway.demo.staff import INSURANCE, hire
 from gateway.exchange.ports import JournalUnavailable
 from gateway.protect.keyring import KeyringError
 from gateway.settings import SettingsError
@@ -87,6 +90,8 @@ class _Demo:
         if platform.signing != "plain":
             account, secret = platform.account_and_secret
             arguments += ["--signing", platform.signing, "--account", account, "--secret", secret.get_secret_value()]
+        if place.his_url:
+            make_his(place.his_url)
         simulator = self._processes.start(SIMULATOR, ["gateway.simulator", *arguments])
         environment = {"YIBAO_CONFIG": str(place.config), **place.environment}
         gateway = self._processes.start(GATEWAY, ["gateway.cli", "serve"], environment)
@@ -200,10 +205,13 @@ class _Demo:
         """The day that the console shows; whether every step went as expected."""
         self._screen.heading("这一天的业务")
         begun = time.monotonic()
-        for moment in BAD_MOMENTS:
-            post(f"{self._place.simulator_url}/_sim/faults", moment)
+        try:
+            for moment in BAD_MOMENTS:
+                post(f"{self._place.simulator_url}/_sim/faults", moment)
+        except OSError as error:
+            raise DemoError(f"模拟平台没有应答：{error}") from None
         self._processes.start(DAY, ["gateway.demo.client", self._place.gateway_url, "day"], heard=True)
-        count = 0
+        told: list[dict[str, Any]] = []
         with self._screen.progress("正在补上这一天的住院与门诊……") as progress:
             while time.monotonic() - begun < DAY_S_MAX:
                 event = self._processes.wait(LOOK_EVERY_S)
@@ -213,12 +221,27 @@ class _Demo:
                     continue
                 line = json.loads(event.line)
                 if "day" in line:
-                    return self._lived(count, time.monotonic() - begun, good=line["day"])
-                count += 1
-                progress(f"第 {count} 次调用：{line['infno']} {line['name']} {line['patient']}")
+                    self._have_fees_uploaded(told)
+                    return self._lived(len(told), time.monotonic() - begun, good=line["day"])
+                told.append(line)
+                progress(f"第 {len(told)} 次调用：{line['infno']} {line['name']} {line['patient']}")
                 if not line["ok"]:
                     self._screen.exchange(clock.now(), line)
         raise DemoError(f"这一天的业务在 {DAY_S_MAX} 秒内没有走完。")
+
+    def _have_fees_uploaded(self, told: list[dict[str, Any]]) -> None:
+        """The hospital has charged more, and the insurance office sees to it on the console."""
+        place = self._place
+        if not (place.his_url and place.console_url and self._password):
+            return
+        patients = lying(told)
+        try:
+            charge(place.his_url, patients)
+            office = Office(place.console_url, INSURANCE, self._password)
+            office.choose("upload", patients[:-1])
+            office.choose("look", patients[-1:])
+        except (OSError, SQLAlchemyError) as error:
+            raise DemoError(f"这一天的费用没有办成：{error}") from None
 
     def _lived(self, count: int, took_s: float, *, good: bool) -> bool:
         if good:

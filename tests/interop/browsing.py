@@ -90,10 +90,10 @@ class Person:
         told = [f"{one['id']}: {[node['html'][:160] for node in one['nodes'][:3]]}" for one in found["violations"]]
         return wide + told
 
-    def picture(self, name: str, *, whole: bool = False) -> None:
-        """Kept for people."""
+    def picture(self, name: str, *, whole: bool = False, of: Any = None) -> None:
+        """Kept for people; ``of`` another page than theirs."""
         SHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SHOTS / f"{name}-{self.role}-{self.size}.png", full_page=whole)
+        (of or self.page).screenshot(path=SHOTS / f"{name}-{self.role}-{self.size}.png", full_page=whole)
 
     def shot(self, name: str, *, whole: bool = False) -> None:
         """Kept for people, and looked at for what machines can see."""

@@ -19,7 +19,7 @@ from tests.console.lively import LEAVING, lively, many_stays
 from tests.console.test_catalogs import kept as catalogs_kept
 from tests.console.test_catalogs import record as catalog_record
 from tests.console.test_reconcile import ended
-from tests.interop.browsing import SHOTS, SIZES, Person, served
+from tests.interop.browsing import SIZES, Person, served
 from tests.running import house
 
 pytestmark = pytest.mark.interop
@@ -142,7 +142,7 @@ def test_chromium_insurance_office_reviews_and_prints(person: Person, console: t
     with page.context.expect_page() as opened:
         page.click("[aria-label=打印住院资格确认单]")
     opened.value.wait_for_selector("footer")
-    opened.value.screenshot(path=SHOTS / f"voucher-{person.size}.png")
+    person.picture("voucher", of=opened.value)
     assert "第 1 次打印" in opened.value.inner_text("footer")
     opened.value.close()
     page.reload()
@@ -227,6 +227,13 @@ def test_chromium_insurance_office_reconciles_a_day(person: Person, console: tup
     page.reload()
     assert "9876543.21" in page.inner_text("main")
     person.shot("reconcile-day", whole=True)
+    simulator.clear_planted()
+    page.click("button:has-text('复核')")
+    page.wait_for_selector("[role=status]")
+    ended()
+    page.reload()
+    assert "未结" not in page.inner_text("main")
+    person.shot("reconcile-repaired", whole=True)
     person.open("/reconcile?month=2026-03")
     person.shot("reconcile-month", whole=True)
 
