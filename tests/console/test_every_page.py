@@ -100,6 +100,11 @@ def watched(shared: Bench) -> Iterator[Watched]:
     event.remove(Engine, "before_cursor_execute", heard)
 
 
+@pytest.fixture(scope="module")
+def people(watched: Watched) -> dict[str, Browser]:
+    return {role: watched.made.signed_in(role) for role in ROLES}
+
+
 def test_every_route_of_the_console_is_known_here(watched: Watched) -> None:
     there = {(page.method, page.path) for area in areas_of(watched.made.parts) for page in area.pages}
     known = {("GET", path) for path in watched.day.pages} | {("POST", path) for path in watched.day.forms}
@@ -127,6 +132,37 @@ def test_a_strangers_text_is_text_on_every_page(watched: Watched, role: str) -> 
                 harmless(answer.text, address)
         assert set(watched.changed()) <= LOOKING | set(watched.written), page.path
     assert seen >= {"insurance": 20, "it": 12, "cashier": 8}[role], "the stranger's text is on the pages at all"
+
+
+CROOKED = ("%2e%2e%2fetc", "%00", "-1", "9" * 40, "%E4%B8%80", "%3Cscript%3Ealert(1)%3C%2Fscript%3E", "%27%20OR%201=1", "١", "x" * 3000)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if "{" in page.path], ids=lambda page: f"{page.method} {page.path}"
+)
+def test_a_crooked_address_leads_nowhere(watched: Watched, people: dict[str, Browser], page: Page) -> None:
+    role = next(role for role in ROLES if watched.made.parts.roles[role].may(page.right or ""))
+    browser = people[role]
+    mark = browser.mark()
+    for crooked in CROOKED:
+        address = re.sub(r"\{[^}]+\}", crooked, page.path)
+        answer = browser.get(address) if page.method == "GET" else browser.post(address, csrf=mark)
+        assert answer.status_code in (303, 403, 404, 405, 409, 422), (address, answer.status_code)
+        if answer.text:
+            harmless(answer.text, address)
+
+
+@pytest.mark.parametrize("path", [page.path for page in LOOKS if page.right and "{" not in page.path])
+def test_a_crooked_question_is_answered_in_words(watched: Watched, people: dict[str, Browser], path: str) -> None:
+    """Whatever stands after the question mark."""
+    page = next(page for page in LOOKS if page.path == path)
+    role = next(role for role in ROLES if watched.made.parts.roles[role].may(page.right or ""))
+    names = ("q", "page", "before", "since", "until", "sort", "tab", "month", "window", "mdtrt_id", "ipt_no", "setl_id", "kind", "client", "fees", "job")  # fmt: skip
+    for text in (HOSTILE, "\0", "9" * 30, "-1", "２０２６-01-01", "0000-00-00", "' OR 1=1 --"):
+        answer = people[role].get(path, params=dict.fromkeys(names, text))
+        assert answer.status_code in (200, 404, 409), (path, text, answer.status_code)
+        if "html" in answer.headers["content-type"]:
+            harmless(answer.text, path)
 
 
 # ------------------------------------------------------------------ who may not, and who did not ask
@@ -166,11 +202,6 @@ def test_a_form_that_nobody_may_send_changes_nothing(watched: Watched, page: Pag
         answer = tried()
         assert answer.status_code in answers, (told, answer.status_code)
         assert watched.changed() == [], told
-
-
-@pytest.fixture(scope="module")
-def people(watched: Watched) -> dict[str, Browser]:
-    return {role: watched.made.signed_in(role) for role in ROLES}
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.right], ids=lambda page: f"{page.method} {page.path}")
