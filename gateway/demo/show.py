@@ -34,8 +34,8 @@ INTERRUPTED: Final = 130
 SIMULATOR, GATEWAY, CLIENT, DAY = "simulator", "gateway", "client", "day"
 VOUCHER: Final = "Voucher"
 _TITLES: Final = {SIMULATOR: "模拟平台", GATEWAY: "网关", CLIENT: "演示客户端", DAY: "演示客户端"}
-BAD_MOMENTS: Final = ({"infno": "2304", "kind": "lose-reply"}, {"infno": "2207", "kind": "lose-reply"})
-"""What the platform does to the day: two settlements are made, and their answers are lost."""
+BAD_MOMENTS: Final = ({"infno": "2304", "kind": "lose-reply"}, {"infno": "2208", "kind": "lose-reply"})
+"""What the platform does to the day: it settles once and cancels once, and both answers are lost."""
 
 
 def run_demo(*, keep: bool, config: Path | None, day: bool = True) -> int:
@@ -246,7 +246,7 @@ class _Demo:
     def _lived(self, count: int, took_s: float, *, good: bool) -> bool:
         if good:
             self._screen.say(
-                f"{EQUAL} 另有 {count} 次调用：十余名住院病人各在不同状态，门诊若干，其中两笔结算的答复故意丢失。"
+                f"{EQUAL} 另有 {count} 次调用：十余名住院病人各在不同状态，门诊若干；一笔结算、一笔结算撤销的答复故意丢失。"
                 f"用时 {took_s:.1f} 秒；此后几分钟每 15 秒再有一次门诊。",
                 "green",
             )

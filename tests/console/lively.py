@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+from itertools import count
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -29,6 +30,7 @@ from tests.jobs.test_fee_upload import WITHIN_S, Ward
 from tests.stays.listing import settled, tell
 from tests.stays.ways import WARD_IN, Stay, Told
 
+_numbers = count(1)
 PERSON: Final = b'{"infno":"1101","input":{"data":{"mdtrt_cert_type":"02","mdtrt_cert_no":"440899198507241019"}}}'
 OPERATIONS: Final = (
     {"oprn_oprt_code": "47.0100", "oprn_oprt_name": "腹腔镜阑尾切除术", "oprn_oprt_type": "2"},
@@ -75,7 +77,7 @@ def escalated(made: Bench, text: str = "核实 12 次没有结果，请人工核
     """A doubt for a person; its number."""
     row = made.exchange(
         State.ESCALATED, infno="2207", keys=(("mdtrt_id", "MZ-778"), ("psn_no", "P1")), err_msg=text,
-        busy_keys=(f"escalated {text}",), caller_request=text.encode(),
+        busy_keys=(f"escalated {next(_numbers)}",), caller_request=text.encode(),
     )  # fmt: skip
     made.journal.add_proof(row.id, Proof(ProofKind.REVERSE, made.clock(), f"冲正 2601：没有可用的答复 {text}", "2601"))
     return row.id

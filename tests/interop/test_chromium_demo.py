@@ -52,12 +52,11 @@ def test_chromium_a_newcomer_finds_a_lively_day(person: Person) -> None:
     assert page.locator("tbody tr").count() >= 12
     person.shot("demo-stays", whole=True)
     for path, words in (
-        ("/", ("已成交，院内未收到答复",)),
         ("/alignment", ("ZY",)),
         ("/review", ("冠状动脉造影术",)),
-        ("/lists", ("提示",)),
+        ("/lists", ("提示 1",)),
         ("/exchanges", ("ET02-01",)),
-        ("/doubts?untold=1", ("2207",)),
+        ("/exchanges?infno=2304", ("已冲正",)),
         ("/fees?fees=bad", ("ZY",)),
         ("/running", ("2301",)),
     ):
@@ -74,7 +73,7 @@ def test_chromium_a_newcomer_finds_a_lively_day(person: Person) -> None:
 
 @pytest.mark.parametrize("person", [("it", "1366x768")], indirect=True, ids=lambda pair: "-".join(pair))
 def test_chromium_the_alert_of_the_day_is_there(person: Person) -> None:
-    """The platform's answer to a settlement was lost and nobody asked again: told within a minute or so."""
+    """The platform's answer to a cancelling was lost and nobody asked again: told within a minute or so."""
     person.open("/")
     person.page.wait_for_selector("#todo:has-text('院内没有收到答复')", timeout=150_000)
     person.shot("demo-home-alerted", whole=True)

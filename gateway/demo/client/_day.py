@@ -174,8 +174,8 @@ class _Day:
 
     # -------------------------------------------------------------- visits
 
-    def visit(self, patient: Patient, last: Expectation = SUCCESS) -> None:
-        """Registration to settlement."""
+    def visit(self, patient: Patient) -> tuple[Insured, Answer]:
+        """Registration to settlement; whose, and what was settled."""
         who = identified(self.desk, self.ways.xml, patient)
         number = f"{self.desk.run}{self.desk.steps:03d}"
         came, seen, charged = (self.now - timedelta(minutes=ago) for ago in (40, 25, 10))
@@ -189,11 +189,14 @@ class _Day:
         trial = self._call(self.ways.json, "2206", who, reckoning, adds_up_to(total))
         parts = {name: trial.value("setlinfo", name) for name in messages.TRIAL_AMOUNTS}
         settlement = messages.visit_settlement(who, mdtrt_id, f"SF{number}", total, **parts)
-        self._call(self.ways.typed_visit, "2207", who, settlement, last)
+        return who, self._call(self.ways.typed_visit, "2207", who, settlement)
 
     def _visit_that_hears_nothing(self, patient: Patient) -> None:
-        """The answer to the settlement is lost, and nobody asks again: the console says so."""
-        self.visit(patient, _still_unknown())
+        """The answer to the cancelling of a settlement is lost, and nobody asks again: the console says so."""
+        who, settled = self.visit(patient)
+        numbers = {name: settled.value("setlinfo", name) for name in ("mdtrt_id", "setl_id")}
+        withdrawal = messages.undo(who, numbers["mdtrt_id"], setl_id=numbers["setl_id"])
+        self._call(self.ways.typed_visit, "2208", who, withdrawal, _still_unknown())
 
     def _refused_visit(self, patient: Patient) -> None:
         """A registration without the doctor."""

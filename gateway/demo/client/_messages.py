@@ -208,7 +208,7 @@ def settlement_list(ipt_no: str, who: Insured) -> Message:
         "hi_no": "H1", "medcasno": "B1", "ntly": "CHN", "prfs": "17", "coner_name": "家属", "patn_rlts": "10",
         "coner_addr": "演示路1号", "coner_tel": "13800000000", "curr_addr": "演示路1号", "adm_caty": "A03",
         "dscg_caty": "A03", "trt_type": "10", "otp_wm_dise": first.name, "wm_dise_code": first.code,
-        "bill_code": "44060122", "bill_no": "0001", "biz_sn": "Y1", "chfpdr_code": doctor, "resp_nurs_code": doctor,
+        "bill_code": "44060122", "bill_no": "0001", "biz_sn": "Y1", "chfpdr_code": doctor, "resp_nurs_code": doctor.replace("D", "N"),
         "medins_fill_dept": "病案科", "medins_fill_psn": "病案编码员", "hi_paymtd": "3", "poscode": "52400",
     }  # fmt: skip
     return {"ipt_no": ipt_no, "version": "1", "operator": "病案编码员", "setlinfo": told}
