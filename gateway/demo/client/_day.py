@@ -174,8 +174,12 @@ class _Day:
 
     # -------------------------------------------------------------- visits
 
-    def visit(self, patient: Patient) -> tuple[Insured, Answer]:
-        """Registration to settlement; whose, and what was settled."""
+    def visit(self, patient: Patient) -> None:
+        """Registration to settlement."""
+        self._visited(patient)
+
+    def _visited(self, patient: Patient) -> tuple[Insured, Answer]:
+        """Whose visit, and what was settled."""
         who = identified(self.desk, self.ways.xml, patient)
         number = f"{self.desk.run}{self.desk.steps:03d}"
         came, seen, charged = (self.now - timedelta(minutes=ago) for ago in (40, 25, 10))
@@ -193,7 +197,7 @@ class _Day:
 
     def _visit_that_hears_nothing(self, patient: Patient) -> None:
         """The answer to the cancelling of a settlement is lost, and nobody asks again: the console says so."""
-        who, settled = self.visit(patient)
+        who, settled = self._visited(patient)
         numbers = {name: settled.value("setlinfo", name) for name in ("mdtrt_id", "setl_id")}
         withdrawal = messages.undo(who, numbers["mdtrt_id"], setl_id=numbers["setl_id"])
         self._call(self.ways.typed_visit, "2208", who, withdrawal, _still_unknown())
