@@ -5,6 +5,8 @@ VENV    ?= .venv
 BIN     := $(VENV)/bin
 LOCK    := .ci/lock
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# the tests start some hundred processes; each would compile everything again
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test check interop test-all simulate simulated-coverage fuzz bench bench-catalogs bench-search day lock wheel clean screenshots

@@ -18,6 +18,7 @@ from gateway.alerts.watch import EVERY_S as ALERTS_EVERY_S
 from gateway.alerts.watch import AlertWatch, Facts
 from gateway.background import Background
 from gateway.catalogs.service import CatalogUpdates, infnos_of
+from gateway.catalogs.terms import CatalogTerms
 from gateway.certificates import CertificateWatch
 from gateway.contract.catalogs import Catalog
 from gateway.desks import token_file
@@ -244,7 +245,10 @@ class Gateway:
     @cached_property
     def stays(self) -> StayDesk:
         settled = OutpatientSettlements(self.store.journal).of
-        return StayDesk(self.store.journal.stays, configured.rules_policy(self.settings), clock.now, settled)
+        terms = CatalogTerms(self.store.catalogs, clock.now)
+        return StayDesk(
+            self.store.journal.stays, configured.rules_policy(self.settings), clock.now, settled, terms=terms
+        )
 
     @cached_property
     def stay_rules(self) -> StayRules:
@@ -581,6 +585,7 @@ class Gateway:
             clock.now,
             overlap_s=times.overlap_s,
             first_days=times.first_days,
+            reached=self._reached,
         )
         fees = FeeUpload(
             self.exchange, self.stays, self.episodes, self.store.fees, lambda: self.his[0], operator, clock.now

@@ -14,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from gateway import clock, mappings
+from gateway.catalogs.terms import CatalogTerms
 from gateway.configured import rules_policy
 from gateway.console.application import build_application
 from gateway.console.areas import RIGHTS
@@ -81,7 +82,10 @@ def stay_reader(settings: Settings, store: Store, now: Callable[[], datetime]) -
         store: nothing is written to it.
         now: the time, aware.
     """
-    return StayDesk(store.journal.stays, rules_policy(settings), now, OutpatientSettlements(store.journal).of)
+    emergency = OutpatientSettlements(store.journal).of
+    return StayDesk(
+        store.journal.stays, rules_policy(settings), now, emergency, terms=CatalogTerms(store.catalogs, now)
+    )
 
 
 def serve_console(settings: Settings, config: Path | None, told: TextIO) -> None:

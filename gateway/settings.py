@@ -863,8 +863,8 @@ class Settings(BaseSettings):
     log: Log = Log()
     test_die_at: str = Field(
         "",
-        pattern=r"^((before|after)_(intent|send|outcome)(:[0-9A-Z]+)?)?$",
-        description="仅测试：到达该处时进程自尽，如 after_send:2304",
+        pattern=r"^((before|after)_(intent|send|outcome|told|mark)(:[0-9A-Za-z_]+)?)?$",
+        description="仅测试：到达该处时进程自尽，如 after_send:2304、before_mark:ward_events",
     )
     test_stop_at: str = Field(
         "",

@@ -130,6 +130,7 @@ class HisSync:
         clock: aware, Asia/Shanghai.
         overlap_s: seconds that reading begins before where it ended.
         first_days: days that the first run begins before now.
+        reached: told durable boundaries with the operation or the subject, as ``Exchange``.
     """
 
     def __init__(
@@ -144,6 +145,7 @@ class HisSync:
         *,
         overlap_s: float,
         first_days: int,
+        reached: Callable[[str, str], None] = lambda _, __: None,
     ) -> None:
         self._records = records
         self._wrong = wrong
@@ -154,6 +156,7 @@ class HisSync:
         self._clock = clock
         self._overlap_s = overlap_s
         self._first = timedelta(days=first_days)
+        self._reached = reached
 
     def work(self, run: Run) -> Result:
         """The job ``his_sync``; ``{"since": time or number}`` reads all from there on once more.
@@ -270,7 +273,9 @@ class _Subject:
             assert place.mark is not None
             horizon = watermark.back(self._reached(place.mark), self._sync._overlap_s)
             place.seen = [one for one in place.seen if watermark.not_before(one[0], horizon)]
+        self._sync._reached("before_mark", self._subject)
         self._sync._marks.keep(self._subject, place.written(), self._sync._clock())
+        self._sync._reached("after_mark", self._subject)
 
     # ------------------------------------------------------------- one row, one stay
 
@@ -344,6 +349,7 @@ class _Subject:
     def _told(self, operation: str, told: Mapping[str, Any]) -> tuple[str, str] | None:
         """Code and reason of a refusal. Raises ``JobFailed`` when nothing can be kept now."""
         answer = self._sync._tell(operation, told)
+        self._sync._reached("after_told", operation)
         if str(answer["infcode"]) == "0":
             return None
         code, text = str(answer.get("code") or answer["infcode"]), str(answer.get("err_msg", ""))

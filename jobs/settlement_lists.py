@@ -107,9 +107,8 @@ class SettlementLists:
 
     def sheet(self, judged: Judged, settled: Settled) -> Sheet:
         """The list as it would be uploaded now."""
-        return list_sheet(
-            judged, settled, self._exchange.interface, self._form, self._clock(), self._desk.policy
-        )  # fmt: skip
+        desk, interface = self._desk, self._exchange.interface
+        return list_sheet(judged, settled, interface, self._form, self._clock(), desk.policy, terms=desk.terms)
 
     def upload(
         self, judged: Judged, settled: Settled, head: Mapping[str, str] | None = None, under: Registration | None = None

@@ -28,6 +28,7 @@ from gateway.commands.terminal import (
 if TYPE_CHECKING:
     from gateway.rules.list_quality import Finding
     from gateway.rules.stay import Settled
+    from gateway.rules.terms import TermBook
     from gateway.settings import Settings
     from gateway.stays.desk import Judged, StayDesk
     from gateway.stays.lists import Sheet
@@ -69,7 +70,8 @@ def _waiting(given: Settings, store: Store, stays: list[tuple[str, str]]) -> Ite
     from gateway.stays.lists import final_settlements
     from gateway.stays.ports import StayRef
 
-    desk, sheets = _desk(given, store), _Sheets(given)
+    desk = _desk(given, store)
+    sheets = _Sheets(given, desk.terms)
     for ipt_no, mdtrt_id in stays:
         judged = desk.judged(StayRef(ipt_no, mdtrt_id))
         for settled in final_settlements(judged.stay):
@@ -93,8 +95,9 @@ def check(
     """质控：每条规则的结果，不发送任何报文。有拒绝上传的问题时退出码为 1。"""
     given = settings(context, config)
     with reading(given) as store:
-        judged, settled = _found(_desk(given, store), number, setl_id)
-        sheet = _Sheets(given).sheet(judged, settled, _message(file) if file else None)
+        desk = _desk(given, store)
+        judged, settled = _found(desk, number, setl_id)
+        sheet = _Sheets(given, desk.terms).sheet(judged, settled, _message(file) if file else None)
     findings = [_finding(one) for one in sheet.report.findings]
     if as_json:
         problems = [one.text for one in sheet.problems]
@@ -131,8 +134,9 @@ def show(
     given = settings(context, config)
     note(given, operator, "lists.show", number, f"unmasked={unmasked}")
     with reading(given) as store:
-        judged, settled = _found(_desk(given, store), number, setl_id)
-        sheet = _Sheets(given).sheet(judged, settled)
+        desk = _desk(given, store)
+        judged, settled = _found(desk, number, setl_id)
+        sheet = _Sheets(given, desk.terms).sheet(judged, settled)
     message: Any = sheet.message if unmasked else mask_value("message", sheet.message)
     if as_json:
         print_json({**_head(sheet), "state": _state(settled), "message": message})
@@ -230,13 +234,18 @@ def _found(desk: StayDesk, number: str, setl_id: str) -> tuple[Judged, Settled]:
 
 
 class _Sheets:
-    """Makes the lists of one command; the mapping files are read once."""
+    """Makes the lists of one command; the mapping files are read once.
 
-    def __init__(self, given: Settings) -> None:
+    Args:
+        terms: looks up what catalogs say of the codes in them.
+    """
+
+    def __init__(self, given: Settings, terms: TermBook) -> None:
         from gateway import mappings
         from gateway.contract.interface import Interface
 
         self._given = given
+        self._terms = terms
         contract = mappings.load(given.platform.province)
         self._interface = Interface(contract, code_lists=given.contract.code_lists)
 
@@ -246,7 +255,7 @@ class _Sheets:
         from gateway.stays.lists import list_sheet
 
         form, policy = list_form(self._given), rules_policy(self._given)
-        return list_sheet(judged, settled, self._interface, form, clock.now(), policy, own)
+        return list_sheet(judged, settled, self._interface, form, clock.now(), policy, own, terms=self._terms)
 
 
 def _message(file: Path) -> dict[str, Any]:

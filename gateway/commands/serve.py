@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import secrets
 import sys
 import threading
@@ -64,6 +65,7 @@ def make_apps(config: Path | None, console_token: str = "") -> Apps:
         from gateway import app
 
         apps = app.make_wsgi(settings, console_token)
+        gc.freeze()  # stays to the end: no collection during a call looks through it again
     except Exception as error:  # a stack trace of another process would hide the one line that matters
         complain(explain(error))
         sys.exit(1)

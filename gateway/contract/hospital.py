@@ -224,6 +224,21 @@ RECALL: Final = HospitalOperation(
 )
 RECALL_ALLOWED: Final = HospitalOperation("RecallAllowed", "可否拉回科室，只询问", Side(_ASKED), ALLOWED)
 FEE_CHANGE_ALLOWED: Final = HospitalOperation("FeeChangeAllowed", "可否调整费用，只询问", Side(_ASKED), ALLOWED)
+MEDICAL_RECORD: Final = Node(
+    "record",
+    "病案首页、票据中供清单质控的各项，不上传；名称同 4401",
+    repeat=False,
+    optional=True,
+    fields=(
+        _text("die_flag", "死亡标志：1 死亡，0 没有", 3),
+        _text("qltctrl_date", "质控日期", 40),
+        _text("palg_no", "病理号", 30),
+        _text("drug_dicm_flag", "药物过敏标志：1 有，0 无", 30),
+        _text("dscg_trt_rslt_code", "出院治疗结果代码：1 治愈", 30),
+        Field("anst_fee", "麻醉费", "decimal", precision=16, scale=2),
+        Field("bill_sumamt", "票据金额", "decimal", precision=16, scale=2),
+    ),
+)
 DIAGNOSES: Final = HospitalOperation(
     "Diagnoses", "院内诊断记录，每次报全部", Side(_RECORD), TOLD, rows_of=("2401",), rows_node="diseinfo"
 )
@@ -237,8 +252,9 @@ OPERATIONS_TOLD: Final = HospitalOperation(
 )
 SETTLEMENT_LIST: Final = HospitalOperation(
     "SettlementList",
-    "结算清单中只有院内知道的各项，每次报全部；入院、出院时间等网关已知的由网关填写，诊断与手术用 Diagnoses、Operations 报",
-    Side(_RECORD),
+    "结算清单中只有院内知道的各项，每次报全部；入院、出院时间等网关已知的由网关填写，诊断与手术用 Diagnoses、Operations 报；"
+    "record 只供质控，不上传",
+    Side(_RECORD, (MEDICAL_RECORD,)),
     TOLD,
     rows_of=("4101A", "4101"),
     nodes=("setlinfo", "opspdiseinfo", "icuinfo", "bldinfo", "iteminfo", "payinfo"),

@@ -131,6 +131,8 @@ class Evidence:
     each_where: Mapping[str, str] = field(default_factory=dict)
     fresh: str = ""
     """Field of the row whose value no other exchange of this transaction may have brought."""
+    asked: Mapping[str, str] = field(default_factory=dict)
+    """It counts only where the row that the query is asked for has these values (``ProofQuery.each``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,8 @@ class ProofQuery:
     infno: str
     input: Mapping[str, Mapping[str, tuple[str, ...]]]
     evidence: tuple[Evidence, ...]
+    each: str = ""
+    """Node of the doubtful message; the query is asked once for each of its rows (``row:`` in ``input`` and ``where``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,8 @@ class ProofRule:
     """The state that proves it may have been there before it: such a proof, too, counts only after the settle time."""
     done_before: tuple[str, ...] = ()
     """Texts in a refused repeat that say the first request had been carried out."""
+    reason: str = ""
+    """Why it is so, as the person who has to look after it reads it."""
 
 
 @dataclass(frozen=True, slots=True)

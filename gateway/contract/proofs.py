@@ -46,12 +46,14 @@ def _rule(raw: Mapping[str, Any]) -> ProofRule:
         at_once=raw.get("at_once", False),
         done_waits=raw.get("done_waits", False),
         done_before=tuple(raw.get("done_before", ())),
+        reason=raw["reason"],
     )
 
 
 def _query(raw: Mapping[str, Any]) -> ProofQuery:
     filled = {node: {name: tuple(sources) for name, sources in fields.items()} for node, fields in raw["input"].items()}
-    return ProofQuery(raw["infno"], filled, tuple(Evidence(**evidence) for evidence in raw["evidence"]))
+    evidence = tuple(Evidence(**given) for given in raw["evidence"])
+    return ProofQuery(raw["infno"], filled, evidence, raw.get("each", ""))
 
 
 class _Check:
@@ -77,23 +79,26 @@ class _Check:
         if asked not in self._transactions or self._transactions[asked].safety != "read":
             self._wrong((*at, "infno"), f"交易 {asked} 不存在，或不是查询。")
             return
+        row_of = raw.get("each", "")
         for node, fields in raw["input"].items():
             for name, sources in fields.items():
                 self._field(asked, "input", f"{node}/{name}", (*at, "input", node, name))
                 for source in sources:
-                    self._value(infno, source, (*at, "input", node, name))
+                    self._value(infno, source, (*at, "input", node, name), row_of)
         for index, evidence in enumerate(raw["evidence"]):
-            place: Path = (*at, "evidence", index)
-            for name in (*evidence["where"], *([evidence["fresh"]] if "fresh" in evidence else ())):
-                self._field(asked, "output", f"{evidence['node']}/{name}", place)
-            for name, value in evidence["where"].items():
-                each = f"{evidence['each']}/{value.removeprefix('row:')}" if "each" in evidence else ""
-                if value.startswith("row:") and each:
-                    self._field(infno, "input", each, (*place, "where", name))
-                else:
-                    self._value(infno, value, (*place, "where", name))
+            self._evidence(infno, asked, evidence, row_of, (*at, "evidence", index))
 
-    def _value(self, infno: str, source: str, at: Path) -> None:
+    def _evidence(self, infno: str, asked: str, raw: Mapping[str, Any], row_of: str, at: Path) -> None:
+        for name in (*raw["where"], *([raw["fresh"]] if "fresh" in raw else ())):
+            self._field(asked, "output", f"{raw['node']}/{name}", at)
+        if raw.get("asked") and not row_of:
+            self._wrong((*at, "asked"), "asked 只能与查询的 each 同写。")
+        for name in raw.get("asked", ()) if row_of else ():
+            self._field(infno, "input", f"{row_of}/{name}", (*at, "asked", name))
+        for name, value in raw["where"].items():
+            self._value(infno, value, (*at, "where", name), raw.get("each", row_of))
+
+    def _value(self, infno: str, source: str, at: Path, row_of: str) -> None:
         kind, _, rest = source.partition(":")
         if kind == "message":
             self._field(infno, "input", rest, at)
@@ -103,6 +108,8 @@ class _Check:
                 self._field(other, "input", path, at)
             else:
                 self._wrong(at, f"交易 {other} 不存在。")
+        elif kind == "row" and row_of:
+            self._field(infno, "input", f"{row_of}/{rest}", at)
         elif kind == "row":
             self._wrong(at, f"{source} 只能与 each 同写。")
 

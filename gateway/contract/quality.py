@@ -30,6 +30,15 @@ FACTS: Final[Mapping[str, Mapping[str, str]]] = {
         "gend": "性别",
         "brdy": "出生日期",
     },
+    "record": {
+        "die_flag": "死亡标志",
+        "qltctrl_date": "质控日期",
+        "palg_no": "病理号",
+        "drug_dicm_flag": "药物过敏标志",
+        "dscg_trt_rslt_code": "出院治疗结果代码",
+        "anst_fee": "麻醉费",
+        "bill_sumamt": "票据金额",
+    },
     "list": {
         "kind": "清单种类",
         "days": "住院天数",
@@ -42,7 +51,9 @@ FACTS: Final[Mapping[str, Mapping[str, str]]] = {
         "days_since_discharge": "出院后天数",
     },
 }
-"""Nodes beside those of the list itself: what the gateway knows of stay and settlement, what follows from the list."""
+"""Nodes beside those of the list itself: what the gateway knows of stay and settlement, what the hospital told of the
+medical record (``SettlementList``), what follows from the list.
+"""
 
 
 @dataclass(frozen=True, slots=True)

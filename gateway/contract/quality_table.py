@@ -13,7 +13,21 @@ from gateway.contract.quality import FACTS, Check, QualityRule, QualityTable
 from gateway.contract.tables import Source
 
 LISTS: Final = ("4101", "4101A")
-_PATHS: Final = ("field", "left", "right", "to", "from", "number", "born", "at", "with", "years", "days", "then_field")
+_PATHS: Final = (
+    "field",
+    "left",
+    "right",
+    "to",
+    "from",
+    "number",
+    "born",
+    "at",
+    "with",
+    "years",
+    "days",
+    "then_field",
+    "name",
+)
 _PATH_LISTS: Final = ("fields", "of", "by")
 _PATTERN: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*(?:/[a-zA-Z][a-zA-Z0-9_]*)?")
 _LITERALS: Final = frozenset({"compare", "sum", "count", "range"})

@@ -15,13 +15,16 @@ from gateway.exchange.call import Call
 from gateway.exchange.content import business_keys, content_hash, content_key, visit_keys
 from gateway.exchange.effects import REVERSAL
 from gateway.exchange.patience import Allowance
-from gateway.exchange.ports import Journal, Query
+from gateway.exchange.ports import Journal, Query, State
 from gateway.exchange.sign_in import SIGN_IN, with_workstation
-from gateway.exchange.stay_rules import UNRULED, Ruling
+from gateway.exchange.stay_rules import UNRULED, Ruling, tells_of_stays
 from gateway.faults import CONTENT_WRONG, Refused
 
 PROBLEMS_IN_TEXT_MAX: Final = 20
 """Problems spelled out in ``err_msg``; the structured list always has all of them."""
+
+SETTLED_LOOK_MAX: Final = 20
+"""Exchanges of a settlement looked through for its ``mdtrt_id``."""
 
 
 class ContentWrong(Refused):
@@ -120,4 +123,15 @@ class Checks:
             if original and original[0].business_key:
                 return (original[0].business_key,)
         keys = visit_keys(self._sender.fixmedins_code, message)
+        if not keys and tells_of_stays(infno):
+            keys = self._settled_visits(message)
         return tuple(keys) if keys else (content_key(infno, content),)
+
+    def _settled_visits(self, message: Message) -> list[str]:
+        """The visits whose settlements a message names by ``setl_id`` alone (4102): their lists are held with them."""
+        keys: list[str] = []
+        for setl_id in dict.fromkeys(value for kind, value in business_keys(message) if kind == "setl_id"):
+            known = Query(keys=[("setl_id", setl_id)], states=(State.CONFIRMED,), limit=SETTLED_LOOK_MAX)
+            named = (value for row in self._journal.search(known) for kind, value in row.keys if kind == "mdtrt_id")
+            keys.append(f"mdtrt_id:{found}" if (found := next(named, "")) else f"setl_id:{setl_id}")
+        return list(dict.fromkeys(keys))

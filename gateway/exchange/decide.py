@@ -116,10 +116,14 @@ def _not_done(rule: ProofRule, facts: Facts) -> Decision:
             return Decision(Act.REVERSE, "以原 msgid 冲正，挡住尚在路上的请求")
         return Decision(Act.ESCALATE, "该交易在本省不能以 2601 冲正，无法证明其结果")
     if facts.verdict == "unclear":
-        return Decision(Act.ESCALATE, "查询的答复既不能证明已办理，也不能证明未办理")
+        return Decision(Act.ESCALATE, _why("查询的答复既不能证明已办理，也不能证明未办理", rule))
     if rule.then == "repeat":
         return Decision(Act.REPEAT, "以原 msgid、原报文再发一次")
-    return Decision(Act.ESCALATE, "没有可以证明其结果的查询")
+    return Decision(Act.ESCALATE, _why("没有可以证明其结果的查询", rule))
+
+
+def _why(text: str, rule: ProofRule) -> str:
+    return f"{text}：{rule.reason}" if rule.reason else text
 
 
 def _listed(line: Mapping[str, str], facts: Facts) -> Decision:

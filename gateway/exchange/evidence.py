@@ -30,10 +30,10 @@ class Sources:
     guessed: bool = field(default=False)
     """Whether a value had to be guessed, so that finding nothing proves nothing."""
 
-    def first(self, sources: Collection[str]) -> str:
+    def first(self, sources: Collection[str], row: Any = None) -> str:
         """The first of these that has a value; "" when none has."""
         for source in sources:
-            if value := self.value(source):
+            if value := self.value(source, row):
                 self.guessed |= source.startswith("guess")
                 return value
         return ""
@@ -55,10 +55,19 @@ class Sources:
         return _at(row, rest) if kind in ("row", "answer") else rest
 
 
-def question(query: ProofQuery, sources: Sources) -> dict[str, dict[str, str]]:
-    """The message of a query; fields without a value are left out."""
+def asked_rows(query: ProofQuery, message: Any) -> list[Any]:
+    """What the query is asked for: each row of its node in the doubtful message, else the message as a whole (None)."""
+    return _rows(message, query.each) if query.each else [None]
+
+
+def question(query: ProofQuery, sources: Sources, row: Any = None) -> dict[str, dict[str, str]]:
+    """The message of a query; fields without a value are left out.
+
+    Args:
+        row: of :func:`asked_rows`.
+    """
     return {
-        node: {name: value for name, given in fields.items() if (value := sources.first(given))}
+        node: {name: value for name, given in fields.items() if (value := sources.first(given, row))}
         for node, fields in query.input.items()
     }
 
@@ -78,26 +87,36 @@ def fresh_values(query: ProofQuery, output: Any) -> Iterator[tuple[str, str]]:
             yield from ((evidence.fresh, _at(row, evidence.fresh)) for row in _rows(output, evidence.node))
 
 
-def judge(query: ProofQuery, output: Any, sources: Sources, known: Collection[str]) -> tuple[Verdict, Any]:
+def judge(
+    query: ProofQuery, output: Any, sources: Sources, known: Collection[str], asked: Any = None
+) -> tuple[Verdict, Any]:
     """What the first evidence that holds proves, and the row that shows it.
 
     Args:
         output: of the platform's positive answer.
         sources: the same that the question was made from.
         known: values of :func:`fresh_values` that another exchange has brought.
+        asked: the row of :func:`asked_rows` that the question was made for.
     """
     for evidence in query.evidence:
         if not evidence.exists and not evidence.each and sources.guessed:
             continue
-        holds, row = _holds(evidence, output, sources, known)
+        if any(_at(asked, name) != value for name, value in evidence.asked.items()):
+            continue
+        holds, row = _holds(evidence, output, sources, known, asked)
         if holds:
             return evidence.proves, row
     return "unclear", None
 
 
-def _holds(evidence: Evidence, output: Any, sources: Sources, known: Collection[str]) -> tuple[bool, Any]:
+def together(verdicts: Collection[Verdict]) -> Verdict:
+    """What one query proves that was asked for several rows: only what all of them say, for a part of it is neither."""
+    return next(iter(verdicts)) if len(set(verdicts)) == 1 else "unclear"
+
+
+def _holds(evidence: Evidence, output: Any, sources: Sources, known: Collection[str], row: Any) -> tuple[bool, Any]:
     if not evidence.each:
-        found = _match(evidence, output, sources, known, None)
+        found = _match(evidence, output, sources, known, row)
         return (found is not None) is evidence.exists, found
     asked = [
         row
@@ -122,9 +141,12 @@ def _alike(seen: str, wanted: str) -> bool:
     return seen == wanted or (len(wanted) == _TIME and wanted[10] == " " and seen[:_TIME] == wanted)
 
 
-def _rows(value: Any, node: str) -> list[Any]:
-    found = value.get(node) if isinstance(value, dict) else None
-    rows = found if isinstance(found, list) else [found]
+def _rows(value: Any, path: str) -> list[Any]:
+    """Every row of a node, under every row of the nodes above it."""
+    rows = [value]
+    for node in path.split("/"):
+        found = [row.get(node) for row in rows if isinstance(row, dict)]
+        rows = [one for item in found for one in (item if isinstance(item, list) else [item])]
     return [row for row in rows if isinstance(row, dict)]
 
 

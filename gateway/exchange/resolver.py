@@ -21,7 +21,16 @@ from gateway.contract.model import ProofQuery, ProofRule, Transaction
 from gateway.exchange.content import business_keys
 from gateway.exchange.decide import Act, Decision, Facts, Heard, decide
 from gateway.exchange.effects import REVERSAL, effects
-from gateway.exchange.evidence import Sources, Verdict, fresh_values, journal_infnos, judge, question
+from gateway.exchange.evidence import (
+    Sources,
+    Verdict,
+    asked_rows,
+    fresh_values,
+    journal_infnos,
+    judge,
+    question,
+    together,
+)
 from gateway.exchange.listed import listed_line
 from gateway.exchange.ports import (
     Bodies,
@@ -52,6 +61,8 @@ log = structlog.get_logger(__name__)
 SENDS_MAX = 4
 """Times that one step may decide to send something; more would be a rule that goes in circles."""
 DOUBTS_MAX = 1000
+ROWS_ASKED_MAX = 100
+"""Rows of a doubtful message that are asked for one by one in a step; more are for a person."""
 SETTLE_TIME_S = 300.0
 PROVEN = "原请求的答复没有收到，本结果由网关核实得出"
 
@@ -300,7 +311,7 @@ class Resolver:
         output: dict[str, dict[str, str]] = {}
         for query in doubt.rule.queries:
             try:
-                verdict, row = self._ask(doubt, query, sources, interface)
+                verdict, row = self._ask_rows(doubt, query, sources, interface)
             except NotSent:
                 return replace(facts, unanswered=True, reached=False)
             if verdict is None:
@@ -313,10 +324,26 @@ class Resolver:
             return replace(facts, verdict="done", output=output)
         return replace(facts, verdict="unclear")
 
-    def _ask(
+    def _ask_rows(
         self, doubt: _Doubt, query: ProofQuery, sources: Sources, interface: Interface
     ) -> tuple[Verdict | None, Any]:
-        request = self._request(doubt, query.infno, question(query, sources), interface)
+        """One query, asked for each row that it is about; None as soon as one of them is not answered."""
+        rows = asked_rows(query, doubt.message)
+        if len(rows) > ROWS_ASKED_MAX:
+            return "unclear", None
+        verdicts: list[Verdict] = []
+        shown: Any = None
+        for asked in rows:
+            verdict, shown = self._ask(doubt, query, sources, asked, interface)
+            if verdict is None:
+                return None, None
+            verdicts.append(verdict)
+        return together(verdicts), shown
+
+    def _ask(
+        self, doubt: _Doubt, query: ProofQuery, sources: Sources, asked: Any, interface: Interface
+    ) -> tuple[Verdict | None, Any]:
+        request = self._request(doubt, query.infno, question(query, sources, asked), interface)
         answer: bytes | None = None
         verdict: Verdict | None = None
         row: Any = None
@@ -336,7 +363,7 @@ class Resolver:
                 raise NotSent(text)
             if result.success and isinstance(result.output, dict):
                 known = self._known(doubt, query, result.output)
-                verdict, row = judge(query, result.output, sources, known)
+                verdict, row = judge(query, result.output, sources, known, asked)
                 text = f"{text}，{_VERDICTS[verdict]}"
         self._keep(doubt, ProofKind.QUERY, text, request, answer)
         return verdict, row

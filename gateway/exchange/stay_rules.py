@@ -24,6 +24,7 @@ from gateway.rules.case import DayOperation, Verdict
 from gateway.rules.completeness import completeness
 from gateway.rules.judge import judge
 from gateway.rules.stay import Stay
+from gateway.rules.terms import codes_asked
 from gateway.stays.desk import Judged, StayDesk
 from gateway.stays.facts import ABOUT_STAYS, base, extract
 from gateway.stays.history import Adopted, History
@@ -37,6 +38,8 @@ UPLOADS_DIAGNOSES: Final = frozenset({"2401", "2402", "2403"})
 """After which 5202 is asked what the platform holds now (ET-03)."""
 MED_TYPE: Final = "21"
 """普通住院: what is asked for where nobody has told another ``med_type``."""
+QUALITY: Final = "list_quality"
+"""The rule that looks codes up in catalogs."""
 LOOK_BACK: Final = timedelta(days=366)
 """How far back a stay that the gateway knows nothing of may have begun."""
 
@@ -197,7 +200,13 @@ class StayRules:
     def _judge(self, transaction: Transaction, message: Any, stay: Stay, table: RuleTable) -> Verdict:
         policy, now, catalogue = self._desk.policy, self._clock(), self._day_surgery()
         send_as = transaction.send_as
-        return judge(transaction.infno, message, stay, now, policy, table, send_as=send_as, day_surgery=catalogue)
+        terms = self._desk.terms(codes_asked(table.quality, message)) if self._is_list(transaction, table) else {}
+        return judge(
+            transaction.infno, message, stay, now, policy, table, send_as=send_as, day_surgery=catalogue, terms=terms
+        )
+
+    def _is_list(self, transaction: Transaction, table: RuleTable) -> bool:
+        return QUALITY in table.of(transaction.infno, transaction.send_as)
 
     def _wants_fresh(self, infno: str) -> bool:
         return self._desk.policy.verify_before_discharge and base(infno) == "2402"

@@ -10,6 +10,7 @@ from typing import Any
 
 from gateway.contract.model import RuleTable
 from gateway.faults import Refused
+from gateway.rules.list_view import Terms
 from gateway.rules.message import Row, body, body_node, rows
 from gateway.rules.policy import Policy
 from gateway.rules.stay import Stay
@@ -66,6 +67,7 @@ class Case:
     policy: Policy
     table: RuleTable
     day_surgery: Mapping[str, DayOperation] | None = None
+    terms: Terms = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     evidence: dict[str, str] = field(default_factory=dict)

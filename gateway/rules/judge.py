@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from gateway.contract.model import RuleTable
@@ -19,6 +20,7 @@ from gateway.rules import (
     settlement_list,
 )
 from gateway.rules.case import Case, DayOperation, Verdict
+from gateway.rules.list_view import Terms
 from gateway.rules.policy import Policy
 from gateway.rules.stay import Stay
 
@@ -53,6 +55,7 @@ def judge(
     *,
     send_as: str | None = None,
     day_surgery: Mapping[str, DayOperation] | None = None,
+    terms: Terms = MappingProxyType({}),
 ) -> Verdict:
     """Refuse, amend or pass one transaction about an insured inpatient stay.
 
@@ -64,8 +67,9 @@ def judge(
         message: national message as checked; never changed, an amended one is a copy.
         now: the gateway's clock, aware.
         day_surgery: 日间手术病种目录 by ``dise_codg``; None where there is none (未核对).
+        terms: what catalogs say of the codes in a settlement list (``rules/terms.py``).
     """
-    case = Case(infno, message, stay, now, policy, table, day_surgery)
+    case = Case(infno, message, stay, now, policy, table, day_surgery, terms)
     try:
         for name in table.of(infno, send_as):
             RULES[name](case)

@@ -84,7 +84,8 @@ def list_quality(case: Case) -> None:
     """4101, 4101A: refuse with every finding of that level; warnings are told (settlement list, rules SL)."""
     settled = settled_of(case.stay, text(body(case.message), "setl_id"))
     quality = case.table.quality
-    found = check(Told(case.infno, case.message, case.stay, settled, case.now), quality, case.policy.list_levels)
+    about = Told(case.infno, case.message, case.stay, settled, case.now, case.terms)
+    found = check(about, quality, case.policy.list_levels)
     case.evidence[RULE] = summary(found)
     if refused := found.of("refuse"):
         raise QualityRefused(refused, quality.labels)

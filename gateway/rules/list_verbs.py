@@ -356,6 +356,32 @@ def _excludes(args: Mapping[str, Any], scope: Scope) -> Outcome:
     return None
 
 
+# ------------------------------------------------------------------ catalogs
+
+
+def _catalogued(args: Mapping[str, Any], scope: Scope) -> Outcome:
+    code = scope.value(args["field"])
+    if not code:
+        return scope.lacking(args["field"], code)
+    names = scope.view.names(args["catalog"], code)
+    if names is None:
+        return Lacking(f"没有下载目录 {args['catalog']}")
+    return None if names else Wrong(code, f"{args['catalog']} 中的编码", args["field"])
+
+
+def _named(args: Mapping[str, Any], scope: Scope) -> Outcome:
+    code, told = scope.value(args["field"]), scope.value(args["name"])
+    if not code or not told:
+        return scope.lacking(*((args["name"], told) if code else (args["field"], code)))
+    names = scope.view.names(args["catalog"], code)
+    if names is None:
+        return Lacking(f"没有下载目录 {args['catalog']}")
+    if not names:
+        return Lacking(f"目录 {args['catalog']} 中没有 {code}")
+    same = "".join(told.split()) in {"".join(name.split()) for name in names}
+    return None if same else Wrong(told, "、".join(names), args["name"])
+
+
 def _unchecked(args: Mapping[str, Any], scope: Scope) -> Outcome:
     del scope
     return Lacking(str(args["reason"]))
@@ -382,6 +408,8 @@ VERBS: Final[Mapping[str, Verb]] = {
     "age": _age,
     "needs": _needs,
     "excludes": _excludes,
+    "catalogued": _catalogued,
+    "named": _named,
     "unchecked": _unchecked,
 }
 """Every name a check may have; the schema lists the same."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -14,6 +14,10 @@ from gateway.rules.message import Row, body, rows, text
 from gateway.rules.stay import Settled, Stay
 from gateway.rules.times import SHANGHAI, minute_of
 
+Terms = Mapping[str, Mapping[str, tuple[str, ...]]]
+"""What catalogs say of codes: catalog -> code -> its names, none where the catalog has no such code; a catalog that has
+not been downloaded is absent.
+"""
 SETLINFO: Final = "setlinfo"
 _DURATION: Final = re.compile(r"([0-9]{1,4})/([0-9]{1,2})/([0-9]{1,2})")
 
@@ -25,6 +29,7 @@ class Told:
     Args:
         infno: as the caller named it.
         settled: the settlement that the list is about; None where the gateway does not know it.
+        terms: what catalogs say of the codes in it.
     """
 
     infno: str
@@ -32,6 +37,7 @@ class Told:
     stay: Stay
     settled: Settled | None
     now: datetime
+    terms: Terms = field(default_factory=dict)
 
 
 class View:
@@ -43,7 +49,14 @@ class View:
         self._form = body(told.message)
         self._rows: dict[str, list[Row] | None] = {}
         self._facts: dict[str, Mapping[str, str]] = {"stay": _stay(told), "settlement": _settlement(told.settled)}
+        self._facts["record"] = _record(told)
         self._facts["list"] = self._derived(told)
+        self._terms = told.terms
+
+    def names(self, catalog: str, code: str) -> tuple[str, ...] | None:
+        """What a code is called in a catalog in force; empty where it has no such code, None where there is no catalog."""
+        known = self._terms.get(catalog)
+        return None if known is None else known.get(code, ())
 
     def value(self, path: str, node: str = "", row: Row | None = None) -> str | None:
         """The first that is filled of ``a|b:10``; a name without a node is a field of ``row`` of ``node``."""
@@ -151,6 +164,15 @@ def _overlapping(stay: Stay) -> str | None:
         ):
             return f"{other.ipt_no or other.mdtrt_id}（{other.begntime.text[:16]} 至 {other.endtime.text[:16]}）"
     return ""
+
+
+def _record(told: Told) -> dict[str, str]:
+    """What the hospital told of the medical record: whole, so what it left out is empty; nothing where it told nothing."""
+    kept = told.stay.list_told.rows[0] if told.stay.list_told and told.stay.list_told.rows else {}
+    about = text(kept.get(SETLINFO) or {}, "setl_id")
+    if not kept.get("record") or (about and told.settled and about != told.settled.setl_id):
+        return {}
+    return {name: text(kept["record"], name) for name in FACTS["record"]}
 
 
 def _settlement(settled: Settled | None) -> dict[str, str]:

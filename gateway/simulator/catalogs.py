@@ -92,6 +92,16 @@ _SUPPLIES = (
     "导尿管",
 )
 _SERVICES = ("住院诊查费", "Ⅱ级护理", "血常规", "静脉输液", "心电图检查", "CT 平扫", "吸氧", "换药")
+_ICD10 = (
+    ("J18.900", "肺炎"), ("I10.x00", "原发性高血压"), ("E11.900", "2型糖尿病"), ("K35.900", "急性阑尾炎"),
+    ("J44.100", "慢性阻塞性肺病伴有急性加重"), ("K80.100", "胆囊结石伴慢性胆囊炎"), ("I25.103", "冠状动脉粥样硬化性心脏病"),
+    ("H25.900", "老年性白内障"),
+)  # fmt: skip
+_ICD9 = (
+    ("47.0100", "腹腔镜下阑尾切除术"), ("51.2300", "腹腔镜下胆囊切除术"), ("36.0601", "经皮冠状动脉支架置入术"),
+    ("13.4100x001", "白内障超声乳化抽吸术"),
+)  # fmt: skip
+"""As the hospitals of the samples code; the rest is made up."""
 _DISEASES = ("原发性高血压", "2 型糖尿病", "肺炎", "急性阑尾炎", "脑梗死", "慢性阻塞性肺病", "腹股沟疝", "胆囊结石")
 _OPERATIONS = (
     "阑尾切除术",
@@ -103,6 +113,12 @@ _OPERATIONS = (
     "疝修补术",
     "结肠镜检查",
 )
+
+
+def _code(known: Sequence[tuple[str, str]], n: int, invented: str) -> str:
+    return known[n - 1][0] if n <= len(known) else invented
+
+
 _KINDS: Final = {
     "1301": _Kind("med_list_codg", "drug_prodname", lambda n: f"XA01AB{n:04d}B001010100001", _DRUGS),
     "1302": _Kind("med_list_codg", "tcmherb_name", lambda n: f"T{n:05d}", _HERBS),
@@ -111,8 +127,10 @@ _KINDS: Final = {
     "1305": _Kind("med_list_codg", "servitem_name", lambda n: f"0011{n:08d}", _SERVICES),
     "1306": _Kind("med_list_codg", "mcs_name", lambda n: f"C0101{n:015d}", _SUPPLIES),
     "1306A": _Kind("med_list_codg", "mcs_name", lambda n: f"C0101{n:022d}", _SUPPLIES),
-    "1307": _Kind("diag_code", "diag_name", lambda n: f"I{n:02d}.x00", _DISEASES),
-    "1308": _Kind("oprn_oprt_code", "oprn_oprt_name", lambda n: f"47.{n:04d}", _OPERATIONS),
+    "1307": _Kind("diag_code", "diag_name", lambda n: _code(_ICD10, n, f"X{n:02d}.x00"), [name for _, name in _ICD10]),
+    "1308": _Kind(
+        "oprn_oprt_code", "oprn_oprt_name", lambda n: _code(_ICD9, n, f"99.{n:04d}"), [name for _, name in _ICD9]
+    ),
     "1309": _Kind("opsp_dise_code", "opsp_dise_name", lambda n: f"M{n:05d}", _DISEASES),
     "1310": _Kind("bydise_setl_list_code", "bydise_setl_dise_name", lambda n: f"D{n:05d}", _DISEASES),
     "1311": _Kind("daysrg_dise_list_code", "daysrg_dise_name", lambda n: f"R{n:05d}", _OPERATIONS),

@@ -145,6 +145,7 @@ class Ledger:
         self.sign_ins: dict[str, str] = {}
         self.files: dict[str, File] = {}
         self.lists: dict[str, SettlementList] = {}
+        self.attributes: list[dict[str, Any]] = []
         self.planted: list[dict[str, Any]] = []
         self.catalogs: dict[str, Any] = {}
         """infno -> its book (``catalogs.py``)."""

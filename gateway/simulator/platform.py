@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 # the families register their handlers when imported
 from gateway.simulator import (
+    attributes,
     catalogs,
     files,
     generic,
@@ -40,6 +41,7 @@ from gateway.simulator.tables import Tables, is_infno, problems, shape
 from gateway.simulator.wire import Response, Unreadable, encode, read_object, split_upload
 
 FAMILIES = (
+    attributes,
     catalogs,
     files,
     generic,

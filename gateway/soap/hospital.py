@@ -201,7 +201,8 @@ class Hospital:
 
     def _settlement_list(self, call: HospitalCall, told: Answer) -> Answer:
         """Kept as one row by node, so that it is told and read whole."""
-        nodes = {name: told[name] for name in SETTLEMENT_LIST.nodes if told.get(name)}
+        names = (*SETTLEMENT_LIST.nodes, *(node.name for node in SETTLEMENT_LIST.side.nodes))
+        nodes = {name: told[name] for name in names if told.get(name)}
         return _told(self._desk.keep("settlement_list", {**told, "rows": [nodes]}, call.client.name))
 
     def _emergency_fees(self, call: HospitalCall, told: Answer) -> Answer:

@@ -11,6 +11,7 @@ from gateway.faults import VISIT_BUSY, Refused
 from gateway.rules.after_discharge import fee_change_allowed, recall_allowed
 from gateway.rules.policy import Policy
 from gateway.rules.stay import EmergencyVisit, Stay
+from gateway.rules.terms import TermBook, no_catalogs
 from gateway.rules.times import ahead_s, moment
 from gateway.stays.derive import derive
 from gateway.stays.history import History, Record, RecordKind, WardEvent, WardEventKind
@@ -47,6 +48,7 @@ class StayDesk:
         policy: the switches of the rules.
         clock: the gateway's clock, aware.
         settled: the ``setl_id`` by which an emergency visit is settled as outpatient; by default as the hospital told it.
+        terms: looks up what the catalogs in force say of codes (quality rules of the settlement list).
     """
 
     def __init__(
@@ -55,10 +57,13 @@ class StayDesk:
         policy: Policy,
         clock: Callable[[], datetime],
         settled: Callable[[EmergencyVisit], str] = lambda visit: visit.setl_id,
+        *,
+        terms: TermBook = no_catalogs,
     ) -> None:
         self.records = records
         self._settled = settled
         self.policy = policy
+        self.terms = terms
         self.clock = clock
 
     def judged(self, ref: StayRef) -> Judged:

@@ -21,6 +21,7 @@ from gateway.rules.list_view import Told
 from gateway.rules.message import Row, text
 from gateway.rules.policy import Policy
 from gateway.rules.stay import Settled, Stay
+from gateway.rules.terms import TermBook, codes_asked, no_catalogs
 from gateway.stays.desk import Judged
 from gateway.stays.history import History
 from gateway.stays.messages import diagnoses, known_fields
@@ -190,11 +191,14 @@ def list_sheet(
     now: datetime,
     policy: Policy,
     own: Message | None = None,
+    *,
+    terms: TermBook = no_catalogs,
 ) -> Sheet:
     """The list as it would be uploaded now, and what every rule says: the same functions that the exchange asks.
 
     Args:
         own: a list that the hospital has filled itself, instead of the gateway's.
+        terms: looks up what catalogs say of its codes.
     """
     stay, table = judged.stay, interface.contract.rules
     transaction = list_transaction(interface.contract, form.transaction)
@@ -202,8 +206,9 @@ def list_sheet(
         own if own is not None else list_message(stay, judged.history, settled, transaction, form)
     )
     assert isinstance(message, dict)
-    verdict = judge(transaction.infno, message, stay, now, policy, table, send_as=transaction.send_as)
-    report = check(Told(transaction.infno, message, stay, settled, now), table.quality, policy.list_levels)
+    known = terms(codes_asked(table.quality, message))
+    verdict = judge(transaction.infno, message, stay, now, policy, table, send_as=transaction.send_as, terms=known)
+    report = check(Told(transaction.infno, message, stay, settled, now, known), table.quality, policy.list_levels)
     return Sheet(
         transaction.infno,
         settled.setl_id,

@@ -356,6 +356,7 @@ transactions:
         ("constant:张三", "row:psn_name", 9, "只能与 each 同写"),
         ("constant:张三", "whatever:x", 9, "写法不对"),
         ("then: repeat", "then: retry", 3, "不在允许的取值中"),
+        ('constant:张三"}', 'constant:张三"}, asked: {feedetl_sn: "1"}', 9, "asked 只能与查询的 each 同写"),
     ],
 )
 def test_a_wrong_proof_names_its_line(tree: MappingTree, old: str, new: str, line: int, text: str) -> None:
@@ -364,6 +365,36 @@ def test_a_wrong_proof_names_its_line(tree: MappingTree, old: str, new: str, lin
     assert error.file == "mappings/proofs.yaml"
     assert text in error.text
     assert abs(error.line - line) <= 1
+
+
+EACH_ROW = """\
+transactions:
+  "2204":
+    then: repeat
+    reason: 用来试验逐行的查询是否指出文件与行。
+    queries:
+      - infno: "1101"
+        each: feedetail
+        input: {data: {psn_no: ["row:feedetl_sn"]}}
+        evidence:
+          - {node: baseinfo, asked: {feedetl_sn: "1"}, where: {psn_name: "row:feedetl_sn"}, proves: done}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ('["row:feedetl_sn"]', '["row:sn"]', "交易 2204 的输入中没有 feedetail/sn"),
+        ('psn_name: "row:feedetl_sn"', 'psn_name: "row:sn"', "交易 2204 的输入中没有 feedetail/sn"),
+        ("asked: {feedetl_sn", "asked: {sn", "交易 2204 的输入中没有 feedetail/sn"),
+        ("each: feedetail", "each: fees", "交易 2204 的输入中没有 fees/feedetl_sn"),
+    ],
+)
+def test_a_query_for_each_row_names_fields_of_that_row(tree: MappingTree, old: str, new: str, text: str) -> None:
+    tree.write("proofs.yaml", EACH_ROW.replace(old, new))
+    assert text in tree.error().text
+    tree.write("proofs.yaml", EACH_ROW)
+    assert tree.load().proofs.transactions["2204"].queries[0].each == "feedetail"
 
 
 def test_a_province_changes_proofs(tree: MappingTree) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from gateway.exchange.ports import Exchange, Intent, JournalUnavailable, Outcome
 from gateway.faults import Unreadable
 from tests.exchange.kit import SETTLE_S, Hospital
 from tests.simulation import messages
+from tests.stays.listing import DIAGNOSIS, TOLD
 
 Step = tuple[str, Mapping[str, Any]]
 
@@ -54,8 +55,8 @@ def visit_settlement(hospital: Hospital, mdtrt_id: str) -> Mapping[str, Any]:
     return messages.with_trial(asked, hospital.done("2206", asked)["setlinfo"])
 
 
-def settled(hospital: Hospital) -> tuple[str, str]:
-    stay = hospital.charged()
+def settled(hospital: Hospital, ipt_no: str = "Z1") -> tuple[str, str]:
+    stay = hospital.charged(ipt_no)
     return stay, hospital.done("2304", hospital.settlement(stay))["setlinfo"]["setl_id"]
 
 
@@ -76,6 +77,29 @@ def discharge_undone(hospital: Hospital) -> Step:
     return "2405", hospital.undo(stay)
 
 
+def listed(hospital: Hospital, ipt_no: str = "Z1") -> tuple[str, str]:
+    """A settled stay whose list is uploaded and not submitted: the stay, its settlement."""
+    stay, setl_id = settled(hospital, ipt_no)
+    message = {**LIST, "setlinfo": LIST["setlinfo"] | {"mdtrt_id": stay, "setl_id": setl_id, "psn_no": hospital.psn_no}}
+    hospital.done("4101A", message)
+    return stay, setl_id
+
+
+def moved(hospital: Hospital, setl_ids: Sequence[str], status: str = "1") -> Mapping[str, Any]:
+    rows = [{"psn_no": hospital.psn_no, "setl_id": setl_id, "stas_type": status} for setl_id in setl_ids]
+    return {"data": {"stastinfo": rows}}
+
+
+def attribute(hospital: Hospital) -> Mapping[str, Any]:
+    told = {"psn_cert_type": "01", "certno": "440899198507241014", "psn_name": "周文博", "ipt_otp_no": "Z1"}
+    kind = {"ipt_psn_sp_flag_type": "01", "ipt_psn_sp_flag": "1"}
+    return {"data": {"mdtrt_id": hospital.admit(), "psn_no": hospital.psn_no, **told, **kind}}
+
+
+LIST: Mapping[str, Any] = {
+    "setlinfo": TOLD | {"setl_begn_date": "2026-02-20", "setl_end_date": "2026-03-01"},
+    "diseinfo": [DIAGNOSIS],
+}
 STEPS: dict[str, Callable[[Hospital], Step]] = {
     "2201": lambda h: ("2201", messages.registration(h.psn_no, "M1")),
     "2202": lambda h: ("2202", h.undo(visit(h), ipt_otp_no="M1")),
@@ -93,6 +117,7 @@ STEPS: dict[str, Callable[[Hospital], Step]] = {
     "2403": lambda h: ("2403", messages.change(h.psn_no, h.admit(), "Z1", "2026-02-20 09:30:00")),
     "2404": lambda h: ("2404", h.undo(h.admit())),
     "2405": discharge_undone,
+    "4102": lambda h: ("4102", moved(h, [listed(h)[1]])),
 }
 DONE = dict.fromkeys(STEPS, State.CONFIRMED) | {"2207": State.REVERSED, "2304": State.REVERSED}
 """What becomes of what the platform has done."""
@@ -146,7 +171,7 @@ def test_a_late_request(hospital: Hospital, infno: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("infno", STEPS)
 def test_the_platform_is_bad_for_a_while(hospital: Hospital, infno: str) -> None:
-    for asked in ("5201", "5202", "5203", "2601"):
+    for asked in ("5201", "5202", "5203", "2407", "2601", "4103"):
         hospital.line.faults[asked] = ["unreachable", "lose-request", "garbage", "lose-reply"]
     doubt = hospital.doubtful(*STEPS[infno](hospital), "lose-reply")
     hospital.line.faults[infno] = ["lose-reply", "unreachable", "lose-request"]
@@ -447,3 +472,107 @@ def test_json_of_the_proof_is_the_platforms_own(hospital: Hospital) -> None:
 def test_a_stranger_may_not_ask_for_what_it_may_not_call(hospital: Hospital) -> None:
     with pytest.raises(Unreadable, match="未获授权"):
         hospital.exchange.outcome(Client("lis", ("1101",)), mdtrt_id="M", infno="2304")
+
+
+@pytest.mark.parametrize("fault", ["lose-reply", "lose-request"])
+def test_an_attribute_of_a_stay_is_proven_by_2407_and_its_number_rebuilt(hospital: Hospital, fault: str) -> None:
+    message = attribute(hospital)
+    doubt = hospital.doubtful("2406", message, fault, "R1")
+    hospital.run()
+    check(hospital, doubt, State.CONFIRMED)
+    told = hospital.done("2406", message, "R1")
+    assert (
+        told["data"]["ipt_psn_sp_flag_detl_id"] == hospital.simulator._ledger.attributes[0]["ipt_psn_sp_flag_detl_id"]
+    )
+
+
+# -------------------------------------------------------- settlement lists (4102)
+
+
+def submitted(hospital: Hospital, status: str = "3") -> str:
+    """A list that was submitted, and what the insurer made of it."""
+    _, setl_id = listed(hospital)
+    hospital.done("4102", moved(hospital, [setl_id]))
+    hospital.simulator.review({"setl_id": setl_id, "stas_type": status, "chk_cont": "诊断有误"})
+    return setl_id
+
+
+def review(hospital: Hospital, setl_id: str, status: str) -> None:
+    hospital.simulator.review({"setl_id": setl_id, "stas_type": status, "chk_cont": ""})
+
+
+@pytest.mark.parametrize("fault", ["lose-reply", "lose-request"])
+def test_a_list_taken_back_is_proven_by_4103(hospital: Hospital, fault: str) -> None:
+    setl_id = submitted(hospital)
+    doubt = hospital.doubtful("4102", moved(hospital, [setl_id], "0"), fault)
+    hospital.run()
+    check(hospital, doubt, State.CONFIRMED)
+    assert hospital.simulator.lists()[setl_id]["stas_type"] == "0"
+    assert hospital.line.count("4103") > 0
+
+
+def test_a_list_that_was_passed_meanwhile_had_been_submitted(hospital: Hospital) -> None:
+    _, setl_id = listed(hospital)
+    doubt = hospital.doubtful("4102", moved(hospital, [setl_id]), "lose-reply")
+    review(hospital, setl_id, "2")
+    hospital.run()
+    check(hospital, doubt, State.CONFIRMED)
+    assert hospital.line.count("4102") == 1, "nothing is sent again"
+
+
+@pytest.mark.parametrize("fault", ["lose-reply", "lose-request"])
+def test_a_returned_list_tells_nothing_of_its_second_submission(hospital: Hospital, fault: str) -> None:
+    setl_id = submitted(hospital)
+    doubt = hospital.doubtful("4102", moved(hospital, [setl_id]), fault, "R2")
+    if fault == "lose-reply":
+        review(hospital, setl_id, "3")
+    hospital.run()
+    entry = hospital.entry(doubt.id)
+    assert (entry.state, hospital.line.count("4102")) == (State.ESCALATED, 2)
+    assert "审核不通过" in entry.err_msg, "the person reads why"
+
+
+def two_lists(hospital: Hospital) -> Mapping[str, Any]:
+    """One 4102 that submits the lists of two persons."""
+    rows = [*moved(hospital, [listed(hospital)[1]])["data"]["stastinfo"]]
+    hospital.psn_no = str(hospital.done("1101", messages.person("440899199003151022"))["baseinfo"]["psn_no"])
+    return {"data": {"stastinfo": [*rows, *moved(hospital, [listed(hospital, "Z2")[1]])["data"]["stastinfo"]]}}
+
+
+@pytest.mark.parametrize("fault", ["lose-reply", "lose-request"])
+def test_several_lists_are_asked_for_one_by_one(hospital: Hospital, fault: str) -> None:
+    message = two_lists(hospital)
+    doubt = hospital.doubtful("4102", message, fault)
+    hospital.run()
+    check(hospital, doubt, State.CONFIRMED)
+    kept = hospital.simulator.lists()
+    assert [kept[row["setl_id"]]["stas_type"] for row in message["data"]["stastinfo"]] == ["1", "1"]
+
+
+def test_of_several_lists_a_part_is_for_a_person(hospital: Hospital) -> None:
+    message = two_lists(hospital)
+    doubt = hospital.doubtful("4102", message, "lose-request")
+    hospital.simulator._ledger.lists[message["data"]["stastinfo"][1]["setl_id"]].status = "1"
+    hospital.run()
+    assert (hospital.entry(doubt.id).state, hospital.line.count("4102")) == (State.ESCALATED, 1)
+
+
+@pytest.mark.parametrize("infno", ["4101A", "2305"])
+def test_a_list_in_doubt_holds_its_visit(hospital: Hospital, infno: str) -> None:
+    """4102 names no visit, yet its settlement does: neither the list nor the settlement changes beneath a repeat of it."""
+    stay, setl_id = listed(hospital)
+    doubt = hospital.doubtful("4102", moved(hospital, [setl_id]), "late-request")
+    assert doubt.business_key == f"mdtrt_id:{stay}"
+    other = LIST["setlinfo"] | {"mdtrt_id": stay, "setl_id": setl_id, "psn_no": hospital.psn_no, "bill_no": "2"}
+    message = {**LIST, "setlinfo": other} if infno == "4101A" else hospital.undo(stay, setl_id=setl_id)
+    assert hospital.call(infno, message).code == "GW-1425"
+    hospital.line.deliver()
+    hospital.run()
+    check(hospital, doubt, State.CONFIRMED)
+
+
+def test_a_list_of_a_settlement_nobody_knows_holds_itself(hospital: Hospital) -> None:
+    doubt = hospital.doubtful("4102", moved(hospital, ["S-unknown"]), "lose-reply")
+    assert doubt.business_key == "setl_id:S-unknown"
+    hospital.run(3600 * 4)
+    assert hospital.entry(doubt.id).state is not State.CONFIRMED

@@ -7,6 +7,7 @@ root=$(cd "$here/../.." && pwd)
 pytest=$(realpath "${1:-$root/.venv/bin/pytest}" 2>/dev/null)
 [ -x "$pytest" ] || { echo "no pytest at ${1:-$root/.venv/bin/pytest}"; exit 1; }
 cd "$root" || exit 1
+PATH=$PATH:/usr/sbin:/sbin # servers, which an ordinary PATH does not have
 
 table() { sed '/^#/d; /^[[:space:]]*$/d' "$here/packages.txt"; }
 column() { printf '%s\n' "$1" | cut -d'|' -f"$2" | sed 's/^ *//; s/ *$//'; }

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from gateway import clock
 from gateway.contract.interface import Interface
+from gateway.contract.model import Contract
 from gateway.exchange.ports import NotSent, Query, State
-from gateway.mappings import load
 from gateway.stays.hospital_fake import MemoryHospital
 from gateway.stays.ports import StayRef
 from gateway.store.jobs import JobRun, RunOutcome
@@ -52,8 +52,8 @@ class Ward:
 
     def run(self, given: Mapping[str, Any] | None = None) -> JobRun:
         gateway = self.house.gateway
-        interface = Interface(_limited(self.size))
         exchange = gateway.exchange
+        interface = Interface(_limited(exchange.interface.contract, self.size))
         before, exchange._interface = exchange._interface, lambda: interface
         station = {"opter": "fee_upload", "opter_name": "网关", "opter_type": "2"}
         job = FeeUpload(
@@ -81,8 +81,7 @@ class Ward:
         return list(reversed(self.house.gateway.store.journal.search(query)))
 
 
-def _limited(size: int) -> Any:
-    contract = load("national")
+def _limited(contract: Contract, size: int) -> Contract:
     return replace(contract, settings={**contract.settings, "lines_per_call": {"2301": size}})
 
 

@@ -174,6 +174,16 @@ def test_no_money_transaction_is_taken_for_a_read(national: Contract) -> None:
         assert not (transaction.money and transaction.safety != "money")
 
 
+@pytest.mark.parametrize("name", provinces())
+def test_whatever_changes_something_has_a_proof_or_says_why_there_is_none(name: str) -> None:
+    """By its own number: what a safety class says of all of them is a reason for none of them."""
+    contract = load(name)
+    changing = {infno for infno, one in contract.transactions.items() if one.safety != "read"}
+    assert changing - contract.proofs.transactions.keys() == set()
+    for infno, rule in contract.proofs.transactions.items():
+        assert rule.queries or len(rule.reason) >= 20, infno
+
+
 def test_undo_pairs(national: Contract) -> None:
     pairs = {"2304": "2305", "2401": "2404", "2402": "2405", "2301": "2302", "9001": "9002", "3301": "3302"}
     assert {infno: national.transactions[infno].undone_by for infno in pairs} == pairs

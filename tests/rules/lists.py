@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -12,7 +13,8 @@ from gateway.contract.model import Contract
 from gateway.contract.quality import Level
 from gateway.mappings import load
 from gateway.rules.list_quality import Finding, Report, check
-from gateway.rules.list_view import Told
+from gateway.rules.list_view import Terms, Told
+from gateway.rules.stay import Told as ListTold
 from gateway.rules.times import SHANGHAI
 from tests.stays.kit import DAY, MDTRT, NEXT, PERSON, Life
 
@@ -96,12 +98,26 @@ def spoiled(change: dict[str, Any], infno: str = "4101A") -> dict[str, Any]:
 
 
 def report(
-    message: Any, infno: str = "4101A", life: Life | None = None, levels: dict[str, Level] | None = None
+    message: Any,
+    infno: str = "4101A",
+    life: Life | None = None,
+    levels: dict[str, Level] | None = None,
+    record: dict[str, Any] | None = None,
+    terms: Terms | None = None,
 ) -> Report:
+    """What the rules say.
+
+    Args:
+        record: what the hospital told of its medical record; None: nothing.
+        terms: what catalogs say of codes.
+    """
     life = life or settled()
     stay = life.stay
+    if record is not None:
+        stay = replace(stay, list_told=ListTold(1, ({"record": record},), life.now))
     about = next((one for one in stay.settlements if one.setl_id == message["setlinfo"].get("setl_id")), None)
-    return check(Told(infno, message, stay, about, life.now), contract().rules.quality, levels or {})
+    told = Told(infno, message, stay, about, life.now, terms or {})
+    return check(told, contract().rules.quality, levels or {})
 
 
 def of(found: Report, rule_id: str) -> Finding:

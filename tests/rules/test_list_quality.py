@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -16,10 +17,12 @@ from gateway.contract.interface import Interface
 from gateway.contract.quality import FACTS
 from gateway.mappings import data_root, load_all
 from gateway.rules.judge import judge
-from gateway.rules.list_quality import QualityRefused, list_quality
+from gateway.rules.list_quality import QualityRefused, check, list_quality
 from gateway.rules.list_verbs import VERBS
-from gateway.rules.list_view import in_codes, minutes
+from gateway.rules.list_view import Told, in_codes, minutes
 from gateway.rules.policy import Policy
+from gateway.rules.stay import Told as ListTold
+from gateway.rules.terms import codes_asked
 from gateway.rules.times import SHANGHAI
 from gateway.stays.history import EarlierEnd
 from tests.rules.lists import DOCTOR, FIGURES, contract, item, of, problems, report, settled, sound, spoiled, surgery
@@ -71,9 +74,85 @@ def test_a_sound_list_passes_and_what_cannot_be_told_is_unchecked(infno: str) ->
     assert problems(found) == set()
     assert found.count("passed") >= 70
     assert of(found, "SL-044").result == "unchecked"
-    assert of(found, "SL-044").text == "质控没有接入医保版疾病诊断目录"
+    assert of(found, "SL-044").text == "没有下载目录 1307"
     assert of(found, "SL-131").result == ("passed" if infno == "4101" else "unchecked")
     assert of(found, "SL-029").result == "not_applicable"
+
+
+CATALOGS = {
+    "1307": {"J18.900": ("肺炎",), "I10.x00x002": ("高 血 压",)},
+    "1308": {"32.4100": ("肺叶切除术",)},
+}
+RECORDED = {"die_flag": "0", "qltctrl_date": NEXT, "anst_fee": Decimal("0.00"), "bill_sumamt": Decimal("100.00"),
+            "dscg_trt_rslt_code": "1", "drug_dicm_flag": "0"}  # fmt: skip
+"""A medical record that agrees with the sound list."""
+
+
+def test_with_catalogs_and_record_every_rule_that_can_be_asked_is() -> None:
+    found = report(sound(), record=RECORDED, terms=CATALOGS)
+    assert problems(found) == set()
+    results = {rule: of(found, rule).result for rule in ("SL-044", "SL-045", "SL-046", "SL-046A", "SL-067", "SL-140")}
+    assert set(results.values()) == {"passed"}
+    for rule in contract().rules.quality.rules:
+        reasons = [check.args["reason"] for check in rule.checks if check.verb == "unchecked"]
+        assert all(len(reason) >= 12 for reason in reasons), f"{rule.rule_id} says why it is never asked"
+    never = {rule.rule_id for rule in contract().rules.quality.rules if rule.checks[0].verb == "unchecked"}
+    assert never == {"SL-088", "SL-095", "SL-096", "SL-098", "SL-113", "SL-114", "SL-115", "SL-116", "SL-120", "SL-127",
+                     "SL-128", "SL-138", "SL-141", "SL-142"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rule", "change", "part"),
+    [
+        ("SL-044", {"diseinfo.1": {"diag_code": "I10.x99"}}, "I10.x99"),
+        ("SL-045", {"oprninfo.0": {"oprn_oprt_code": "32.4199"}}, "32.4199"),
+        ("SL-046", {"diseinfo.0": {"diag_name": "支气管肺炎"}}, "【肺炎】，现为【支气管肺炎】"),
+        ("SL-046A", {"oprninfo.0": {"oprn_oprt_name": "肺切除"}}, "【肺叶切除术】，现为【肺切除】"),
+    ],
+)
+def test_codes_and_names_are_held_against_the_catalogs(rule: str, change: dict[str, Any], part: str) -> None:
+    found = report(spoiled(change), terms=CATALOGS)
+    assert problems(found) == {rule}
+    assert part in of(found, rule).text
+
+
+def test_a_chinese_diagnosis_is_not_looked_up_among_the_western_ones() -> None:
+    message = spoiled({"diseinfo": [ROW, diagnosis("A17.01", diag_type="2")]})
+    assert of(report(message, terms=CATALOGS), "SL-044").result == "passed"
+
+
+@pytest.mark.parametrize(
+    ("rule", "change", "told", "part"),
+    [
+        ("SL-067", {}, {"qltctrl_date": DAY}, DAY),
+        ("SL-069", {}, {"die_flag": "1"}, "离院方式却为 1"),
+        ("SL-069A", {"setlinfo": {"dscg_way": "5"}}, {}, "死亡标志却为 0"),
+        ("SL-069A", {"setlinfo": {"dscg_way": "5"}}, {"die_flag": ""}, "死亡标志却为 空"),
+        ("SL-087", {"diseinfo": [diagnosis("C34.900", "1")]}, {}, "病理号"),
+        ("SL-089", {"diseinfo": [diagnosis("T88.700", "1"), diagnosis("Y57.900")]}, {}, "过敏标志为 0"),
+        ("SL-119", {}, {"anst_fee": Decimal("300.00")}, "有麻醉费 300.00"),
+        ("SL-140", {}, {"bill_sumamt": Decimal("99.98")}, "99.98"),
+        ("SL-153", {"diseinfo": [diagnosis("E11.900", "1")]}, {}, "治愈"),
+    ],
+)
+def test_the_medical_record_is_compared(rule: str, change: dict[str, Any], told: dict[str, Any], part: str) -> None:
+    found = report(spoiled(change), record=RECORDED | told)
+    assert rule in problems(found)
+    assert part in of(found, rule).text
+    assert of(report(spoiled(change)), rule).result == "unchecked", "nobody told the record"
+
+
+def test_the_record_of_another_settlement_is_none_of_this_one() -> None:
+    life = settled()
+    stay = replace(life.stay, list_told=ListTold(1, ({"setlinfo": {"setl_id": "S9"}, "record": RECORDED},), life.now))
+    about = Told("4101A", sound(), stay, stay.settlements[0], life.now)
+    assert of(check(about, contract().rules.quality, {}), "SL-140").result == "unchecked"
+
+
+def test_only_what_the_rules_want_is_looked_up() -> None:
+    message = spoiled({"diseinfo": [ROW, ROW, diagnosis("A17.01", diag_type="2"), diagnosis("")]})
+    assert codes_asked(contract().rules.quality, message) == {"1307": {"J18.900"}, "1308": {"32.4100"}}
+    assert codes_asked(contract().rules.quality, {}) == {"1307": set(), "1308": set()}
 
 
 SPOILED: list[tuple[str, dict[str, Any], str, str]] = [

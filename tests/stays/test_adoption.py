@@ -7,6 +7,7 @@ import io
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,7 @@ def test_the_numbers_may_come_from_the_his(houses: tuple[House, House], tmp_path
     url = f"sqlite:///{tmp_path / 'his.db'}"
     folder = tmp_path / "statements"
     folder.mkdir()
-    with sqlite3.connect(tmp_path / "his.db") as his:
+    with closing(sqlite3.connect(tmp_path / "his.db")) as his, his:
         his.execute("CREATE TABLE stay (ipt_no, mdtrt_id, psn_no, psn_name, begntime, endtime, void, changed_at)")
         for number, stay in enumerate(stays):
             left = "2026-02-25 09:00:00" if number == 2 else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -154,10 +155,9 @@ def test_bodies_cannot_be_swapped(tmp_path: Path) -> None:
     store.upgrade()
     first, second = (store.journal.intend(intent(caller_request=b"x" * 20)).id for _ in range(2))
     store.close()
-    with sqlite3.connect(tmp_path / "j.db") as raw:
+    with closing(sqlite3.connect(tmp_path / "j.db")) as raw, raw:
         swap = "UPDATE exchange_body SET packed = (SELECT packed FROM exchange_body WHERE exchange_id = ? AND kind = ?)"
         raw.execute(f"{swap} WHERE exchange_id = ? AND kind = ?", (first, "caller_request", second, "caller_request"))
-    raw.close()
     again = open_store(f"sqlite:///{tmp_path}/j.db", node="n", keys=store._keys.source)
     assert again.journal.bodies(first) is not None
     with pytest.raises(JournalUnavailable, match="被调换"):

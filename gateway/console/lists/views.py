@@ -113,7 +113,9 @@ def sheet(visit: Visit, judged: Judged, settled: Settled) -> Sheet:
     parts = visit.parts
     institution = parts.settings.institution
     form = ListForm(institution.code, institution.name, parts.settings.settlement_list.transaction)
-    return list_sheet(judged, settled, parts.interface, form, parts.clock(), parts.stays.policy)
+    return list_sheet(
+        judged, settled, parts.interface, form, parts.clock(), parts.stays.policy, terms=parts.stays.terms
+    )
 
 
 def one(visit: Visit) -> Response:
