@@ -107,9 +107,10 @@ def test_chromium_a_list_is_checked_uploaded_and_refused(person: Person, console
     page.wait_for_selector("button:has-text('重新上传')")
     made.house.simulator.add_fault({"infno": "4101A", "kind": "refuse"})
     page.click("button:has-text('重新上传')")
-    page.wait_for_selector("[role=alert]")
+    page.wait_for_selector(".alert.bad:has-text('GW-3000')")
     person.shot("list-declined", whole=True)
-    made.house.simulator.clear_faults()
+    assert len(person.complaints) == 1, "the browser tells of the answer 409, which is right here"
+    person.complaints.clear()
     person.open("/lists?tab=listed")
     assert setl_id in page.inner_text("main")
     person.shot("lists-listed", whole=True)
