@@ -96,21 +96,22 @@ def test_chromium_a_list_is_checked_uploaded_and_refused(person: Person, console
     page.reload()
     assert "提示" in page.inner_text("#poscode")
     person.shot("list-warned", whole=True)
+    simulator = made.house.simulator
+    assert simulator is not None
+    simulator.add_fault({"infno": "4101A", "kind": "refuse"})
+    page.click("button:has-text('上传清单')")
+    page.wait_for_selector(".alert.bad:has-text('GW-3000')")
+    person.shot("list-declined", whole=True)
+    assert len(person.complaints) == 1, "the browser tells of the answer 409, which is right here"
+    person.complaints.clear()
     page.click("button:has-text('上传清单')")
     page.wait_for_selector(".flash.ok:has-text('清单已上传')")
-    assert made.house.simulator is not None
-    made.house.simulator.review({"setl_id": setl_id, "stas_type": "3", "chk_cont": "主诊断有误"})
+    simulator.review({"setl_id": setl_id, "stas_type": "3", "chk_cont": "主诊断有误"})
     page.click("button:has-text('查询状态')")
     page.wait_for_selector(".alert.bad:has-text('审核不通过')")
     person.shot("list-refused", whole=True)
     page.click("button:has-text('改回未提交')")
     page.wait_for_selector("button:has-text('重新上传')")
-    made.house.simulator.add_fault({"infno": "4101A", "kind": "refuse"})
-    page.click("button:has-text('重新上传')")
-    page.wait_for_selector(".alert.bad:has-text('GW-3000')")
-    person.shot("list-declined", whole=True)
-    assert len(person.complaints) == 1, "the browser tells of the answer 409, which is right here"
-    person.complaints.clear()
     person.open("/lists?tab=listed")
     assert setl_id in page.inner_text("main")
     person.shot("lists-listed", whole=True)
