@@ -28,7 +28,7 @@ from gateway.metrics import Metrics
 from gateway.settings import ClientSettings, Limits, Listen
 from gateway.soap.lane import Lane, SoapRequest
 from gateway.soap.operations import build_application
-from gateway.soap.services import TypedService
+from gateway.soap.services import TypedService, cutter_of
 
 PROVINCE = "jiangsu"
 """Its fee row has thirty fields."""
@@ -51,6 +51,10 @@ class Parts:
     def operations(self) -> list[Operation]:
         found = operations([self.interface.contract], "inpatient")
         return [operation for operation in found if operation.infno in MEASURED]
+
+    @cached_property
+    def by_name(self) -> dict[str, Operation]:
+        return {operation.name: operation for operation in self.operations}
 
     def warm(self) -> None:
         """Load the tables and compile those that are measured."""
@@ -80,7 +84,7 @@ class Parts:
     def reading_lane(self) -> Answer:
         """The lane with nothing behind it: envelope, caller, routing, the codec's reading, a constant answer."""
         reception = _reception(self._exchange(FakePlatform()))
-        return self._lane(_Reader(self.interface), reception)
+        return self._lane(_Reader(self.interface, self.by_name), reception)
 
     def served(self, service: Any) -> Any:
         """The lane with another service behind it, for a server."""
@@ -146,11 +150,13 @@ class _Reader:
 
     channel = "typed"
 
-    def __init__(self, interface: Interface) -> None:
+    def __init__(self, interface: Interface, operations: Mapping[str, Operation]) -> None:
         self._interface = interface
+        self.cutter = cutter_of(operations, lambda: interface)
 
     def answer(self, request: SoapRequest, operation: str) -> str:
-        self._interface.input(operation.removeprefix("Txn")).read_xml(request.operation, skip=frozenset({"head"}))
+        codec = self._interface.input(operation.removeprefix("Txn"))
+        codec.read_xml(request.operation, skip=frozenset({"head"}), cut=request.cut)
         return f'<{operation}Response xmlns="{NAMESPACE}"><infcode>0</infcode></{operation}Response>'
 
     def failure(self, request: SoapRequest, fault: Exception) -> str | None:

@@ -19,6 +19,7 @@ from gateway import clock
 from gateway.contract.envelope import write_request
 from gateway.contract.published import NAMESPACE
 from gateway.soap.lane import SoapRequest
+from gateway.soap.services import cutter_of
 
 
 class Bare:
@@ -28,6 +29,7 @@ class Bare:
 
     def __init__(self, parts: Parts, floor: Floor, port: int) -> None:
         self._interface = parts.interface
+        self.cutter = cutter_of(parts.by_name, lambda: parts.interface)
         self._floor = floor
         self._port = port
         self._numbers = count(1)
@@ -35,7 +37,7 @@ class Bare:
 
     def answer(self, request: SoapRequest, operation: str) -> str:
         infno = operation.removeprefix("Txn")
-        message = self._interface.input(infno).read_xml(request.operation, skip=frozenset({"head"}))
+        message = self._interface.input(infno).read_xml(request.operation, frozenset({"head"}), request.cut)
         msgid = f"{SENDER.fixmedins_code}{next(self._numbers):018d}"
         body = write_request(self._interface.contract, SENDER, {}, infno, msgid, clock.now(), message)
         self._floor.write(INTENT, (msgid, request.raw, body))

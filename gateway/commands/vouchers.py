@@ -36,7 +36,7 @@ def _group() -> None:
 @app.command("print")
 def print_(
     context: typer.Context,
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="凭证种类，如 receipt 出院结算收据；写错时列出全部。")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="凭证种类，如 receipt 或 出院结算收据；写错时列出全部。")],
     number: Annotated[str, typer.Argument(metavar="SETL_ID|IPT_NO", help="结算 ID，或住院号。")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="写到这个 PDF 文件；缺省为 凭证种类-编号.pdf。")
@@ -49,6 +49,7 @@ def print_(
     from gateway.rules.vouchers import KINDS
     from gateway.vouchers.sheet import TITLES
 
+    kind = next((one for one in KINDS if TITLES[one] == kind), kind)
     if kind not in KINDS:
         raise Misused(f"没有凭证种类 {kind}；可用：{'、'.join(f'{one} {TITLES[one]}' for one in KINDS)}")
     given = settings(context, config)

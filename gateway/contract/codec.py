@@ -10,12 +10,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from lxml import etree
 
 from gateway.contract.leaves import Wrong, printable, reader
 from gateway.contract.model import CodeList, Field, Node, Problem, Side
+from gateway.contract.plain_rows import Cut, RowCutter, RowReader, Texts, VouchedRow, VouchedRows
 from gateway.contract.published import NAMESPACE
 from gateway.contract.xml import NEEDS_ESCAPE, escape, local
 
@@ -119,20 +121,55 @@ class Codec:
 
     # --------------------------------------------------------------- XML in
 
-    def read_xml(self, element: etree._Element, skip: frozenset[str] = frozenset()) -> Message:
-        """Children of ``element`` as a message with text leaves, unchecked; what no table has is kept under its name.
+    @cached_property
+    def _cutter(self) -> RowCutter:
+        return RowCutter(self.side, self._codes)
+
+    def cut(self, text: str, *path: str) -> Cut | None:
+        """The plain rows of a message of this side apart from the document that it comes in.
+
+        Args:
+            text: the document.
+            path: local names from below its root to the element that holds the message.
+        """
+        return self._cutter.cut(text, path, self)
+
+    def read_xml(self, element: etree._Element, skip: frozenset[str] = frozenset(), cut: Cut | None = None) -> Message:
+        """Children of ``element`` as a message, unchecked; what no table has is kept under its name.
 
         Args:
             element: ``<input>``, the wrapper of a typed operation, or ``<output>``.
             skip: local names of children that are not part of the message (``head``).
+            cut: made by this codec, of the document that ``element`` is in.
+
+        Returns:
+            Leaves are text, but for vouched rows.
         """
         if self.side.root_repeat:
             return [self._read_node(row, self._root) for row in element if isinstance(row.tag, str)]
         message: dict[str, Any] = {}
         for child in element:
-            if local(child.tag) not in skip:
+            run = None if cut is None else cut.run_at(child)
+            if run is not None:
+                self._place_run(*run, message)
+            elif local(child.tag) not in skip:
                 self._place(child, self._root, message)
         return message
+
+    def _place_run(self, reader: RowReader, texts: list[Texts], into: dict[str, Any]) -> None:
+        """What was cut out: vouched where every value holds, else rows like any other."""
+        node, typed = reader.node, reader.typed(texts)
+        by = self._shapes[id(node)]
+        if not node.repeat:
+            for row in reader.as_given(texts) if typed is None else (VouchedRow(row, by) for row in typed):
+                _put(node.name, row, into)
+            return
+        before = into.get(node.name, ())
+        rows = before if isinstance(before, VouchedRows) else VouchedRows(before, by)
+        rows.extend(typed if typed is not None else reader.as_given(texts))
+        if typed is None:
+            rows.doubtful.extend(range(len(rows) - len(texts), len(rows)))
+        into[node.name] = rows
 
     def _read_node(self, element: etree._Element, shape: _Shape) -> dict[str, Any]:
         row: dict[str, Any] = {}
@@ -156,15 +193,14 @@ class Codec:
         if isinstance(member, Node):
             value = self._read_node(child, self._shapes[id(member)])
             if member.repeat:
-                into.setdefault(name, []).append(value)
+                rows = into.setdefault(name, [])
+                if type(rows) is VouchedRows:
+                    rows.doubtful.append(len(rows))
+                rows.append(value)
                 return
         else:
             value = _tree(child) if len(child) else child.text or ""
-        if name in into:
-            before = into[name]
-            into[name] = _Repeated([*before, value] if isinstance(before, _Repeated) else [before, value])
-        else:
-            into[name] = value
+        _put(name, value, into)
 
     # ---------------------------------------------------------------- check
 
@@ -233,12 +269,19 @@ class Codec:
                 found.problems.append(place.inside(node, None).problem(node, "", "required", "缺少该节点"))
             return
         if not node.repeat:
-            if isinstance(value, dict):
+            if type(value) is VouchedRow and value.by is shape:
+                typed[node.name] = dict(value)
+            elif isinstance(value, dict):
                 typed[node.name] = self._check_row(value, shape, place.inside(node, None), found)
             else:
                 text = "只能出现一次" if isinstance(value, list) else "应为节点，不能是单个值"
                 rule = "repeat" if isinstance(value, list) else "shape"
                 found.problems.append(place.inside(node, None).problem(node, "", rule, text))
+            return
+        if type(value) is VouchedRows and value.by is shape:
+            checked = typed[node.name] = list(value)
+            for index in value.doubtful:
+                checked[index] = self._check_row(value[index], shape, place.inside(node, index + 1), found)
             return
         rows = value if isinstance(value, list) else [value]
         checked = typed.setdefault(node.name, [])
@@ -315,6 +358,15 @@ class _Shape:
         self.has_required = _has_required(fields, nodes)
 
 
+def _put(name: str, value: Any, into: dict[str, Any]) -> None:
+    """A field or single node; that it came more than once is for the check to tell."""
+    if name in into:
+        before = into[name]
+        into[name] = _Repeated([*before, value] if isinstance(before, _Repeated) else [before, value])
+    else:
+        into[name] = value
+
+
 def _has_required(fields: Sequence[Field], nodes: Sequence[Node]) -> bool:
     """Whether leaving the node out leaves out something required: a field of its own or of a node it must have."""
     return any(spec.required and spec.filled_by is None for spec in fields) or any(
@@ -338,11 +390,7 @@ def _tree(element: etree._Element) -> Any:
     result: dict[str, Any] = {}
     for child in element:
         name, value = local(child.tag), _tree(child)
-        if name in result:
-            before = result[name]
-            result[name] = _Repeated([*before, value] if isinstance(before, _Repeated) else [before, value])
-        else:
-            result[name] = value
+        _put(name, value, result)
     return result
 
 

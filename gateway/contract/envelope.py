@@ -29,6 +29,7 @@ HEAD_FIELDS: Final = (
 """Envelope fields that a caller may give in ``head``; the gateway fills the rest."""
 
 
+_GIVEN: Final = frozenset(HEAD_FIELDS)
 CALLER_FIELDS: Final = ("request_id", "mac", "ip")
 """What a head may hold besides: the caller's own number, and the workstation for the sign-in."""
 
@@ -99,7 +100,7 @@ def head_problems(contract: Contract, head: Mapping[str, str]) -> list[Problem]:
     """What is wrong with the head: an envelope field that is required, missing and not ours to fill, or too long."""
     problems: list[Problem] = []
     for spec in contract.request_envelope:
-        if spec.name not in HEAD_FIELDS:
+        if spec.name not in _GIVEN:
             continue
         value = head.get(spec.name, "")
         if spec.required and not value and spec.name != "mdtrtarea_admvs":
@@ -108,7 +109,7 @@ def head_problems(contract: Contract, head: Mapping[str, str]) -> list[Problem]:
         elif spec.length is not None and len(value) > spec.length:
             text = f"head {spec.name}（{spec.label}）：长度 {len(value)} 超过 {spec.length} 个字符"
             problems.append(Problem("head", "", spec.name, spec.label, value[:60], "length", text))
-        elif bad := illegal_character(value):
+        elif not value.isprintable() and (bad := illegal_character(value)):
             text = f"head {spec.name}（{spec.label}）：含有不能上传的字符 {bad}"
             problems.append(Problem("head", "", spec.name, spec.label, value[:60], "character", text))
     return problems

@@ -7,11 +7,11 @@ full rule, so that the fast way can only ever say yes to what the rule would tak
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from functools import lru_cache, partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway.contract.model import Field
 from gateway.contract.xml import illegal_character
@@ -23,6 +23,7 @@ _NUMBER: Final = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
 _DATE: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _DATETIME: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
 _XSD_DATETIME: Final = re.compile(r"([0-9-]{10})T([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})?")
+_NO_DIGITS: Final = re.compile("[^0-9]")
 _SHANGHAI: Final = timezone(timedelta(hours=8))
 _NUMERIC: Final = (str, int, Decimal)
 """As a tuple, because ``str | int`` would be put together anew for every leaf."""
@@ -95,15 +96,15 @@ def _calendar(text: str, pattern: re.Pattern[str], shown: str) -> None:
     match = pattern.fullmatch(text)
     if match is None:
         raise Wrong("date", f"应为 {shown}")
-    if not _in_calendar(match.groups()):
+    if not _in_calendar(text):
         raise Wrong("date", "日历上没有这一天或这一刻")
 
 
 @lru_cache(1024)
-def _in_calendar(parts: tuple[str, ...]) -> bool:
+def _in_calendar(text: str) -> bool:
     """Rows of one upload share few moments, so most are known already."""
     try:
-        datetime(*map(int, parts))  # type: ignore[arg-type]  # noqa: DTZ001  only whether the calendar has it
+        datetime(*map(int, _NO_DIGITS.split(text)))  # type: ignore[arg-type]  # noqa: DTZ001  only whether there is one
     except ValueError:
         return False
     return True
@@ -188,3 +189,72 @@ _COMPILERS: Final[dict[str, Callable[[Field], Reader]]] = {
 def reader(spec: Field) -> Reader:
     """The function that reads ``spec``."""
     return _COMPILERS[spec.type](spec)
+
+
+# ------------------------------------------------------- as it stands in XML
+
+
+class Plain(NamedTuple):
+    """What an ordinary value of a field looks like in the text of a document, and how a column of them is read."""
+
+    pattern: str
+    """Matches what the full rule takes as it is, and nothing that means more than itself in XML."""
+    typed: Callable[[str], Any] | None
+    """Makes the typed value; None: the text is the value."""
+    hold: Callable[[Iterable[str]], bool] | None
+    """Asks of values that match what a pattern cannot tell; None: nothing."""
+
+
+_PLAIN_CHARACTER: Final = "[^<>&\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
+"""``>`` too: ``]]>`` is no text. A carriage return is read as a line feed by an XML parser."""
+_PLAIN_CHARS_MAX: Final = 100_000
+"""Far below what the XML parser takes as one text."""
+_PLAIN_DAY: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_PLAIN_MOMENT: Final = _PLAIN_DAY + " [0-9]{2}:[0-9]{2}:[0-9]{2}"
+
+
+def plain(spec: Field) -> Plain | None:
+    """The plain form of ``spec``, not empty; None where the table leaves none."""
+    return _PLAIN[spec.type](spec)
+
+
+def _plain_string(spec: Field) -> Plain:
+    chars_max = _PLAIN_CHARS_MAX if spec.length is None else min(spec.length, _PLAIN_CHARS_MAX)
+    return Plain(f"{_PLAIN_CHARACTER}{{1,{chars_max}}}+", None, None)
+
+
+def _plain_integer(spec: Field) -> Plain:
+    digits_max = _INTEGER_DIGITS_MAX if spec.length is None else spec.length
+    return Plain(f"-?[0-9]{{1,{digits_max}}}+", int, None)
+
+
+def _plain_decimal(spec: Field) -> Plain | None:
+    whole_max = (spec.precision or 40) - (spec.scale or 0)
+    fraction_max = _EXPONENT_MAX if spec.scale is None else spec.scale
+    fraction = f"(?:\\.[0-9]{{1,{fraction_max}}}+)?" if fraction_max else ""
+    return Plain(f"-?[0-9]{{1,{whole_max}}}+{fraction}", Decimal, None) if whole_max > 0 else None
+
+
+def _plain_date(spec: Field) -> Plain | None:
+    return (
+        Plain(_PLAIN_DAY, None, _all_in_calendar) if spec.length is None or spec.length >= len("yyyy-MM-dd") else None
+    )
+
+
+def _plain_datetime(spec: Field) -> Plain | None:
+    fits = spec.length is None or spec.length >= len("yyyy-MM-dd HH:mm:ss")
+    return Plain(_PLAIN_MOMENT, None, _all_in_calendar) if fits else None
+
+
+def _all_in_calendar(texts: Iterable[str]) -> bool:
+    return all(map(_in_calendar, set(texts)))
+
+
+_PLAIN: Final[dict[str, Callable[[Field], Plain | None]]] = {
+    "string": _plain_string,
+    "text": _plain_string,
+    "integer": _plain_integer,
+    "decimal": _plain_decimal,
+    "date": _plain_date,
+    "datetime": _plain_datetime,
+}

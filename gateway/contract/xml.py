@@ -54,14 +54,19 @@ def parse(body: bytes, in_header: str = "") -> tuple[etree._Element, str]:
             decode(body, in_xml=in_xml, in_header=in_header)  # a wrong charset is the better reason
             raise
     text, codec = decode(body, in_xml=in_xml, in_header=in_header)
-    return _root(without_declaration(text).encode("utf-8", "surrogatepass")), codec
+    return as_document(without_declaration(text)), codec
 
 
 def parse_text(text: str) -> etree._Element:
     """Parse XML that came as text inside another message; its own encoding declaration no longer counts."""
     if not text.strip():
         raise Unreadable(REQUEST_EMPTY, "request 参数为空")
-    return _root(without_declaration(text.lstrip("\ufeff \t\r\n")).encode("utf-8", "surrogatepass"))
+    return as_document(without_declaration(text.lstrip("\ufeff \t\r\n")))
+
+
+def as_document(text: str) -> etree._Element:
+    """The root of a document that is text already; a declaration in it must not name another charset than UTF-8."""
+    return _root(text.encode("utf-8", "surrogatepass"))
 
 
 def _root(body: bytes) -> etree._Element:

@@ -15,8 +15,9 @@ from gateway.settings import Limits, Listen
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-ADMIN_PATHS: Final = ("/healthz", "/readyz", "/metrics", "/-/reload")
-ADMIN_PREFIXES: Final = ("/-/doubts/", "/-/console/", "/-/store/")
+ADMIN_PATHS: Final = ("/healthz", "/readyz", "/metrics")
+ADMIN_PREFIX: Final = "/-/"
+"""What the operator's command and the console ask for; :class:`gateway.http.admin.Admin` sees to who may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class HisSide:
 
     def __init__(self, apps: Apps, listen: Listen, limits: Limits) -> None:
         self._apps = apps
-        self._admin_paths = ADMIN_PATHS if listen.admin is None else ()
+        self._administers = listen.admin is None
         self._limits = limits
         self._places = threading.Semaphore(listen.threads)
         self._count = threading.Lock()
@@ -73,7 +74,7 @@ class HisSide:
             leave()
 
     def _administration(self, path: str) -> bool:
-        return path in self._admin_paths or (bool(self._admin_paths) and path.startswith(ADMIN_PREFIXES))
+        return self._administers and (path in ADMIN_PATHS or path.startswith(ADMIN_PREFIX))
 
     def _add(self, change: int) -> None:
         with self._count:

@@ -11,6 +11,7 @@ from gateway.contract.hospital import BY_NAME, CALLBACKS, OUTCOME, SETTLEMENT_LI
 from gateway.contract.interface import Interface
 from gateway.contract.jsontext import dumps
 from gateway.contract.model import Field, Problem
+from gateway.contract.plain_rows import Cutter
 from gateway.contract.published import NAMESPACE, Element
 from gateway.contract.xml import escape
 from gateway.exchange.call import Call, Client, Reply
@@ -370,6 +371,7 @@ class HospitalService:
     """The SOAP form."""
 
     channel = "hospital"
+    cutter: Cutter | None = None
 
     def __init__(self, hospital: Hospital, reception: Reception) -> None:
         self._hospital = hospital

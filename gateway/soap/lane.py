@@ -10,7 +10,7 @@ from __future__ import annotations
 import gateway.soap.spyne_shim  # noqa: F401  # isort: skip  # before anything of spyne
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import structlog
@@ -19,6 +19,7 @@ from spyne import Application
 from spyne.server.wsgi import WsgiApplication
 
 from gateway.contract.charset import encode_xml, header_charset, label_of
+from gateway.contract.plain_rows import Cut, Cutter, parse_apart
 from gateway.contract.published import NAMESPACE
 from gateway.contract.xml import escape, local, parse
 from gateway.exchange.call import Client
@@ -61,9 +62,9 @@ class _Form:
     charset: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SoapRequest:
-    """One envelope, opened."""
+    """One envelope, opened; its caller is named once it is known to be an envelope."""
 
     environ: Environ
     raw: bytes
@@ -75,12 +76,16 @@ class SoapRequest:
     header: etree._Element | None
     operation: etree._Element
     """The child of Body."""
+    cut: Cut | None = None
+    """Rows of the message that are not in ``operation``."""
 
 
 class SoapService(Protocol):
     """What stands behind one address: turns an opened envelope into the content of the answer's Body."""
 
     channel: str
+    cutter: Cutter | None
+    """Tells the rows that need not be parsed; None: nothing is told before the envelope is opened."""
 
     def answer(self, request: SoapRequest, operation: str) -> str:
         """XML of the response wrapper. May raise ``Unreadable`` for a SOAP Fault."""
@@ -130,6 +135,12 @@ class Lane(WsgiApplication):  # type: ignore[misc]  # spyne has no types
 
     # ------------------------------------------------------------------ RPC
 
+    def __call__(self, req_env: Environ, start_response: StartResponse, wsgi_url: str | None = None) -> Any:
+        """As spyne's, but for a call the address is not put together: only the WSDL says it."""
+        if req_env["REQUEST_METHOD"] == "POST":
+            return self.handle_rpc(req_env, start_response)
+        return super().__call__(req_env, start_response, wsgi_url)
+
     def handle_rpc(self, req_env: Environ, start_response: StartResponse) -> list[bytes]:
         """One call. Whatever is wrong with it, the answer is a SOAP message."""
         LAST_REPLY.set(None)
@@ -140,16 +151,16 @@ class Lane(WsgiApplication):  # type: ignore[misc]  # spyne has no types
             raw = self._reception.body(req_env)
             if req_env["REQUEST_METHOD"] != "POST":
                 raise Unreadable(METHOD_WRONG)
-            root, charset = parse(raw, header_charset(req_env.get("CONTENT_TYPE") or ""))
+            root, charset, cut = self._parsed(raw, header_charset(req_env.get("CONTENT_TYPE") or ""))
             form = _Form(form.version, charset)
             form = _Form(_version(root), charset)
-            request = _opened(req_env, raw, root, form)
-            request = self._named(request)
+            request = _opened(req_env, raw, root, form, cut)
+            request.client = self._named(request)
             name = local(request.operation.tag)
             descriptor = find(self.app, name)
             if descriptor is None:
                 raise Unreadable(TRANSACTION_UNKNOWN, f"操作 {name[:60]!r} 不在本服务的 WSDL 中")
-            body: str = dispatch(self, descriptor, req_env, request)
+            body: str = dispatch(self, descriptor, request)
         except GatewayFault as fault:
             return self._turned_away(fault, raw, request, form, start_response)
         except Exception:
@@ -157,13 +168,17 @@ class Lane(WsgiApplication):  # type: ignore[misc]  # spyne has no types
             return self._turned_away(Unreadable(INTERNAL), raw, request, form, start_response)
         return _written(start_response, 200, form, body, retry_after(LAST_REPLY.get()))
 
+    def _parsed(self, raw: bytes, in_header: str) -> tuple[etree._Element, str, Cut | None]:
+        cutter = self._service.cutter
+        return (*parse(raw, in_header), None) if cutter is None else parse_apart(raw, in_header, cutter)
+
     def _called(self, _ctx: Any, operation: str, parts: tuple[Any, ...]) -> str:
         """What every ``@rpc`` of the application calls."""
         return self._service.answer(parts[0], operation)
 
-    def _named(self, request: SoapRequest) -> SoapRequest:
+    def _named(self, request: SoapRequest) -> Client:
         security = _understood(request.header, request.version)
-        return replace(request, client=self._reception.client(request.environ, security))
+        return self._reception.client(request.environ, security)
 
     def _turned_away(
         self,
@@ -194,10 +209,11 @@ def _version(root: etree._Element) -> str:
     return version
 
 
-def _opened(environ: Environ, raw: bytes, root: etree._Element, form: _Form) -> SoapRequest:
+def _opened(environ: Environ, raw: bytes, root: etree._Element, form: _Form, cut: Cut | None) -> SoapRequest:
     """The envelope, its caller not yet named."""
     header = root.find(f"{{{form.version}}}Header")
-    return SoapRequest(environ, raw, form.charset, form.version, NOBODY, header, _operation(root, form.version, raw))
+    operation = _operation(root, form.version, raw)
+    return SoapRequest(environ, raw, form.charset, form.version, NOBODY, header, operation, cut)
 
 
 def _operation(root: etree._Element, version: str, raw: bytes) -> etree._Element:

@@ -7,13 +7,13 @@ parsed into the context and lets spyne call the handler (:func:`dispatch`).
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from spyne import Application, ComplexModel, MethodContext, MethodDescriptor, Service, Unicode, rpc
 from spyne.model.complex import TypeInfo
 from spyne.protocol.soap import Soap11
-from spyne.server.wsgi import WsgiApplication, WsgiMethodContext
+from spyne.server.wsgi import WsgiApplication
 from spyne.util.appreg import unregister_application
 
 from gateway.contract.published import HEAD, NAMESPACE, PROBLEM, Element, Operation
@@ -93,19 +93,25 @@ def find(application: Application, local_name: str) -> MethodDescriptor | None:
     return found[0] if found else None
 
 
-def dispatch(server: WsgiApplication, descriptor: MethodDescriptor, environ: Mapping[str, Any], *parts: Any) -> Any:
+class _Call(MethodContext):  # type: ignore[misc]  # spyne has no types
+    """spyne's context of one call without its transport: nobody asks for headers and address of the request there."""
+
+    TransportContext = None
+    __setattr__ = object.__setattr__
+
+
+def dispatch(server: WsgiApplication, descriptor: MethodDescriptor, *parts: Any) -> Any:
     """Let spyne call the operation and give back what its handler returned.
 
     Args:
         server: the ``WsgiApplication`` the request came in by.
         descriptor: as :func:`find` gave it.
-        environ: of the WSGI request.
         parts: whatever the handler is to get; spyne does not look at it.
 
     Raises:
         Exception: what the handler raised, itself: spyne would put a fault of its own in its place.
     """
-    ctx = WsgiMethodContext(server, environ, "text/xml")
+    ctx = _Call(server, MethodContext.SERVER)
     ctx.descriptor = descriptor
     ctx.in_object = parts
     server.app.process_request(ctx)

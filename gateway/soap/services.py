@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -11,10 +11,12 @@ from lxml import etree
 
 from gateway.contract.codec import Codec, as_text
 from gateway.contract.dialect import Dialect, DialectCall, DialectRefused
+from gateway.contract.interface import Interface
 from gateway.contract.jsontext import dumps, loads_strict
 from gateway.contract.model import Field, Node, Side
+from gateway.contract.plain_rows import Cut, Cutter, parse_text_apart
 from gateway.contract.published import NAMESPACE, ROW, Element, Operation
-from gateway.contract.xml import escape, local, parse_text
+from gateway.contract.xml import escape, local
 from gateway.exchange.call import Call, Reply
 from gateway.exchange.replies import refusal_reply
 from gateway.faults import ENVELOPE_BROKEN, JSON_MALFORMED, PARAMETERS_WRONG, GatewayFault, Refused, Unreadable
@@ -24,6 +26,8 @@ from gateway.soap.lane import SoapRequest
 STATUS: Final = ("infcode", "inf_refmsgid", "err_msg", "warn_msg", "msgid", "code", "retry")
 PROBLEM: Final = ("node", "row", "field", "label", "value", "rule", "text")
 SMALL_NUMBER: Final = re.compile(r"-?[0-9]{1,15}")
+_OPERATION: Final = re.compile(r"<(?:[A-Za-z_][A-Za-z0-9_.-]*+:)?(Txn[0-9A-Za-z]+)[ \t\r\n/>]")
+_OPERATION_WITHIN_CHARS: Final = 16_384
 _POSITIONAL: Final = re.compile(r"(arg|param|in|parameters?|c-gensym)[0-9]*")
 
 
@@ -80,6 +84,26 @@ def _node_of(element: Element) -> Node:
     return Node(element.name, element.label, element.repeat, fields=side.root, children=side.nodes)
 
 
+def cutter_of(operations: Mapping[str, Operation], interface: Callable[[], Interface]) -> Cutter:
+    """Cuts the plain rows of a call out of its envelope.
+
+    Args:
+        operations: by name; the one that the text names first is asked for its rows. Whether it is the one that is
+            called the parser sees.
+        interface: the tables as they are now.
+    """
+
+    def cut(text: str) -> Cut | None:
+        named = _OPERATION.search(text, 0, _OPERATION_WITHIN_CHARS)
+        operation = operations.get(named[1]) if named is not None else None
+        tables = interface()
+        if operation is None or operation.infno not in tables.contract.transactions:
+            return None
+        return tables.input(operation.infno).cut(text, "Body", operation.name)
+
+    return cut
+
+
 class TypedService:
     """One operation per transaction; every element of a message is its own XML element."""
 
@@ -89,6 +113,7 @@ class TypedService:
         self._operations = {operation.name: operation for operation in operations.values()}
         self._reception = reception
         self._writers: dict[str, Codec] = {}
+        self.cutter: Cutter | None = cutter_of(self._operations, lambda: reception.exchange.interface)
 
     def answer(self, request: SoapRequest, operation: str) -> str:
         infno = self._operations[operation].infno
@@ -115,10 +140,12 @@ class TypedService:
             head = read_head(_child(element, "head"))
         except Refused as fault:
             return self._reception.turn_away(fault, unread)
+        # the tables may have been renewed since rows were cut out: who cut them reads them
+        codec = request.cut.by if request.cut is not None else interface.input(infno)
         return Call(
             client=client,
             infno=infno,
-            message=interface.input(infno).read_xml(element, skip=_HEAD_ONLY),
+            message=codec.read_xml(element, skip=_HEAD_ONLY, cut=request.cut),
             raw=request.raw,
             channel=self.channel,
             head=head,
@@ -139,6 +166,7 @@ class StringService:
     """``Call(infno, request) -> CallResult``: the message is XML or JSON text, and so is the answer."""
 
     channel = "string"
+    cutter: Cutter | None = None
 
     def __init__(self, reception: Reception) -> None:
         self._reception = reception
@@ -185,15 +213,19 @@ class StringService:
 
     def _read_xml(self, text: str, parameter: etree._Element, infno: str) -> tuple[dict[str, str], Any]:
         """The ``<request>`` document: text as a rule; as child elements it is accepted too, never read as empty."""
-        root = _nested(parameter) if len(parameter) else parse_text(text)
+        codec = self._reception.exchange.interface.input(infno)
+        cut: Cut | None = None
+        if len(parameter):
+            root = _nested(parameter)
+        else:
+            root, cut = parse_text_apart(text, lambda document: codec.cut(document, "input"))
         if local(root.tag) != "request":
             raise Refused(ENVELOPE_BROKEN, f"request 的根元素应为 <request>，实为 <{local(root.tag)[:60]}>")
         strange = [local(child.tag) for child in root if local(child.tag) not in ("head", "input")]
         if strange:
             raise Refused(PARAMETERS_WRONG, f"<request> 下只能有 head 与 input，收到 {'、'.join(strange)[:100]}")
         body = _child(root, "input")
-        codec = self._reception.exchange.interface.input(infno)
-        message = codec.read_xml(body) if body is not None else {}
+        message = codec.read_xml(body, cut=cut) if body is not None else {}
         return read_head(_child(root, "head")), message
 
     def _read_json(self, text: str) -> tuple[dict[str, str], Any]:
@@ -230,6 +262,8 @@ def read_json_request(document: Any) -> tuple[dict[str, str], Any]:
 
 class LegacyService:
     """A WSDL the hospital already calls, taken over through a dialect."""
+
+    cutter: Cutter | None = None
 
     def __init__(self, dialect: Dialect, reception: Reception) -> None:
         self._dialect = dialect

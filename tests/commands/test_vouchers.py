@@ -44,7 +44,7 @@ def test_by_the_number_of_the_settlement(place: tuple[House, Path], tmp_path: Pa
     stay.done("2301", stay.fees())
     stay.done("2402", stay.discharge())
     setl_id = str(stay.done("2304", stay.settlement()).output["setlinfo"]["setl_id"])
-    ran = yibao("vouchers", "print", "receipt", setl_id, "-o", tmp_path / "r.pdf", "--config", config)
+    ran = yibao("vouchers", "print", "出院结算收据", setl_id, "-o", tmp_path / "r.pdf", "--config", config)
     assert (ran.code, "出院结算收据" in ran.out) == (0, True), ran
 
 
