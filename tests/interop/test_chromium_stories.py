@@ -159,7 +159,7 @@ def test_chromium_a_voucher_is_printed_again(person: Person, console: tuple[Benc
     page, stay = person.page, Stay(console[0].house, "json").admit()
     settled(stay)
     person.open(f"/stays/vouchers?mdtrt_id={stay.mdtrt_id}")
-    for title, count in (("打印收费票据", 1), ("重打凭证", 2)):
+    for title, count in (("打印出院结算收据", 1), ("重打凭证", 2)):
         with page.context.expect_page() as opened:
             page.click(f"[aria-label^='{title}']")
         opened.value.wait_for_selector("footer")
