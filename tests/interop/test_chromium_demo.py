@@ -47,7 +47,7 @@ def test_chromium_a_newcomer_finds_a_lively_day(person: Person) -> None:
     page = person.page
     person.open("/stays")
     chips = page.locator("tbody .chip").all_inner_texts()
-    for state in ("在科", "未入科", "不一致", "一致"):
+    for state in ("在科", "≠ 入科", "已登记", "已出院", "已撤销", "已结算"):
         assert state in chips, (state, chips)
     assert page.locator("tbody tr").count() >= 12
     person.shot("demo-stays", whole=True)
