@@ -196,7 +196,7 @@ def day(made: Bench, text: str = "") -> Day:
         "/lists/one": (f"{at('/lists/one', stays.settled)}&setl_id={stays.setl_id}",),
         "/fees": ("/fees", "/fees?fees=bad"),
         "/fees/one": (f"/fees/one?ipt_no={fees.ipt_no}&mdtrt_id={fees.mdtrt_id}",),
-        "/exchanges/{exchange_id}": (f"/exchanges/{exchange}", f"/exchanges/{doubt}"),
+        "/exchanges/{exchange_id}": (f"/exchanges/{exchange}", f"/exchanges/{doubt}", f"/exchanges/{stays.refused}"),
         "/exchanges/{exchange_id}/body": (f"/exchanges/{exchange}/body",),
         "/doubts": ("/doubts", "/doubts?untold=1"),
         "/doubts/{exchange_id}": (f"/doubts/{doubt}",),
@@ -229,6 +229,9 @@ def day(made: Bench, text: str = "") -> Day:
         "/fees": ("/fees", {_box(fees): "1", "act": "look"}),
         "/doubts/{exchange_id}": (
             f"/doubts/{doubt}", {"as": "not-done", "reason": "经办端 10:20 查询，没有这笔结算", "sure": "yes"},
+        ),
+        "/exchanges/{exchange_id}/resend": (
+            f"/exchanges/{stays.refused}/resend", {"reason": "窗口王芳 10:20 电话确认仍须办理", "sure": "yes"},
         ),
         "/reconcile/{day}": (f"/reconcile/{EMPTY_DAY}", {}),
         "/jobs/{name}/run": ("/jobs/daily_report/run", {}),
@@ -272,6 +275,7 @@ class _Stays:
         self.differs, self.waits = self._in_ward(), self._in_ward()
         self.aligned, self.leaves, self.left = (self._aligned() for _ in range(3))
         self.left.done("2402", self.left.discharge())
+        self.refused = self._refused()
         self.emergency = self._with_emergency_fees()
         self.settled, self.setl_id = self._settled()
         self.voucher = self._voucher()
@@ -302,6 +306,14 @@ class _Stays:
         stay = self._in_ward()
         stay.done("2403", stay.change(WARD_IN))
         return stay
+
+    def _refused(self) -> int:
+        """A discharge that came too early; since then the patient was received and the times were aligned."""
+        stay = self._admitted()
+        stay.refused("2402", stay.discharge(), "ET02-02")
+        row = stay.newest("2402").id
+        stay.aligned()
+        return row
 
     def _with_emergency_fees(self) -> Stay:
         stay = self._in_ward()
