@@ -236,6 +236,21 @@ def test_so_are_those_of_a_message_that_came_as_text(document: str) -> None:
     assert outcome(apart=True) == outcome(apart=False)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(f"<p:fee>{PLAIN.replace('no>', 'none:no>')}</p:fee>", id="a leaf's prefix that nobody declared"),
+        pytest.param(f"<p:fee>{PLAIN}</p:fee><none:fee>{PLAIN}</none:fee>", id="a row's prefix that nobody declared"),
+        pytest.param("<fee><no>1</no><amount>1</amount><memo>/></fee>", id="an end that is none"),
+        pytest.param(f"<fee>{PLAIN.replace('张三 三', 'a' + chr(13) + 'b')}</fee>", id="a carriage return"),
+        pytest.param(f'<!--<fee>{PLAIN}</fee>--><fee yibao.rows="0"/>', id="a mark for what is in a comment"),
+    ],
+)
+def test_what_means_more_than_it_looks_is_left_to_the_parser(content: str) -> None:
+    body = envelope(content).encode()
+    assert parsed_apart(body, "") == parsed_whole(body, "")
+
+
 # ------------------------------------------------------------ what is cut
 
 
