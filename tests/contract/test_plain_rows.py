@@ -337,6 +337,12 @@ def test_one_who_writes_otherwise_is_not_looked_at_row_for_row() -> None:
     assert cutter(envelope(odd * 3 + f"<fee>{PLAIN}</fee>" * 9)) is None
 
 
+def test_an_odd_row_here_and_there_does_not_end_it() -> None:
+    odd, fee = f"<fee>{PLAIN.replace('张三', '&amp;')}</fee>", f"<fee>{PLAIN}</fee>"
+    message, _ = read(envelope(fee * 40 + (odd + fee) * 6))
+    assert message["fee"].doubtful == [40, 42, 44, 46, 48, 50]
+
+
 @pytest.mark.parametrize(
     "document",
     [
