@@ -63,7 +63,7 @@ class Hospital:
     def call(self, infno: str, message: Any, request_id: str = "") -> Reply:
         head = {"request_id": request_id} if request_id else {}
         reply = self._gateway.exchange.handle(Call(self._client, infno, message, b"", "json", head))
-        self._gateway.exchange.told(reply, written=True)
+        self._gateway.receipts.told(reply, written=True)
         return reply
 
     def admitted(self, number: int) -> tuple[str, str]:

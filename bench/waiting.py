@@ -34,7 +34,7 @@ from tests.simulation import messages
 MEMORY_MIB_MAX: Final = 400
 QUERY_MS_MAX: Final = 100
 _START_S_MAX: Final = 60
-_CONFIG = """\
+CONFIG = """\
 production = false
 [institution]
 code = "H44080000001"
@@ -50,7 +50,7 @@ threads = {threads}
 [listen.exchange]
 address = "127.0.0.1:{port}"
 [store]
-url = "sqlite:///{folder}/yibao.db"
+url = "{store}"
 [console]
 enabled = false
 [jobs]
@@ -109,7 +109,7 @@ async def ask(port: int, infno: str, message: Any, source: str = "127.0.0.1") ->
     writer.close()
     took_ms = (time.perf_counter() - begun) * 1000
     told = json.loads(answer)
-    return told["code"] or told["infcode"], took_ms
+    return str(told["code"] or told["infcode"]), took_ms
 
 
 async def wait_together(port: int, calls: int, platform: SlowPlatform) -> tuple[Counter[str], dict[str, list[float]]]:
@@ -134,11 +134,17 @@ async def measure(folder: Path, calls: int, delay_s: float) -> dict[str, Any]:
     (port,) = free_ports(1)
     config = folder / "gateway.toml"
     config.write_text(
-        _CONFIG.format(platform=server.sockets[0].getsockname()[1], port=port, folder=folder, threads=calls * 5 // 4),
+        CONFIG.format(
+            platform=server.sockets[0].getsockname()[1],
+            port=port,
+            folder=folder,
+            store=f"sqlite:///{folder}/yibao.db",
+            threads=calls * 5 // 4,
+        ),
         encoding="utf-8",
     )
-    with _gateway(config, folder) as process:
-        await _listening(port, process)
+    with running(config, folder) as process:
+        await listening(port, process)
         await ask(port, "1101", messages.person("440899198507241014"))
         before = _memory_mib(process.pid)
         seen = [before]
@@ -172,7 +178,7 @@ async def _watch(pid: int, seen: list[float]) -> None:
 
 
 @contextmanager
-def _gateway(config: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(config: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     with (folder / "serve.out").open("wb") as out:
         command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(config)]
         process = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)
@@ -187,7 +193,7 @@ def _gateway(config: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-async def _listening(port: int, process: subprocess.Popen[bytes]) -> None:
+async def listening(port: int, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _START_S_MAX
     while time.monotonic() < deadline and process.poll() is None:
         try:

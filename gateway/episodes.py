@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from typing import Final
 
@@ -42,7 +42,8 @@ class Episodes:
         self._feed = feed
         self._records = records
         self._policy = policy
-        self._mark = hashlib.sha256(repr(sorted(policy.not_wards)).encode()).hexdigest()
+        self.mark = hashlib.sha256(repr(sorted(policy.not_wards)).encode()).hexdigest()
+        """Of rows made with these switches."""
         self._lock = threading.Lock()
 
     def stays(self, query: EpisodeQuery | None = None) -> list[Episode]:
@@ -71,7 +72,7 @@ class Episodes:
     def _step(self) -> bool:
         """Whether there may be more."""
         come = self._feed.reader(READER)
-        if come is None or come[1] != self._mark:
+        if come is None or come[1] != self.mark:
             self._rebuild()
             return True
         changes = self._feed.changes(come[0], CHANGES_AT_ONCE)
@@ -90,16 +91,22 @@ class Episodes:
             progress(done, len(refs))
         registered = {one.ipt_no for one in rows.values() if one.mdtrt_id}
         kept = [one for one in rows.values() if one.mdtrt_id or one.ipt_no not in registered]
-        self._feed.begin(READER, begun_at, self._mark, kept)
+        self._feed.begin(READER, begun_at, self.mark, kept)
         log.info("episodes_rebuilt", stays=len(kept))
         return len(kept)
 
-    def _rows(self, refs: Iterable[StayRef]) -> list[Episode]:
-        found: dict[str, Episode] = {}
+    def _rows(self, refs: Collection[StayRef]) -> list[Episode]:
+        """Of several changes of one stay the last counts: it is derived once, however often it was told of."""
+        siblings = self._feed.of_same_numbers({ref.ipt_no for ref in refs if ref.ipt_no})
+        wanted: dict[StayRef, StayRef] = {}
         for ref in refs:
-            found |= {one.key: one for one in self._of(ref)}
-            for mdtrt_id in self._feed.of_same_number(ref.ipt_no) if ref.ipt_no else ():
-                found |= {one.key: one for one in self._of(StayRef(ref.ipt_no, mdtrt_id))}
+            for one in (ref, *(StayRef(ref.ipt_no, mdtrt_id) for mdtrt_id in siblings.get(ref.ipt_no, ()))):
+                stay = StayRef(mdtrt_id=one.mdtrt_id) if one.mdtrt_id else one
+                wanted.pop(stay, None)  # to the end
+                wanted[stay] = one
+        found: dict[str, Episode] = {}
+        for one in wanted.values():
+            found |= {row.key: row for row in self._of(one)}
         return list(found.values())
 
     def _of(self, ref: StayRef) -> list[Episode]:

@@ -122,7 +122,15 @@ def _formatter(format: Format) -> logging.Formatter:  # noqa: A002 - the setting
 def _renderers(format: Format) -> list[Processor]:  # noqa: A002 - the setting's name
     if format == "console":
         return [_one_line, structlog.dev.ConsoleRenderer(colors=False)]
-    return [structlog.processors.JSONRenderer(serializer=json.dumps, ensure_ascii=False)]
+    return [structlog.processors.JSONRenderer(serializer=_json)]
+
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False).encode
+"""Made once; what comes out of masking is plain JSON types."""
+
+
+def _json(event: object, **_: object) -> str:
+    return _ENCODE(event)
 
 
 def _one_line(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

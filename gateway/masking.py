@@ -94,6 +94,7 @@ _IDENTITY = re.compile(rf"[1-9]\d{{5}}(?:1[89]|20)\d\d{_DAY}\d{{3}}[\dXx]|(?<!\d
 """An identity number of 18 places anywhere, of 15 digits (before 1999) where it stands alone."""
 
 _kind_of: dict[str, Mask | None] = {}
+_masked_keys: dict[str, str] = {}
 _KINDS_KNOWN_MAX = 4096
 
 
@@ -218,7 +219,13 @@ def _mask_items(key: str, value: Any, depth: int) -> list[Any]:
 
 
 def _mask_key(key: object) -> str:
-    return mask_text(_text(key))
+    text = _text(key)
+    masked = _masked_keys.get(text)
+    if masked is None:
+        masked = mask_text(text)
+        if len(text) <= 64 and len(_masked_keys) < _KINDS_KNOWN_MAX:
+            _masked_keys[text] = masked
+    return masked
 
 
 def _mask_leaf(key: str, text: str) -> str:

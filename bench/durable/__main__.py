@@ -1,7 +1,7 @@
 """``python -m bench.durable``: CPU and throughput of complete durable exchanges beside a floor, alternating.
 
-The gateway as it is installed (``yibao serve``: contract, rules, duplicates, write-ahead on SQLite, signed HTTP, outcome, log
-line, the answer written) and the floor (``bench/durable/floor.py``) are processes of their own, and so is the platform, which
+The gateway as it is installed (``yibao serve``: contract, rules, duplicates, write-ahead on SQLite or on a PostgreSQL of this
+run, signed HTTP, outcome, log line, the answer written) and the floor (``bench/durable/floor.py``) are processes of their own, and so is the platform, which
 answers at once. Both get the same envelopes from the same number of callers; every call is about a visit of its own.
 """
 
@@ -30,7 +30,7 @@ from bench.parts import Parts
 from bench.peers.peer import Peer, serving
 from tests.servers import free_ports
 
-GATEWAY: Final = "yibao serve, SQLite"
+GATEWAY: Final = "yibao serve"
 FLOOR: Final = "floor"
 _VISIT: Final = re.compile(rb"<(psn_no|ipt_no|mdtrt_id)>[^<]*<")
 CALLS: Final = {"small": 400, "500 rows": 24}
@@ -50,7 +50,7 @@ api_secret_key = "bench"
 [listen.exchange]
 address = "127.0.0.1:{port}"
 [store]
-url = "sqlite:///{folder}/yibao.db"
+url = "{store}"
 [console]
 enabled = false
 [jobs]
@@ -106,11 +106,28 @@ def _ask_all(peer: Peer, cases: Sequence[Case]) -> None:
 
 
 @contextmanager
-def started(folder: Path) -> Iterator[dict[str, Peer]]:
+def store_of(kind: str, folder: Path) -> Iterator[str]:
+    """The URL of a new store: a file, or a database of a server that lives as long as this. Its CPU counts as nobody's."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder}/yibao.db"
+        return
+    from tests.pg import PgServer
+
+    # the server opens every folder above its data to all users, and socket paths must be short
+    with tempfile.TemporaryDirectory(prefix="yb-pg-") as place:
+        server = PgServer(Path(place))
+        try:
+            yield server.fresh()
+        finally:
+            server.close()
+
+
+@contextmanager
+def started(folder: Path, store: str) -> Iterator[dict[str, Peer]]:
     """The platform, the gateway and the floor."""
     platform, port = free_ports(2)
     config = folder / "gateway.toml"
-    config.write_text(_CONFIG.format(platform=platform, port=port, folder=folder), encoding="utf-8")
+    config.write_text(_CONFIG.format(platform=platform, port=port, folder=folder, store=store), encoding="utf-8")
     granian = ["granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", "{port}", "--workers", "1"]
     commands = {
         GATEWAY: ["gateway.cli", "serve", "--config", str(config)],
@@ -127,11 +144,15 @@ def started(folder: Path) -> Iterator[dict[str, Peer]]:
         yield {name: serve(name, command, port if name == GATEWAY else 0) for name, command in commands.items()}
 
 
-def measure(rounds: int, threads: int, progress: Callable[[], object]) -> Samples:
+def measure(rounds: int, threads: int, kind: str, progress: Callable[[], object]) -> Samples:
     """Alternating; a first round warms up and is not counted."""
     interface = Parts().interface
     cases = [small(interface), fees(interface)]
-    with tempfile.TemporaryDirectory(prefix="yibao-bench-") as place, started(Path(place)) as peers:
+    with (
+        tempfile.TemporaryDirectory(prefix="yibao-bench-") as place,
+        store_of(kind, Path(place)) as store,
+        started(Path(place), store) as peers,
+    ):
         callers = {name: Callers(peer, threads) for name, peer in peers.items()}
         samples: dict[str, dict[str, list[Spent]]] = {name: {case.name: [] for case in cases} for name in peers}
         for number in range(rounds + 1):
@@ -144,11 +165,9 @@ def measure(rounds: int, threads: int, progress: Callable[[], object]) -> Sample
     return samples
 
 
-def table(samples: Samples, threads: int) -> Table:
+def table(samples: Samples, how: str) -> Table:
     """Medians of the rounds, ratios within a round."""
-    shown = Table(
-        title=f"complete durable exchanges, {threads} callers; ratios to the floor, least and greatest of the rounds"
-    )
+    shown = Table(title=f"complete durable exchanges, {how}; ratios to the floor, least and greatest of the rounds")
     for column in ("", "message", "CPU, ms", "CPU to floor", "a second", "throughput to floor"):
         shown.add_column(column)
     for name, by_case in samples.items():
@@ -173,11 +192,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.durable", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--callers", type=int, default=8)
+    parser.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite")
     asked = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 140)
     with console.status("measuring"):
-        samples = measure(asked.rounds, asked.callers, lambda: None)
-    console.print(table(samples, asked.callers))
+        samples = measure(asked.rounds, asked.callers, asked.store, lambda: None)
+    console.print(table(samples, f"{asked.store}, {asked.callers} callers"))
 
 
 if __name__ == "__main__":

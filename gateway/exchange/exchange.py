@@ -18,10 +18,10 @@ from gateway.contract.envelope import Sender
 from gateway.contract.interface import Interface
 from gateway.contract.jsontext import dumps
 from gateway.contract.model import Transaction
+from gateway.exchange.again import must_not_be_outdated, noted
 from gateway.exchange.call import OURSELVES, Call, Client, Reply
 from gateway.exchange.case import Case, Checks, ContentWrong
 from gateway.exchange.content import business_keys
-from gateway.exchange.entries import BROKEN, WRITTEN
 from gateway.exchange.filed import set_aside
 from gateway.exchange.gate import OPEN_GATE, Gate, TurnLost
 from gateway.exchange.observer import Observer, observe
@@ -158,6 +158,7 @@ class Exchange:
 
         Raises:
             Unreadable: the client may not call this transaction (GW-2003); a SOAP Fault or HTTP 403.
+            ResentAlready: only for ``call.resend``: another was faster.
         """
         received_at = self._clock()
         allowance = Allowance(self._monotonic, self._times, call.client.call_s_max)
@@ -165,7 +166,7 @@ class Exchange:
         reply = self._handled(call, received_at, allowance)
         if self._signed_in_anew(call, reply):
             # refused for the sign-in alone, so certainly not done: once more, as a new attempt
-            return self._handled(call, self._clock(), allowance)
+            return self._handled(call.after(reply), self._clock(), allowance)
         return reply
 
     def _handled(self, call: Call, received_at: datetime, allowance: Allowance) -> Reply:
@@ -202,6 +203,7 @@ class Exchange:
             reply = self._twins.joined(case, holder, patience, interface) if holder and not anew else None
             if reply is not None:
                 return reply
+            must_not_be_outdated(self._journal, case.call, case.message, interface)
             try:
                 ruled = self._ruled(replace(case, anew=anew), interface)
                 return self._sending.send(ruled, interface)
@@ -247,7 +249,7 @@ class Exchange:
     def _confirmed(self, case: Case, interface: Interface, entry: Entry, stay: Sequence[StayFact]) -> None:
         if entry.in_force:
             own = Allowance(self._monotonic, self._times, None)
-            self._rules.confirmed(entry.infno, stay, self._inquiry(case, interface, own))
+            self._rules.confirmed(entry, stay, self._inquiry(case, interface, own))
 
     def _inquiry(self, case: Case, interface: Interface, allowance: Allowance) -> Ask:
         """A way to ask the platform something in the name of who called."""
@@ -337,21 +339,6 @@ class Exchange:
         query = Query(keys=[("mdtrt_id", mdtrt_id)], infno=infno, states=states, limit=1)
         return next(iter(self._journal.search(query)), None)
 
-    def told(self, reply: Reply, *, written: bool) -> None:
-        """Keep whether a reply went out whole: confirmed money that nobody heard of is on a work list.
-
-        Args:
-            written: the last byte was handed to the caller's connection.
-        """
-        if reply.receipt is None:
-            return
-        if not written:
-            log.error("reply_broken", exchange=reply.receipt, msgid=reply.msgid)
-        try:
-            self._journal.mark_reply(reply.receipt, WRITTEN if written else BROKEN)
-        except JournalUnavailable:
-            log.exception("reply_not_marked", exchange=reply.receipt, msgid=reply.msgid)
-
     def settle_unrecorded(self) -> int:
         """Bring into the journal what it refused while it was unavailable; how many outcomes are still left."""
         return self._sending.settle_unrecorded()
@@ -377,7 +364,8 @@ class Exchange:
             request_id=call.head.get("request_id") or None,
             keys=business_keys(call.message),
             opter=call.head.get("opter", ""),
-            evidence=refusal.evidence,
+            evidence=(*noted(call, self._clock), *refusal.evidence),
+            resends=call.resend.original if call.resend is not None else None,
         )
         state = State.NOT_SENT if isinstance(refusal, TurnLost) else State.REFUSED
         outcome = Outcome(state, self._clock(), infcode="-1", err_msg=refusal.text, code=refusal.fault.code)

@@ -27,6 +27,8 @@ from gateway.exchange.ports import (
     Query,
     Registration,
     RequestIdTaken,
+    Resent,
+    ResentAlready,
     State,
 )
 from gateway.exchange.states import FREE, OPEN, UNRESOLVED
@@ -43,6 +45,7 @@ class MemoryJournal:
         self._requests: dict[tuple[str, str], int] = {}
         self._busy: dict[str, int] = {}
         self._proofs: dict[int, list[Proof]] = {}
+        self._resends: dict[int, int] = {}
         self._next_slot: dict[str, int] = {}
         self._lock = threading.Lock()
         self.stays = MemoryStays(self._guarded, self._rows.__getitem__)
@@ -72,6 +75,7 @@ class MemoryJournal:
                 if key in self._busy:
                     raise Busy(self._rows[self._busy[key]])
             self.stays.check_versions(intent.stay_versions)
+            self._must_be_the_first(intent.resends)
             written = self._insert(row, intent, None, takes_request=True)
             self.stays.intended(written.id, intent.stay, intent.stay_versions)
             self._busy |= dict.fromkeys(keys, written.id)
@@ -90,7 +94,8 @@ class MemoryJournal:
             holder = self._busy.get(entries.identity(business_key, "business_key"))
             return None if holder is None else self._rows[holder]
 
-    def finish(self, exchange_id: int, outcome: Outcome) -> Exchange:
+    def finish(self, exchange_id: int, outcome: Outcome, begun: Exchange | None = None) -> Exchange:
+        del begun
         with self._lock:
             self._check()
             row = self._rows.get(exchange_id)
@@ -144,13 +149,14 @@ class MemoryJournal:
             self._rows[exchange_id] = replace(row, tries=tries + 1, next_try_at=later)
             return True
 
-    def mark_reply(self, exchange_id: int, reply: str) -> None:
-        entries.check_reply(reply)
+    def mark_replies(self, replies: Sequence[tuple[int, str]]) -> None:
+        marks = [(exchange_id, entries.check_reply(reply)) for exchange_id, reply in replies]
         with self._lock:
             self._check()
-            row = self._rows.get(exchange_id)
-            if row is not None and row.state is State.CONFIRMED and row.reply != entries.WRITTEN:
-                self._rows[exchange_id] = replace(row, reply=reply)
+            for exchange_id, reply in marks:
+                row = self._rows.get(exchange_id)
+                if row is not None and row.state is State.CONFIRMED and row.reply != entries.WRITTEN:
+                    self._rows[exchange_id] = replace(row, reply=reply)
 
     def untold(self, since: datetime, before: datetime, limit: int = 100) -> list[Exchange]:
         entries.check_limit(limit)
@@ -167,12 +173,19 @@ class MemoryJournal:
         row = entries.recorded(intent, outcome)
         with self._lock:
             self._check()
+            self._must_be_the_first(intent.resends)
             holder = self._holder(row.client, row.request_id)
             free = holder is None or _gives_way(holder)
             written = self._insert(row, intent, outcome, takes_request=free)
             if (facts := outcome.stay or intent.stay) and row.state is State.CONFIRMED:
                 self.stays.confirmed(written.id, facts, ())
             return written
+
+    def resends(self, exchange_id: int) -> Resent:
+        with self._lock:
+            self._check()
+            originals = {again: original for original, again in self._resends.items()}
+            return Resent(originals.get(exchange_id), self._resends.get(exchange_id))
 
     def get(self, exchange_id: int) -> Exchange | None:
         with self._lock:
@@ -218,6 +231,10 @@ class MemoryJournal:
 
     def ready(self) -> bool:
         return self.available
+
+    def _must_be_the_first(self, original: int | None) -> None:
+        if original is not None and original in self._resends:
+            raise ResentAlready(self._resends[original])
 
     def _check(self) -> None:
         if not self.available:
@@ -271,6 +288,8 @@ class MemoryJournal:
         )
         if intent.evidence:
             self._proofs[written.id] = list(intent.evidence)
+        if intent.resends is not None:
+            self._resends[intent.resends] = written.id
         if row.request_id and takes_request:
             self._requests[row.client, row.request_id] = written.id
         return written

@@ -14,6 +14,7 @@ import structlog
 from gateway.contract.envelope import Answer, Garbage, Sender, read_answer, write_request
 from gateway.contract.interface import Interface
 from gateway.contract.model import Transaction
+from gateway.exchange.again import noted
 from gateway.exchange.call import Reply
 from gateway.exchange.case import Case
 from gateway.exchange.content import business_keys
@@ -155,7 +156,7 @@ class Sending:
 
         Raises:
             TurnLost: GW-4003 and the like, before anything was written.
-            RequestIdTaken, InForce, StayChanged, Busy: the store had another before this one; nothing was sent.
+            RequestIdTaken, InForce, StayChanged, Busy, ResentAlready: the store had another before this one; nothing was sent.
             JournalUnavailable: nothing was sent.
         """
         with self._turn(case):
@@ -205,10 +206,11 @@ class Sending:
             epoch=node.epoch,
             business_key=case.visits[0] if case.visits else "",
             busy_keys=case.visits,
-            once=case.request_id is None and not case.anew,
+            once=(case.request_id is None or call.resend is not None) and not case.anew,
             stay=case.ruling.facts,
             stay_versions=case.ruling.versions,
-            evidence=case.ruling.evidence,
+            evidence=(*noted(call, self._clock), *case.ruling.evidence),
+            resends=call.resend.original if call.resend is not None else None,
         )
 
     def _intend(self, intent: Intent) -> Entry:
@@ -248,7 +250,7 @@ class Sending:
         closed = self._finished(entry, replace(outcome, **effects(interface, entry)))
         if closed is None:
             return open_reply(entry, IN_DOUBT)
-        self._confirmed(case, interface, closed, outcome.stay)
+        self._confirmed(case, interface, closed, outcome.stay or case.ruling.facts)
         return self._told(case, closed, result)
 
     def _outcome(self, case: Case, result: Answer, answer: PlatformAnswer, started: datetime) -> Outcome:
@@ -265,7 +267,7 @@ class Sending:
             code="" if result.success else PLATFORM_DECLINED.code,
             keys=business_keys(result.output),
             elapsed_ms=_milliseconds(started, finished),
-            stay=answered_facts(case.transaction.infno, case.ruling.facts, case.message, result.output) if told else (),
+            stay=answered_facts(case.transaction.infno, case.message, result.output) if told else (),
             wire=answer.wire,
         )
 
@@ -308,7 +310,7 @@ class Sending:
         """The closed row; None when the store would not take the outcome, or others have declared the exchange doubtful."""
         self._reached("before_outcome", entry.infno)
         try:
-            closed = self._journal.finish(entry.id, outcome)
+            closed = self._journal.finish(entry.id, outcome, entry)
         except ValueError:
             self._came_late(entry.id, outcome)
             return None

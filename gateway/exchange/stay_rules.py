@@ -18,6 +18,7 @@ from gateway.contract.jsontext import dumps
 from gateway.contract.model import RuleTable, Transaction
 from gateway.exchange.content import business_keys
 from gateway.exchange.effects import REVERSAL
+from gateway.exchange.ports import Exchange as Entry
 from gateway.exchange.ports import Journal, Proof, ProofKind, Query, State
 from gateway.faults import READ_UNANSWERED, Refused
 from gateway.rules.case import DayOperation, Verdict
@@ -26,7 +27,7 @@ from gateway.rules.judge import judge
 from gateway.rules.stay import Stay
 from gateway.rules.terms import codes_asked
 from gateway.stays.desk import Judged, StayDesk
-from gateway.stays.facts import ABOUT_STAYS, base, extract
+from gateway.stays.facts import ABOUT_STAYS, ANSWER_TELLS, base, extract
 from gateway.stays.history import Adopted, History
 from gateway.stays.ports import StayFact, StayRef
 
@@ -89,7 +90,7 @@ class Rules(Protocol):
         """Whether a confirmed exchange with this message, though in force, no longer does what the message asks for."""
         ...
 
-    def confirmed(self, infno: str, facts: Sequence[StayFact], ask: Ask) -> None:
+    def confirmed(self, entry: Entry, facts: Sequence[StayFact], ask: Ask) -> None:
         """Told after an exchange with facts was confirmed."""
         ...
 
@@ -105,8 +106,8 @@ class NoRules:
         del transaction, message
         return False
 
-    def confirmed(self, infno: str, facts: Sequence[StayFact], ask: Ask) -> None:
-        del infno, facts, ask
+    def confirmed(self, entry: Entry, facts: Sequence[StayFact], ask: Ask) -> None:
+        del entry, facts, ask
 
 
 NO_RULES: Final[Rules] = NoRules()
@@ -303,17 +304,17 @@ class StayRules:
         now = next((one.list_status for one in settlements if one.setl_id == fact.setl_id), "")
         return bool(now) and now != fact.facts["list_status"][fact.setl_id]
 
-    def confirmed(self, infno: str, facts: Sequence[StayFact], ask: Ask) -> None:
+    def confirmed(self, entry: Entry, facts: Sequence[StayFact], ask: Ask) -> None:
         """Read back what the platform holds of the diagnoses just sent (ET-03); nobody waits for it."""
-        if base(infno) not in UPLOADS_DIAGNOSES:
+        if base(entry.infno) not in UPLOADS_DIAGNOSES:
             return
         for one in facts:
             if one.mdtrt_id and one.psn_no:
-                self._later(lambda one=one: self._read_back(one, ask))  # type: ignore[misc]
+                self._later(lambda one=one: self._read_back(one, ask, entry.id))  # type: ignore[misc]
 
-    def _read_back(self, fact: StayFact, ask: Ask) -> None:
+    def _read_back(self, fact: StayFact, ask: Ask, after: int) -> None:
+        """``after``: what was just confirmed; what is confirmed while this is asked counts as newer, and is read back itself."""
         try:
-            after = _newest(self._desk.judged(StayRef(mdtrt_id=fact.mdtrt_id)).history)
             self._adopt_diagnoses(fact.mdtrt_id, fact.psn_no, ask, after)
         except Exception:  # the exchange itself is done and told; what was not read back stays 未核对
             log.exception("diagnoses_not_read_back", mdtrt_id=fact.mdtrt_id)
@@ -364,13 +365,9 @@ def tells_of_stays(infno: str) -> bool:
     return base(infno) in ABOUT_STAYS and base(infno) not in (VISIT_QUERY, DIAGNOSES_QUERY)
 
 
-def answered_facts(infno: str, asked: tuple[StayFact, ...], message: Any, output: Any) -> tuple[StayFact, ...]:
-    """What an exchange tells of stays once it is answered; rows sent or taken back say the same without their answer.
-
-    Args:
-        asked: what it told before.
-    """
-    return asked if base(infno) in ("2301", "2302") else stay_facts(infno, message, output)
+def answered_facts(infno: str, message: Any, output: Any) -> tuple[StayFact, ...]:
+    """What an exchange tells of stays once it is answered; empty where the answer adds nothing to what it told before."""
+    return stay_facts(infno, message, output) if base(infno) in ANSWER_TELLS else ()
 
 
 def stay_facts(infno: str, message: Any, output: Any) -> tuple[StayFact, ...]:

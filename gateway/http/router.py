@@ -64,7 +64,7 @@ class Router:
         stays: what the pages about stays show.
         schema: bytes of a published file (``xsd/2401.xsd``, ``openapi.json``), or None.
         callbacks: what the platform calls; None: nothing is taken.
-        told: hears whether a reply that tells of confirmed money went out (``Exchange.told``).
+        told: hears whether a reply that tells of confirmed money went out (``Receipts.told``).
     """
 
     def __init__(

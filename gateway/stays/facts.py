@@ -19,6 +19,8 @@ ABOUT_STAYS: Final = frozenset(
     {"2301", "2302", "2303", "2304", "2305", "2401", "2402", "2403", "2404", "2405", "4101", "4102", "4103", "5201", "5202"}
 )  # fmt: skip
 """Transactions (and their letter forms) that say something about a stay."""
+ANSWER_TELLS: Final = frozenset({"2401", "2304", "4101", "4103"})
+"""Those of which the answer says more than the message did (:func:`_of_one`)."""
 ALL_FEES: Final = "0000"
 """``feedetl_sn`` of a 2302 that removes every unsettled row (2302.yaml)."""
 
@@ -70,7 +72,7 @@ def _of_one(kind: str, message: Any, output: Any) -> dict[str, Any]:
     if kind == "2304":
         facts |= _figures(output)
     if kind in ("2401", "2402", "2403"):
-        facts["form"] = {name: plain(value) for name, value in form.items() if _leaf(name, value)}
+        facts["form"] = _row(form)
         facts["diagnoses"] = [_row(row) for row in rows(message, "diseinfo")]
     if kind == "4101":
         facts["operations"] = [_row(row) for row in rows(message, "oprninfo")]
@@ -125,11 +127,17 @@ def _answer(output: Any) -> Mapping[str, Any]:
 
 
 def _known(form: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: plain(form[name]) for name in _KEYS if form.get(name) not in (None, "") and _leaf(name, form[name])}
+    found = ((name, form.get(name)) for name in _KEYS)
+    return {name: plain(value) for name, value in found if value not in (None, "") and _leaf(name, value)}
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: plain(value) for name, value in row.items() if _leaf(name, value)}
+    """The leaves of a row; nearly all are texts, so these are told by their type and asked nothing else."""
+    return {
+        name: value if type(value) is str else plain(value)
+        for name, value in row.items()
+        if (type(value) is str and name not in _NOT_KEPT) or _leaf(name, value)
+    }
 
 
 def _leaf(name: str, value: Any) -> bool:

@@ -12,6 +12,11 @@ Job = Callable[[Connection], T]
 """Work inside one transaction. It may be run again from the start, so it touches nothing but its connection."""
 
 
+def one_at_a_time(connection: Connection) -> bool:
+    """Whether a writing transaction has the database to itself: nothing of others comes between two of its statements."""
+    return connection.dialect.name == "sqlite"
+
+
 class StoreError(Exception):
     """The store cannot be opened or brought up to date; the text is for staff."""
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import sqlalchemy
-from sqlalchemy import CursorResult, Dialect, Executable, Insert, LargeBinary, SelectBase
+from sqlalchemy import CursorResult, Dialect, Executable, Insert, LargeBinary, Row, SelectBase
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -38,7 +38,7 @@ class Connection(sqlalchemy.Connection):
         # what callers use of a result is the same on both; the driver's cursor is not kept open as SQLAlchemy's would be
         return cast("CursorResult[Any]", self._run(rendered, parameters))
 
-    def _run(self, rendered: _Rendered, parameters: Any) -> _Result:
+    def _run(self, rendered: _Rendered, parameters: Any) -> Fetched:
         many = isinstance(parameters, list)
         values = [rendered.values(given) for given in parameters] if many else rendered.values(parameters or {})
         cursor = self.connection.cursor()
@@ -68,13 +68,31 @@ class Connection(sqlalchemy.Connection):
         return named
 
 
-class _Result(IteratorResult[Any]):
-    """Rows that were fetched; what an INSERT or UPDATE did."""
+class Fetched(IteratorResult[Any]):
+    """Rows that were fetched; what an INSERT or UPDATE did.
 
-    def __init__(self, keys: SimpleResultMetaData, rows: Sequence[Any], rowcount: int, row_id: int | None) -> None:
+    What is asked for most often is answered without SQLAlchemy's way through its iterators; it gives the same rows.
+    """
+
+    def __init__(
+        self, keys: SimpleResultMetaData, rows: Sequence[Any], rowcount: int = -1, row_id: int | None = None
+    ) -> None:
         super().__init__(keys, iter(rows))
+        self._rows = rows
         self.rowcount = rowcount
         self.inserted_primary_key = (row_id,)
+
+    def all(self) -> Sequence[Row[Any]]:
+        if not self._rows:
+            return []
+        keys = self._metadata
+        return [Row(keys, None, keys._key_to_index, row) for row in self._rows]
+
+    def first(self) -> Row[Any] | None:
+        return self.all()[0] if self._rows else None
+
+    def scalar(self) -> Any:
+        return self._rows[0][0] if self._rows else None
 
 
 _NO_ROWS: Final = SimpleResultMetaData(())
@@ -108,12 +126,12 @@ class _Rendered:
                 values = {name: value for name, value in values.items() if name not in self.lists}
         return values if self.names is None else [values[name] for name in self.names]
 
-    def result(self, cursor: Any) -> _Result:
+    def result(self, cursor: Any) -> Fetched:
         """What came back, all of it."""
         if self.keys is not None:
-            return _Result(self.keys, cursor.fetchall(), cursor.rowcount, None)
+            return Fetched(self.keys, cursor.fetchall(), cursor.rowcount, None)
         row_id = cursor.fetchone()[0] if self.returns_id else cursor.lastrowid if hasattr(cursor, "lastrowid") else None
-        return _Result(_NO_ROWS, (), cursor.rowcount, row_id)
+        return Fetched(_NO_ROWS, (), cursor.rowcount, row_id)
 
 
 _known: dict[tuple[Any, ...], _Rendered | None] = {}

@@ -164,7 +164,7 @@ def _writing_engine(path: Path) -> Engine:
     # the driver begins transactions late and lets savepoints slip; the writer says itself when
     @event.listens_for(engine, "begin")
     def _begin(connection: sqlalchemy.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.connection.driver_connection.execute("BEGIN IMMEDIATE")  # type: ignore[union-attr]
 
     return engine
 

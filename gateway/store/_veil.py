@@ -6,13 +6,14 @@ they become tokens: the same for the same text, opened with the key alone. Facts
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, SelectBase
-from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
+from sqlalchemy.engine.result import SimpleResultMetaData
 
 from gateway.protect.guard import version_of
+from gateway.store._connection import Fetched
 from gateway.store._keys import sealing_of
 
 NAMES: Final = frozenset({"ipt_no", "mdtrt_id", "psn_no", "setl_id", "stay_key", "name", "reason"})
@@ -31,6 +32,8 @@ class Veiled:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._sealing = sealing_of(connection)
+        self._plain = self._sealing.data_version is None
+        """Without keys names stand as they are; what is sealed all the same must be noticed."""
 
     def execute(self, statement: Any, values: Any = None) -> Any:
         """As ``Connection.execute``."""
@@ -39,12 +42,21 @@ class Veiled:
         if not isinstance(statement, SelectBase):
             return result
         names = list(result.keys())
-        rows = [tuple(map(self._plain, names, row)) for row in result.all()]
-        return IteratorResult(SimpleResultMetaData(names), iter(rows))
+        hidden = [place for place, name in enumerate(names) if name == SEALED or (name in NAMES and not self._plain)]
+        if not hidden:
+            return result
+        rows = [self._shown(row, names, hidden) for row in result.all()]
+        return Fetched(SimpleResultMetaData(names), rows)
 
-    def veiled(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def veiled(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Values as they stand in the tables."""
-        return {name: self._veil(name, value) for name, value in values.items()}
+        return values if self._plain else {name: self._veil(name, value) for name, value in values.items()}
+
+    def _shown(self, row: Iterable[Any], names: Sequence[str], hidden: Sequence[int]) -> tuple[Any, ...]:
+        shown = list(row)
+        for place in hidden:
+            shown[place] = self._opened(names[place], shown[place])
+        return tuple(shown)
 
     def _veil(self, name: str, value: Any) -> Any:
         if value is None:
@@ -57,7 +69,7 @@ class Veiled:
             return self._sealing.fence(value)
         return self._sealing.seal(PLACE, value) if name == SEALED else value
 
-    def _plain(self, name: str, value: Any) -> Any:
+    def _opened(self, name: str, value: Any) -> Any:
         if value is None:
             return None
         if name in NAMES:

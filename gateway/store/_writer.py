@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +59,8 @@ class GroupWriter:
         self._tasks: deque[_Task] = deque()
         self._changed = threading.Condition()
         self._closing = False
+        self._connection: Connection | None = None
+        """Of the thread alone."""
         self._thread = threading.Thread(target=self._work, name="journal-writer", daemon=True)
         self._thread.start()
 
@@ -100,6 +103,7 @@ class GroupWriter:
             self._run_group(group)
             for task in group:
                 task.resolve()
+        self._let_go()
 
     def _take(self) -> list[_Task]:
         """The next jobs that nobody has withdrawn; empty only at the end."""
@@ -114,13 +118,23 @@ class GroupWriter:
 
     def _run_group(self, group: Sequence[_Task]) -> None:
         try:
-            with Connection(self._engine) as connection, connection.begin():
+            # kept from group to group: taking it from the pool and giving it back costs as much as several statements
+            connection = self._connection = self._connection or Connection(self._engine)
+            with connection.begin():
                 raw = connection.connection.driver_connection
                 assert isinstance(raw, sqlite3.Connection)
                 for task in group:
                     _run_one(connection, raw, task)
         except BaseException as error:
             _fail_all(group, error)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Back to the pool, which brings it to its first state; the next group takes one anew."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(SQLAlchemyError):
+                connection.close()
 
 
 def _run_one(connection: sqlalchemy.Connection, raw: sqlite3.Connection, task: _Task) -> None:

@@ -24,13 +24,15 @@ from gateway.exchange.ports import (
     ProofKind,
     Query,
     RequestIdTaken,
+    Resent,
+    ResentAlready,
     State,
 )
 from gateway.exchange.states import FREE, OPEN, UNRESOLVED
 from gateway.protect import Sealing
 from gateway.store import _sealed as protection
 from gateway.store import statements as sql
-from gateway.store._backend import Backend
+from gateway.store._backend import Backend, one_at_a_time
 from gateway.store._keys import must_be_protected_too, must_know_every_version, sealing_of
 from gateway.store.archive import Archive
 from gateway.store.retention_tables import WRITTEN
@@ -77,29 +79,34 @@ class SqlJournal:
 
         def job(connection: Connection) -> Exchange:
             must_be_protected_too(connection, sealing_of(connection))
+            _must_be_the_first(connection, intent.resends)
             held_by = _free_holder(connection, row)
             _must_not_be_in_force(connection, row, once=intent.once)
             if keys and (holder := _busy_holder(connection, keys)):
                 raise Busy(holder)
             written = _insert(connection, row, bodies)
             _take_request(connection, written, held_by)
-            # in the order of what stands in the table, so that two never wait for each other
-            for key in sorted(map(sealing_of(connection).fence, keys)):
-                connection.execute(sql.INSERT_BUSY, {"business_key": key, "exchange_id": written.id})
+            if keys:
+                # in the order of what stands in the table, so that two never wait for each other
+                held = sorted(map(sealing_of(connection).fence, keys))
+                connection.execute(sql.INSERT_BUSY, [{"business_key": key, "exchange_id": written.id} for key in held])
+            _link(connection, written, intent.resends)
             begin_facts(connection, written.id, intent.stay, facts, intent.stay_versions)
-            _insert_proofs(connection, written.id, evidence)
-            # with the key in hand: the same may have come and gone on another node since the first look
-            _must_not_be_in_force(connection, written, once=intent.once)
+            _insert_proofs(connection, written.id, evidence, after=0)
+            # with the key in hand: the same may have come and gone on another node since the first look; where all
+            # writes are in one line nothing comes between two statements
+            if not one_at_a_time(connection):
+                _must_not_be_in_force(connection, written, once=intent.once)
             return written
 
         return self._backend.write(job)
 
-    def finish(self, exchange_id: int, outcome: Outcome) -> Exchange:
+    def finish(self, exchange_id: int, outcome: Outcome, begun: Exchange | None = None) -> Exchange:
         bodies = _answer_bodies(outcome)
         facts = fact_rows(outcome.stay)
 
         def job(connection: Connection) -> Exchange:
-            row = _get(connection, exchange_id)
+            row = begun or _get(connection, exchange_id)
             before = entries.check_edge(row, exchange_id, outcome.state, of=(State.INTENDED,))
             keys = entries.key_pairs(before.keys, outcome.keys)
             after = replace(before, **entries.ended(outcome), keys=keys)
@@ -153,9 +160,10 @@ class SqlJournal:
         }
         return self._backend.write(lambda connection: connection.execute(sql.POSTPONE, values).rowcount) == 1
 
-    def mark_reply(self, exchange_id: int, reply: str) -> None:
-        values = {"exchange_id": exchange_id, "new_reply": entries.check_reply(reply)}
-        self._backend.write(lambda connection: connection.execute(sql.MARK_REPLY, values).rowcount)
+    def mark_replies(self, replies: Sequence[tuple[int, str]]) -> None:
+        marks = [{"exchange_id": number, "new_reply": entries.check_reply(reply)} for number, reply in replies]
+        if marks:
+            self._backend.write(lambda connection: connection.execute(sql.MARK_REPLY, marks).rowcount)
 
     def untold(self, since: datetime, before: datetime, limit: int = 100) -> list[Exchange]:
         bounds = {"since": entries.to_ms(since), "before": entries.to_ms(before)}
@@ -171,8 +179,10 @@ class SqlJournal:
         facts, evidence = fact_rows(outcome.stay or intent.stay), [_proof_row(proof) for proof in intent.evidence]
 
         def job(connection: Connection) -> Exchange:
+            _must_be_the_first(connection, intent.resends)
             written = _insert(connection, row, bodies)
-            _insert_proofs(connection, written.id, evidence)
+            _link(connection, written, intent.resends)
+            _insert_proofs(connection, written.id, evidence, after=0)
             if facts and row.state is State.CONFIRMED:
                 confirm_facts(connection, written, facts, ())
             if row.request_id:
@@ -182,6 +192,13 @@ class SqlJournal:
             return written
 
         return self._backend.write(job)
+
+    def resends(self, exchange_id: int) -> Resent:
+        def job(connection: Connection) -> Resent:
+            original = connection.execute(sql.RESENDS, {"exchange_id": exchange_id}).scalar()
+            return Resent(original, connection.execute(sql.RESENT_AS, {"original_id": exchange_id}).scalar())
+
+        return self._backend.read(job)
 
     def get(self, exchange_id: int) -> Exchange | None:
         return self._backend.read(lambda connection: _get(connection, exchange_id))
@@ -362,9 +379,14 @@ def _proof_row(proof: Proof) -> dict[str, Any]:
     }
 
 
-def _insert_proofs(connection: Connection, exchange_id: int, evidence: Sequence[dict[str, Any]]) -> None:
+def _insert_proofs(
+    connection: Connection, exchange_id: int, evidence: Sequence[dict[str, Any]], after: int | None = None
+) -> None:
+    """Keep lines of evidence behind those there are; ``after`` is the number of the last where the caller knows it."""
     if evidence:
-        last: int = connection.execute(sql.LAST_SEQ, {"exchange_id": exchange_id}).scalar_one()
+        last: int = (
+            connection.execute(sql.LAST_SEQ, {"exchange_id": exchange_id}).scalar_one() if after is None else after
+        )
         sealing = sealing_of(connection)
         rows = [protection.sealed_proof(sealing, exchange_id, last + n, row) for n, row in enumerate(evidence, 1)]
         connection.execute(sql.INSERT_PROOF, rows)
@@ -398,6 +420,18 @@ def _take_request(connection: Connection, row: Exchange, held_by: Exchange | Non
     )
     if passed.rowcount != 1:
         raise JournalUnavailable("another exchange took this request_id at the same moment")
+
+
+def _must_be_the_first(connection: Connection, original: int | None) -> None:
+    """Raises ResentAlready; of two at the same moment the primary key stops one, which is run again and meets the other."""
+    again = None if original is None else connection.execute(sql.RESENT_AS, {"original_id": original}).scalar()
+    if again is not None:
+        raise ResentAlready(again)
+
+
+def _link(connection: Connection, row: Exchange, original: int | None) -> None:
+    if original is not None:
+        connection.execute(sql.INSERT_RESEND, {"original_id": original, "exchange_id": row.id})
 
 
 def _insert(connection: Connection, row: Exchange, bodies: Iterable[dict[str, Any] | None]) -> Exchange:

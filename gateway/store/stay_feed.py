@@ -6,7 +6,7 @@ could become visible after a larger one was read, and be lost to whoever reads w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -27,6 +27,7 @@ from gateway.store.stay_tables import (
     stay_reader,
     ward_event,
 )
+from gateway.store.stays import parts
 
 NUMBERED: Final = "numbered"
 """The reader that stands for the last number given."""
@@ -78,8 +79,8 @@ EVERY_STAY = union(
     ),
 )
 
-SAME_NUMBER = select(episode_time.c.mdtrt_id).where(
-    episode_time.c.ipt_no == bindparam("ipt_no"), episode_time.c.mdtrt_id.is_not(None)
+SAME_NUMBERS = select(episode_time.c.ipt_no, episode_time.c.mdtrt_id).where(
+    episode_time.c.ipt_no.in_(bindparam("ipt_nos", expanding=True)), episode_time.c.mdtrt_id.is_not(None)
 )
 DELETE_EPISODE = delete(episode_time).where(episode_time.c.stay_key == bindparam("stay_key"))
 DELETE_EPISODES = delete(episode_time)
@@ -223,12 +224,18 @@ class StayFeed:
         self._number()
         return self._backend.read(lambda connection: Veiled(connection).execute(LAST_NUMBER).scalar()) or 0
 
-    def of_same_number(self, ipt_no: str) -> list[str]:
-        """``mdtrt_id`` of the rows under a 住院号: one that was registered anew has several."""
-        wanted = {"ipt_no": entries.identity(ipt_no, "ipt_no")}
-        return list(
-            self._backend.read(lambda connection: Veiled(connection).execute(SAME_NUMBER, wanted).scalars().all())
-        )
+    def of_same_numbers(self, ipt_nos: Collection[str]) -> dict[str, list[str]]:
+        """``mdtrt_id`` of the rows under each 住院号: one that was registered anew has several."""
+        kept = {entries.identity(ipt_no, "ipt_no"): ipt_no for ipt_no in sorted(ipt_nos)}
+
+        def job(connection: Connection) -> dict[str, list[str]]:
+            veiled, found = Veiled(connection), dict[str, list[str]]()
+            for part in parts(list(kept)):
+                for row in veiled.execute(SAME_NUMBERS, {"ipt_nos": part}):
+                    found.setdefault(kept[row.ipt_no], []).append(row.mdtrt_id)
+            return found
+
+        return self._backend.read(job) if kept else {}
 
     def begin(self, name: str, seq_no: int, mark: str, episodes: Sequence[Episode]) -> None:
         """Replace every row, and let the reader go on after ``seq_no``."""

@@ -47,6 +47,7 @@ LOCK_VERSION = select(stay_version.c.version).where(stay_version.c.stay_key == b
 RAISE_VERSION = (
     update(stay_version).where(stay_version.c.stay_key == bindparam("name")).values(version=stay_version.c.version + 1)
 )
+RAISE_JUDGED = RAISE_VERSION.where(stay_version.c.version == bindparam("judged"))
 
 # which 住院号 and mdtrt_id belong together, as far as one of the two or a settlement is known
 _BOTH = stay_fact.join(exchange, exchange.c.id == stay_fact.c.exchange_id)

@@ -139,11 +139,10 @@ class SqlStays:
     def operations(self, ipt_nos: Sequence[str]) -> dict[str, tuple[Mapping[str, Any], ...]]:
         """Operations of many stays as the hospital told them last, by 住院号; for lists, in few statements."""
         wanted = sorted({entries.identity(ipt_no, "ipt_no") for ipt_no in ipt_nos})
-        parts = [wanted[start : start + NAMES_AT_ONCE] for start in range(0, len(wanted), NAMES_AT_ONCE)]
 
         def job(connection: Connection) -> dict[str, tuple[Mapping[str, Any], ...]]:
             veiled = Veiled(connection)
-            rows = (row for part in parts for row in veiled.execute(sql.OPERATIONS, {"ipt_nos": part}))
+            rows = (row for part in parts(wanted) for row in veiled.execute(sql.OPERATIONS, {"ipt_nos": part}))
             return {row.ipt_no: _record(row).rows for row in rows}  # the newest comes last
 
         return self._backend.read(job)
@@ -182,6 +181,11 @@ class SqlStays:
 # ------------------------------------------------------------------ reading
 
 
+def parts(names: Sequence[str]) -> list[Sequence[str]]:
+    """As many at a time as one statement takes."""
+    return [names[start : start + NAMES_AT_ONCE] for start in range(0, len(names), NAMES_AT_ONCE)]
+
+
 def _known(connection: Veiled, ref: StayRef) -> Known:
     wanted = {
         "ipt_no": entries.identity(ref.ipt_no or NOBODY, "ipt_no"),
@@ -193,7 +197,7 @@ def _known(connection: Veiled, ref: StayRef) -> Known:
     for _ in range(LOADS_MAX):
         # versions first: what is kept after this shows in them
         versions = _versions(connection, names.keys)
-        rows = _rows(connection, names)
+        rows = _rows(connection, names, told=any(versions.values()))
         seen = assemble.names(StayRef(ref.ipt_no, names.mdtrt_id or ref.mdtrt_id), assemble.links_of(rows))
         if set(seen.ipt_nos) <= set(names.ipt_nos) and seen.mdtrt_id == names.mdtrt_id:
             earlier = _earlier(connection, assemble.psn_no(names, rows), names.mdtrt_id)
@@ -208,14 +212,23 @@ def _versions(connection: Veiled, names: Sequence[str]) -> dict[str, int]:
     return dict.fromkeys(names, 0) | {kept[row.stay_key]: row.version for row in found}
 
 
-def _rows(connection: Veiled, names: Names) -> Rows:
+def _rows(connection: Veiled, names: Names, *, told: bool) -> Rows:
+    """What is kept under these names.
+
+    Args:
+        told: whether a version was ever raised; where none was there is nothing but, perhaps, exchanges of before there
+            were versions.
+    """
     wanted = {
         "mdtrt_id": entries.identity(names.mdtrt_id or NOBODY, "mdtrt_id"),
         "ipt_nos": [entries.identity(ipt_no, "ipt_no") for ipt_no in names.ipt_nos or (NOBODY,)],
     }
+    facts = [_fact(row) for row in connection.execute(sql.FACTS, wanted).all()]
+    if not told:
+        return Rows(facts)
     of_number = {"ipt_nos": wanted["ipt_nos"]}
     return Rows(
-        facts=[_fact(row) for row in connection.execute(sql.FACTS, wanted)],
+        facts=facts,
         events=[(_ref(row), _event(row)) for row in connection.execute(sql.EVENTS, wanted)],
         records=[(row.ipt_no, _record(row)) for row in connection.execute(sql.RECORDS, of_number)],
         adoptions=[(_ref(row), row.psn_no or "", _adopted(row)) for row in connection.execute(sql.ADOPTIONS, wanted)],
@@ -362,10 +375,8 @@ def begin_facts(
         StayChanged: one of them is another now.
     """
     veiled = Veiled(connection)
-    names = sorted({*judged_at, *names_of_facts(facts)})
-    _hold(veiled, names, judged_at)
+    _raise_judged(veiled, sorted({*judged_at, *names_of_facts(facts)}), judged_at)
     _insert_facts(veiled, exchange_id, rows)
-    raise_versions(veiled, names)
 
 
 def confirm_facts(
@@ -380,11 +391,14 @@ def confirm_facts(
     veiled = Veiled(connection)
     if rows:
         _replace_facts(veiled, row.id, rows)
-    concerned = veiled.execute(sql.FACT_NAMES, {"ids": [row.id, *ended]}).all()
-    if concerned:
-        facts = [StayFact(one.mdtrt_id or "", one.ipt_no or "") for one in concerned]
+    asked = [*ended] if rows else [row.id, *ended]
+    concerned = [*veiled.execute(sql.FACT_NAMES, {"ids": asked})] if asked else []
+    told = [(one.mdtrt_id, one.ipt_no, one.setl_id) for one in concerned]
+    told += [(one["mdtrt_id"], one["ipt_no"], one["setl_id"]) for one in rows]
+    if told:
+        facts = [StayFact(mdtrt_id or "", ipt_no or "") for mdtrt_id, ipt_no, _ in told]
         # 4102 names nothing but settlements
-        if setl_ids := [one.setl_id for one in concerned if not (one.mdtrt_id or one.ipt_no) and one.setl_id]:
+        if setl_ids := [setl_id for mdtrt_id, ipt_no, setl_id in told if not (mdtrt_id or ipt_no) and setl_id]:
             facts += [StayFact(found) for found in veiled.execute(sql.SETTLED_STAYS, {"setl_ids": setl_ids}).scalars()]
         raise_versions(veiled, names_of_facts(facts))
         stays = dict.fromkeys(StayRef(one.ipt_no, one.mdtrt_id) for one in facts)
@@ -416,6 +430,32 @@ def raise_versions(connection: Veiled, names: Iterable[str]) -> None:
     for name in names:
         if connection.execute(sql.RAISE_VERSION, {"name": _key(name)}).rowcount == 0:
             connection.execute(sql.INSERT_VERSION, {"stay_key": _key(name), "version": 1})
+
+
+def _raise_judged(connection: Veiled, names: Iterable[str], judged_at: Versions) -> None:
+    """:func:`_hold` and :func:`raise_versions` in one, a compare-and-set for each name.
+
+    Args:
+        names: in the order in which they are held; those of ``judged_at`` among them.
+
+    Raises:
+        StayChanged: one of them is not at the version it was judged at.
+    """
+    for name in names:
+        version = judged_at.get(name)
+        if version is None:
+            raise_versions(connection, [name])
+        elif version:
+            same = {"name": _key(name), "judged": version}
+            if connection.execute(sql.RAISE_JUDGED, same).rowcount == 0:
+                raise StayChanged(name)
+        elif held := connection.execute(sql.LOCK_VERSION, {"name": _key(name)}).scalar():
+            raise StayChanged(name)
+        elif held is None:
+            # of two that meet here the primary key decides
+            connection.execute(sql.INSERT_VERSION, {"stay_key": _key(name), "version": 1})
+        else:
+            raise_versions(connection, [name])
 
 
 def _hold(connection: Veiled, names: Iterable[str], judged_at: Versions) -> None:

@@ -14,6 +14,7 @@ from gateway import mappings
 from gateway.contract.interface import Interface
 from gateway.exchange.call import Client
 from gateway.exchange.ports import Exchange, Intent, JournalUnavailable, Outcome, ProofKind, Query, State
+from gateway.exchange.receipts import Receipts
 from gateway.faults import Unreadable
 from tests.exchange.kit import SETTLE_S, Hospital
 from tests.simulation import messages
@@ -384,14 +385,18 @@ def test_money_that_nobody_heard_of_is_on_the_work_list(hospital: Hospital) -> N
     since = hospital.clock.now
     reply = hospital.call("2304", hospital.settlement(stay), "R1")
     assert reply.receipt == reply.exchange_id
-    hospital.exchange.told(reply, written=False)
+    heard = Receipts(hospital.journal)
+    heard.told(reply, written=False)
+    heard.keep()
     hospital.clock.pass_(60)
     soon = hospital.clock.now
     assert [row.id for row in hospital.journal.untold(since, soon)] == [reply.exchange_id]
     again = hospital.call("2304", hospital.settlement(stay), "R1")
-    hospital.exchange.told(again, written=True)
+    heard.told(again, written=True)
+    heard.keep()
     assert hospital.journal.untold(since, soon) == []
-    hospital.exchange.told(again, written=False)
+    heard.told(again, written=False)
+    heard.keep()
     assert hospital.journal.untold(since, soon) == []
 
 
@@ -561,6 +566,8 @@ def test_of_several_lists_a_part_is_for_a_person(hospital: Hospital) -> None:
 def test_a_list_in_doubt_holds_its_visit(hospital: Hospital, infno: str) -> None:
     """4102 names no visit, yet its settlement does: neither the list nor the settlement changes beneath a repeat of it."""
     stay, setl_id = listed(hospital)
+    for _ in range(3):
+        hospital.done("4103", {"data": {"psn_no": hospital.psn_no, "setl_id": setl_id}})
     doubt = hospital.doubtful("4102", moved(hospital, [setl_id]), "late-request")
     assert doubt.business_key == f"mdtrt_id:{stay}"
     other = LIST["setlinfo"] | {"mdtrt_id": stay, "setl_id": setl_id, "psn_no": hospital.psn_no, "bill_no": "2"}

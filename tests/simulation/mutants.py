@@ -47,7 +47,8 @@ def no_write_ahead() -> Iterator[None]:
         held[number] = intent
         return replace(entries.intended(intent), id=number)
 
-    def now(self: SqlJournal, exchange_id: int, outcome: Any) -> Any:
+    def now(self: SqlJournal, exchange_id: int, outcome: Any, begun: Any = None) -> Any:
+        del begun
         return finish(self, intend(self, held[exchange_id]).id if exchange_id in held else exchange_id, outcome)
 
     with patch.object(SqlJournal, "intend", later), patch.object(SqlJournal, "finish", now):

@@ -35,6 +35,7 @@ from gateway.exchange.patience import Times
 from gateway.exchange.ports import Exchange as Row
 from gateway.exchange.ports import JournalUnavailable, NodeFacts, PlatformRequest, State
 from gateway.exchange.prober import Prober
+from gateway.exchange.receipts import Receipts
 from gateway.exchange.replies import refusal_reply
 from gateway.exchange.resolver import Policy, Resolver
 from gateway.exchange.resolver_turn import ResolverTurn, WorkList
@@ -428,7 +429,9 @@ class Node:
         self.check_alive()
         world.answered(self, infno, reply)
         del self.boxes[box]
-        exchange.told(reply, written=box.put(reply))
+        receipts = Receipts(exchange._journal)
+        receipts.told(reply, written=box.put(reply))
+        receipts.keep()
 
     def hear(self, what: str, ask: Callable[[StayDesk], object], box: Box) -> None:
         """Something of ``/soap/hospital`` on this node; the box gets what ``ask`` answers, nothing without a store."""
