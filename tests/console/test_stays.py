@@ -18,16 +18,9 @@ from gateway.exchange.ports import JournalUnavailable, Query
 from gateway.stays.history import Record
 from gateway.store.stay_feed import Episode, EpisodeQuery
 from tests.console.kit import Bench, tree
+from tests.console.lively import LEAVING, OPERATIONS
 from tests.console.test_pages import HOSTILE
 from tests.stays.ways import REGISTERED, WARD_IN, Stay
-
-OPERATIONS = (
-    {"oprn_oprt_code": "47.0100", "oprn_oprt_name": "腹腔镜阑尾切除术", "oprn_oprt_type": "2"},
-    {"oprn_oprt_code": "51.2300", "oprn_oprt_name": "腹腔镜胆囊切除术", "oprn_oprt_type": "1",
-     "oprn_oprt_begntime": "2026-02-21 09:30:00", "oper_dr_code": "D440800000126"},
-)  # fmt: skip
-END = "2026-03-01 15:30"
-LEAVING = {"endtime": END, "dscg_way": "1", "insutype": "310", "dscg_dept_codg": "A03", "dscg_dept_name": "内科"}
 
 
 @pytest.fixture

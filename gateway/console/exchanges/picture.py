@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from gateway.console.shown import PROOFS, SAFETY, STATES, channel_title, duration, free_text, size
+from gateway.console.shown import PROOFS, SAFETY, STATES, channel_title, client_title, duration, free_text, size
 from gateway.exchange.entries import BROKEN, WRITTEN
 from gateway.exchange.ports import Exchange, Proof, ProofKind, State
 
@@ -129,7 +129,7 @@ def _with_pauses(steps: Sequence[Step]) -> list[Step]:
 def _came(kept: Kept) -> Iterator[Step]:
     row = kept.row
     number = f"请求号 {kept.text(row.request_id)}" if row.request_id else "没有请求号"
-    lines = (f"{row.client} · {channel_title(row.channel)}", number, _bytes(kept, "caller_request"))
+    lines = (f"{client_title(row.client)} · {channel_title(row.channel)}", number, _bytes(kept, "caller_request"))
     yield Step("his-in", "请求", row.received_at, _some(*lines))
     if kept.original is not None:
         yield Step("gateway", f"再次发送编号 {kept.original} 的请求", link=kept.original, kind="run")

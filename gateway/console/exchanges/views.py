@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -15,6 +16,7 @@ from gateway.console.exchanges.search import PAGE_ROWS, Wish, find, read_wish
 from gateway.console.shown import PROOFS, STATES, exactly, free_text, key_value
 from gateway.console.visit import Visit
 from gateway.contract.charset import declared_in_xml
+from gateway.contract.hospital import BY_NAME
 from gateway.contract.model import Transaction
 from gateway.desks.resend import REASON_CHARS_MAX, REASON_CHARS_MIN
 from gateway.exchange.again import Resends
@@ -26,6 +28,7 @@ from gateway.spreadsheet import BOM, line
 EXPORT_ROWS_MAX: Final = 20_000
 EXPORT_PAGE: Final = 500
 RELATED_MAX: Final = 20
+_CLAUSE: Final = re.compile("[，；]")
 _COLUMNS: Final = ("编号", "时间", "交易", "名称", "状态", "客户端", "msgid", "院内请求号", "住院号", "就诊 ID", "结算 ID", "infcode", "代码", "错误信息", "平台耗时 ms")  # fmt: skip
 
 
@@ -49,8 +52,9 @@ def search(visit: Visit) -> Response:
 
 
 def names(visit: Visit) -> dict[str, str]:
-    """Transaction names by number."""
-    return {infno: found.name for infno, found in visit.parts.interface.contract.transactions.items()}
+    """Names of transactions by number, and of the hospital's own questions, as they stand in the journal, by theirs."""
+    asked = {name: _CLAUSE.split(found.label)[0] for name, found in BY_NAME.items()}
+    return asked | {infno: found.name for infno, found in visit.parts.interface.contract.transactions.items()}
 
 
 def one(visit: Visit) -> Response:
