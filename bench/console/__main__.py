@@ -127,12 +127,10 @@ def _store_ms(plans: list[str]) -> float:
 
 def _tell(shown: Console, times: Mapping[str, list[float]], plans: Mapping[str, list[str]]) -> None:
     table = Table(title="a page, ms", title_justify="left")
-    for column in ("", "median", "p95", "max", "statements", "their plans, ms"):
+    for column in ("", "median", "max", "statements", "their plans, ms"):
         table.add_column(column, justify="right" if column else "left")
     for name, those in times.items():
-        ordered = sorted(those)
-        p95 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
-        figures = (f"{value:.0f}" for value in (statistics.median(those), p95, ordered[-1]))
+        figures = (f"{value:.0f}" for value in (statistics.median(those), max(those)))
         table.add_row(name, *figures, str(len(plans[name])), f"{_store_ms(plans[name]):.1f}")
     shown.print(table)
 
