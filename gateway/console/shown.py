@@ -32,8 +32,7 @@ KEYS: Final[Mapping[str, str]] = {
     "psn_no": "人员编号",
     "certno": "证件号码",
     "psn_name": "姓名",
-    "mdtrt_cert_no": "凭证号",
-    "card_sn": "卡识别码",
+    "card": "卡号或凭证号",
     "omsgid": "原报文 ID",
     "file_qury_no": "文件查询号",
 }
