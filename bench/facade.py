@@ -17,7 +17,7 @@ SPYNE: Final = "spyne typed"
 READING: Final = "lane, reading alone"
 WHOLE: Final = "whole gateway, short answer"
 ANSWERED: Final = "whole gateway, every row answered"
-GROWTH_ROWS: Final = (10, 100, 1000, 5000)
+GROWTH_ROWS: Final = (10, 100, 1000, 10_000)
 
 
 class Wrong(Exception):

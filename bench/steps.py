@@ -18,14 +18,15 @@ from gateway import clock
 from gateway.contract.charset import encode_xml
 from gateway.contract.codec import Codec, Message
 from gateway.contract.envelope import Answer, read_answer, write_request
-from gateway.contract.xml import parse
+from gateway.contract.plain_rows import Cut, Cutter, parse_apart
 from gateway.exchange.call import Reply
 from gateway.exchange.content import business_keys, content_hash
 from gateway.exchange.fakes import MemoryJournal
 from gateway.http.body import read_body
 from gateway.settings import Limits
-from gateway.soap.services import write_reply
+from gateway.soap.services import cutter_of, write_reply
 
+_NO_MESSAGE: Final = frozenset({"head"})
 REST: Final = "the rest: envelope, caller, routing, metrics"
 JOURNALED: Final = "journal in memory"
 
@@ -40,28 +41,31 @@ class _Way:
     parts: Parts
     input: Codec
     output: Codec
+    cutter: Cutter
+    cut: Cut | None
     element: Any
-    text_message: Message
+    read: Message
     typed: Message
     answer: Answer
 
     @classmethod
     def of(cls, parts: Parts, case: Case) -> _Way:
         codec = parts.interface.input(case.infno)
-        root, _ = parse(case.soap)
-        text_message = codec.read_xml(root[0][0], skip=frozenset({"head"}))
-        typed, _ = codec.check(text_message)
+        cutter = cutter_of(parts.by_name, lambda: parts.interface)
+        root, _, cut = parse_apart(case.soap, "utf-8", cutter)
+        read = codec.read_xml(root[0][0], _NO_MESSAGE, cut)
+        typed, _ = codec.check(read)
         output = parts.interface.output(case.infno)
-        return cls(case, parts, codec, output, root[0][0], text_message, typed, read_answer(case.answer))
+        return cls(case, parts, codec, output, cutter, cut, root[0][0], read, typed, read_answer(case.answer))
 
     def steps(self) -> dict[str, Callable[[], object]]:
         """In the order of the way."""
         infno = self.case.infno
         return {
             "read the body": lambda: read_body(environ(self.case.soap), Limits()),
-            "lxml parse": lambda: parse(self.case.soap),
-            "read_xml": lambda: self.input.read_xml(self.element, skip=frozenset({"head"})),
-            "check": lambda: self.input.check(self.text_message),
+            "rows cut out, the rest parsed": lambda: parse_apart(self.case.soap, "utf-8", self.cutter),
+            "read_xml": lambda: self.input.read_xml(self.element, _NO_MESSAGE, self.cut),
+            "check": lambda: self.input.check(self.read),
             "content hash": lambda: content_hash(infno, self.typed),
             "business keys": lambda: business_keys(self.typed),
             "write_request": self._write_request,

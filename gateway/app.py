@@ -21,6 +21,7 @@ from gateway.catalogs.service import CatalogUpdates, infnos_of
 from gateway.catalogs.terms import CatalogTerms
 from gateway.certificates import CertificateWatch
 from gateway.contract.catalogs import Catalog
+from gateway.contract.dialect import Dialect
 from gateway.desks import token_file
 from gateway.desks.alignment import AlignmentDesk
 from gateway.desks.console import ConsoleDesk
@@ -29,6 +30,7 @@ from gateway.desks.fees import FeesDesk
 from gateway.desks.jobs import JobsDesk
 from gateway.desks.lists import ListsDesk
 from gateway.desks.reconcile import ReconcileDesk
+from gateway.desks.resend import ResendDesk
 from gateway.desks.stay_acts import StayActs
 from gateway.desks.stays import StaysDesk
 from gateway.desks.store import StoreDesk
@@ -36,6 +38,7 @@ from gateway.desks.vouchers import VouchersDesk
 from gateway.dip.api import dip_api
 from gateway.dip.feed import DipFeed
 from gateway.episodes import TURN_S, Episodes
+from gateway.exchange.again import Resends
 from gateway.exchange.breaker import Breaker, BreakerPolicy
 from gateway.exchange.callbacks import CallbackDesk
 from gateway.exchange.exchange import Exchange
@@ -72,6 +75,7 @@ from gateway.retention_run import RetentionRun, limits_of
 from gateway.reviews import Reviews
 from gateway.settings import Settings
 from gateway.soap.hospital import Hospital
+from gateway.soap.reread import Reread
 from gateway.stays.day_surgery import DaySurgeryFile
 from gateway.stays.desk import StayDesk
 from gateway.stays.hospital import SubjectName
@@ -431,7 +435,7 @@ class Gateway:
         """Everything the console has done by this process."""
         policy = configured.sign_in_policy(self.settings)
         acts = {**self.acts.operations, **self.printing.operations, **self.reconcile_desk.operations}
-        acts |= {**self.lists_desk.operations, **self.fees_desk.operations}
+        acts |= {**self.lists_desk.operations, **self.fees_desk.operations, **self.resend_desk.operations}
         acts["run_job"] = self.jobs.run_for_console
         return ConsoleDesk(self.store, clock.now, policy, self.doubts, acts)
 
@@ -449,6 +453,15 @@ class Gateway:
     @cached_property
     def fees_desk(self) -> FeesDesk:
         return FeesDesk(self.store.fees, self.jobs, self.store.operator_log, clock.now)
+
+    @cached_property
+    def resend_desk(self) -> ResendDesk:
+        journal, reread = self.store.journal, Reread(lambda: self.mappings.interface, self._dialects)
+        resends = Resends(journal, self.reception.clients.by_name)
+        return ResendDesk(self.exchange, journal, resends, reread.call, self.store.operator_log)
+
+    def _dialects(self) -> Mapping[str, Dialect]:
+        return self.mappings.dialects.current.dialects
 
     @cached_property
     def jobs(self) -> JobsDesk:
@@ -552,6 +565,7 @@ class Gateway:
             store=StoreDesk(self.store, self.resealing.wake, self.retention),
             console=(self.console, self._console_token),
             vouchers=self.printing,
+            resend=self.resend_desk,
             alignment=AlignmentDesk(self.alignment, self.store.stay_feed, self.store.operator_log),
             reconcile=self.reconcile_desk,
             lists=self.lists_desk,

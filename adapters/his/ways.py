@@ -12,7 +12,6 @@ from adapters.his import statements
 from adapters.his._engines import Limits
 from adapters.his.calls import file_of, read_calls
 from adapters.his.database import DatabaseRecords
-from adapters.his.soap import ServiceRecords
 from adapters.his.statements import read_statements
 from gateway.mappings import data_root
 from gateway.settings import His as HisSettings
@@ -70,6 +69,8 @@ def open_records(settings: HisSettings) -> tuple[HisRecords, dict[SubjectName, s
 def _services(settings: HisSettings) -> tuple[HisRecords, dict[SubjectName, str]]:
     if settings.wsdl is None or settings.statements is None:
         raise HisMisconfigured("HIS 服务还须设置 his.wsdl（WSDL 文件）与 his.statements（*.toml 的目录）")
+    from adapters.his.soap import ServiceRecords  # zeep is a tenth of the start-up, and most hospitals give a database
+
     calls, wrong = read_calls(settings.statements)
     records = ServiceRecords(
         settings.service,

@@ -9,7 +9,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -59,9 +62,10 @@ def main() -> None:
     """Build what can be built here, measure, tell."""
     parser = argparse.ArgumentParser(prog="python -m bench.peers", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="alternating rounds (default 5)")
+    parser.add_argument("--callers", type=int, default=4, help="connections at once (default 4)")
     asked = parser.parse_args()
     interface = Parts().interface
-    calls = {"small": 300, "500 rows": 8}
+    calls = {"small": 400, "500 rows": 12}
     cases = [small(interface), fees(interface)]
     console = Console(width=None if sys.stdout.isatty() else 120)
     with tempfile.TemporaryDirectory(prefix="yibao-peers-") as place, ExitStack() as running:
@@ -70,7 +74,7 @@ def main() -> None:
         for number in range(asked.rounds + 1):
             for case in cases:
                 for peer in peers:
-                    spent = _cpu_ms(peer, case, calls[case.name])
+                    spent = _cpu_ms(peer, case, calls[case.name], asked.callers)
                     if number:  # the first round warms up
                         samples[peer.name][case.name].append(spent)
     console.print(_table(samples, cases))
@@ -102,12 +106,20 @@ def _started(cases: Sequence[Case], place: Path, running: ExitStack) -> tuple[li
     return peers, missing
 
 
-def _cpu_ms(peer: Peer, case: Case, calls: int) -> float:
+def _cpu_ms(peer: Peer, case: Case, calls: int, callers: int) -> float:
+    """CPU of one of ``calls`` calls that ``callers`` make at once, each over a connection of its own."""
     before = peer.cpu_s()
+    share = calls // callers
+    with ThreadPoolExecutor(callers) as threads:
+        for _ in threads.map(partial(_ask, case=case, calls=share), [replace(peer) for _ in range(callers)]):
+            pass
+    return (peer.cpu_s() - before) * 1000 / (share * callers)
+
+
+def _ask(peer: Peer, case: Case, calls: int) -> None:
     for _ in range(calls):
         peer.ask(case)
     peer.hang_up()
-    return (peer.cpu_s() - before) * 1000 / calls
 
 
 def _table(samples: Samples, cases: Sequence[Case]) -> Table:

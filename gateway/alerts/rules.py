@@ -52,7 +52,7 @@ def thresholds(given: AlertSettings) -> dict[str, str]:
         "escalated": "有一笔即告警",
         "doubts": f"达到 {given.doubts} 笔",
         "platform": f"连续 {given.platform_s:g} 秒",
-        "jobs": "最近一次没有办成，或超过各任务的 silent_after_s",
+        "jobs": "最近一次没有办成，或久未办成（各任务的 silent_after_s）",
         "certificate": f"剩余不足 {given.certificate_days} 天",
         "disk": f"剩余不足 {given.disk_mb} MB",
         "untold": "有一笔即告警",

@@ -1,4 +1,4 @@
-"""``yibao journal``: look into the journal while the gateway serves; nothing is ever written."""
+"""``yibao journal``: look into the journal while the gateway serves; only ``resend`` has the gateway do something."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
     from gateway.store import Store
 
-app = typer.Typer(help="交易日志：查询、显示、导出（只读，网关运行时也可用）。", no_args_is_help=True)
+app = typer.Typer(help="交易日志：查询、显示、导出（只读，网关运行时也可用），再次发送。", no_args_is_help=True)
 
 MASKED_NOTE: Final = "个人信息已遮盖；需要原文时加 --unmasked。"
 FOUND: Final = ("id", "received_at", "infno", "state", "client", "msgid", "infcode", "code", "err_msg", "keys")
@@ -221,6 +221,37 @@ def export(
     say(f"已导出 {count} 笔到 {file}。")
     if not unmasked:
         complain(MASKED_NOTE)
+
+
+@app.command()
+def resend(
+    context: typer.Context,
+    exchange_id: Annotated[int, typer.Argument(metavar="ID", help="交易在日志中的编号。")],
+    operator: Annotated[str, typer.Option(help="要求再次发送的人。")],
+    reason: Annotated[str, typer.Option(help="原因：为什么由网关代发，与院内谁核对过。")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """把没有办成的一笔（被拒绝或没有发出，结算类除外）照原内容再次发送；经正在运行的网关办理，留下姓名与原因。"""
+    import json
+
+    from gateway.commands.local import admin_of, ask, url_of
+
+    given = settings(context, config)
+    listener = admin_of(given)
+    wish = json.dumps({"operator": operator, "reason": reason}, ensure_ascii=False).encode()
+    answer = ask(listener, f"/-/resend/{exchange_id}", body=wish, timeout_s=2 * given.call_s_max + 30)
+    if answer.status != 200:
+        raise Failed(f"网关 {url_of(listener)} 不接受（HTTP {answer.status}）；再次发送只限网关所在的机器")
+    result = json.loads(answer.body)
+    if as_json:
+        print_json(result)
+    if not result["ok"]:
+        where = f"（编号 {result['exchange_id']}）" if result.get("sent") else ""
+        raise Failed(f"{'再次发送没有办成' if result.get('sent') else '没有再次发送'}{where}：{result['error']}")
+    if not as_json:
+        done = "已再次发送并成功" if result["sent"] else "没有再次发送：同样的内容此前已经办成"
+        say(f"{done}，编号 {result['exchange_id']}。院内以原请求再问，才会得知。")
 
 
 @contextmanager

@@ -18,7 +18,7 @@ DESK_TIMEOUT_S: Final = 30.0
 READY_TIMEOUT_S: Final = 5.0
 READY_FOR_S: Final = 2.0
 """One answer serves every open page for this long."""
-SENDING: Final = ("stay_", "emergency_", "voucher_")
+SENDING: Final = ("stay_", "emergency_", "voucher_", "exchange_")
 """Operations that may go to the platform, or draw: they have the time of a call, and nobody knows how they ended when
 no answer comes."""
 _GONE: Final = {"ready": False, "process": False}
@@ -51,7 +51,7 @@ class DeskLine:
             found = loads(answer.body) if answer.status == 200 else None
         except (OSError, GatewayFault):
             if sending:
-                return refused("网关进程没有应答，不知道是否已经办理：请先看这次住院的经过，不要重复办理")
+                return refused("网关进程没有应答，不知道是否已经办理：请先看这次住院或这笔交易的经过，不要重复办理")
             return refused("网关进程没有应答，没有改动；请信息科查看")
         return found if isinstance(found, dict) else refused("网关进程不接受控制台的请求，请信息科查看")
 

@@ -43,12 +43,28 @@ CHANNELS: Final[Mapping[str, str]] = {
     "json": "JSON 接口",
     "console": "控制台",
     "alignment": "自动变更",
+    "jobs": "任务",
+    "catalogs": "目录下载",
+    "gateway": "自行查询",
 }
+CLIENTS: Final[Mapping[str, str]] = {
+    "gateway": "网关",
+    "console": "控制台",
+    "alignment": "自动变更",
+    "sign_in": "自动签到",
+    "fee_upload": "费用上传",
+    "his_sync": "读取 HIS",
+    "settlement_lists": "结算清单",
+    "reconcile": "对账",
+    "catalogs": "目录下载",
+}
+"""What the gateway's own callers are called; the others have the names that the configuration gives them."""
 PROOFS: Final[Mapping[str, str]] = {
     "query": "查询",
     "reverse": "冲正",
     "repeat": "再发",
     "late_answer": "迟到的答复",
+    "unsent": "证实没有发出",
     "rules": "规则",
     "operator": "人工",
     "decision": "结论",
@@ -94,6 +110,21 @@ def free_text(text: str, *, plain: bool) -> str:
     return text if plain else mask_text(text)
 
 
+def channel_title(channel: str) -> str:
+    """By which way a call came in."""
+    return CHANNELS.get(channel, channel.replace("legacy/", "原有接口 "))
+
+
+def client_title(client: str) -> str:
+    """Whose call it is: the gateway's own callers by their titles."""
+    return CLIENTS.get(client, client)
+
+
+def clock_time(moment: datetime | None) -> str:
+    """``08:30:15.123``."""
+    return exactly(moment).rpartition(" ")[2]
+
+
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "when": when,
     "exactly": exactly,
@@ -106,10 +137,12 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "state_kind": lambda state: STATES[state][1],
     "safety_title": lambda safety: SAFETY.get(safety, safety),
     "key_title": lambda kind: KEYS.get(kind, kind),
+    "client_title": client_title,
     "proof_title": lambda kind: PROOFS.get(kind, kind),
     "fact_title": lambda value, kind: FACTS[kind][value][0],
     "fact_kind": lambda value, kind: FACTS[kind][value][1],
     "stay_address": address,
     "stay_numbers": lambda stay: named(stay).items(),
-    "channel_title": lambda channel: CHANNELS.get(channel, channel.replace("legacy/", "原有接口 ")),
+    "channel_title": channel_title,
+    "clock_time": clock_time,
 }

@@ -34,7 +34,8 @@ Texts = tuple[str | None, ...]
 _MARK: Final = "yibao.rows"
 """Attribute of the element that stands for rows which were cut out: their number."""
 _MISFITS_MAX: Final = 3
-"""A caller who writes otherwise does so throughout; then looking on is wasted."""
+"""A caller who writes otherwise does so throughout; then looking on is wasted. One row in ten may be odd."""
+_FITTING_PER_MISFIT: Final = 10
 _SPACE: Final = r"[ \t\r\n]*+"
 _XML_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _PREFIX: Final = r"(?:[A-Za-z_][A-Za-z0-9_.-]*+:)?"
@@ -217,25 +218,32 @@ class RowCutter:
             path: local names from below the root to the element that holds the message.
             by: the codec that will read what is left.
         """
-        if self._start is None or _MARK in text:
+        if self._start is None:
             return None
-        pieces: list[str] = []
+        kept: list[str] = []
+        skeleton: list[str] = []
         runs: list[tuple[RowReader, list[Texts]]] = []
-        done = misfits = 0
+        done = fitting = 0
+        misfits_left = _MISFITS_MAX
         start = self._start.search(text)
-        while start is not None and misfits < _MISFITS_MAX:
+        while start is not None and misfits_left + fitting // _FITTING_PER_MISFIT > 0:
             prefix, name = start.groups()
             reader = self._readers[name]
             rows, end = reader.rows(text, start.start(), prefix)
             if rows:
-                pieces += (text[done : start.start()], f'<{prefix}{name} {_MARK}="{len(runs)}"/>')
+                kept.append(text[done : start.start()])
+                skeleton += (kept[-1], f'<{prefix}{name} {_MARK}="{len(runs)}"/>')
                 runs.append((reader, rows))
                 done = end
+                fitting += len(rows)
             else:
-                misfits += 1
+                misfits_left -= 1
                 end = start.end()
             start = self._start.search(text, end)
-        return Cut("".join((*pieces, text[done:])), tuple(runs), path, by) if runs else None
+        kept.append(text[done:])
+        if not runs or any(_MARK in piece for piece in kept):  # nobody else may leave marks
+            return None
+        return Cut("".join((*skeleton, kept[-1])), tuple(runs), path, by)
 
 
 def _names(side: Side) -> Iterator[str]:

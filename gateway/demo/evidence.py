@@ -27,6 +27,11 @@ def fetch(url: str, timeout_s: float = TIMEOUT_S) -> bytes:
         return body
 
 
+def post(url: str, wish: Mapping[str, Any], timeout_s: float = TIMEOUT_S) -> None:
+    """Have an address of this machine do something. Raises OSError, also for an answer that is no 200."""
+    _OPENER.open(url, json.dumps(wish).encode(), timeout=timeout_s).close()
+
+
 def read_ledger(simulator_url: str) -> dict[str, Any]:
     """``GET /_sim/ledger``, numbers as Decimal. Raises OSError."""
     found: dict[str, Any] = json.loads(fetch(f"{simulator_url}/_sim/ledger"), parse_float=Decimal)

@@ -24,6 +24,7 @@ _LOCK: Final = "demo.lock"
 _ADDRESS, _PLATFORM = "listen.exchange.address", "platform.url"
 _CONSOLE = "console.listen.address"
 _STORE, _LOG, _KEYS = "store.url", "log.file", "protect.keys"
+_HIS: Final = "his.url"
 _KEY_FILE: Final = "keys.toml"
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, never bound
 
@@ -49,6 +50,8 @@ class Place:
     console_url: str
     """Empty when the configuration has no console."""
     store_url: str
+    his_url: str
+    """Of the hospital's own records, which the demo makes; empty when it does not."""
     keys: str
     log_file: Path | None
     notes: tuple[str, ...]
@@ -79,14 +82,17 @@ def find_place(config: Path | None) -> Iterator[Place]:
         platform_url = _platform_url(settings, fixed, notes)
         listener = _listener(settings, fixed, notes, besides=urlsplit(platform_url).port or 80)
         console = _console(settings, fixed, notes, besides=(listener.port, urlsplit(platform_url).port or 80))
-        store_url = settings.store.url if _STORE in fixed else _store_url(settings, folder / "yibao.db")
+        store_url = settings.store.url if _STORE in fixed else _sqlite_meant(settings.store.url, folder / "yibao.db")
         log_file = settings.log.file if _LOG in fixed else _log_file(settings, folder / "yibao.log")
         keys = settings.protect.keys if _KEYS in fixed else _keys(settings, folder / _KEY_FILE)
+        made = settings.his.url.startswith("sqlite:") and _HIS not in fixed
+        his_url = _sqlite_meant(settings.his.url, folder / "his.db") if made else settings.his.url
         wanted = {_ADDRESS: listener.address, _PLATFORM: platform_url, _STORE: store_url, _LOG: str(log_file or ""),
-                  _KEYS: keys, _CONSOLE: console.address}  # fmt: skip
+                  _KEYS: keys, _CONSOLE: console.address, _HIS: his_url}  # fmt: skip
         configured = {_ADDRESS: settings.listen.exchange.address, _PLATFORM: settings.platform.url,
                       _STORE: settings.store.url, _LOG: str(settings.log.file or ""),
-                      _KEYS: settings.protect.keys, _CONSOLE: settings.console.listen.address}  # fmt: skip
+                      _KEYS: settings.protect.keys, _CONSOLE: settings.console.listen.address,
+                      _HIS: settings.his.url}  # fmt: skip
         yield Place(
             folder=folder,
             config=path,
@@ -97,6 +103,7 @@ def find_place(config: Path | None) -> Iterator[Place]:
             simulator_url=f"http://{urlsplit(platform_url).netloc}",
             console_url=_url(console) if settings.console.enabled else "",
             store_url=store_url,
+            his_url=his_url if made else "",
             keys=keys,
             log_file=log_file,
             notes=tuple(notes),
@@ -123,7 +130,7 @@ def _fixed(path: Path) -> set[str]:
     given = [name for name, source in sources(path).items() if source.startswith("environment")]
     return {
         name
-        for name in (_ADDRESS, _PLATFORM, _STORE, _LOG, _KEYS, _CONSOLE)
+        for name in (_ADDRESS, _PLATFORM, _STORE, _LOG, _KEYS, _CONSOLE, _HIS)
         if any(name == one or name.startswith(f"{one}.") for one in given)
     }
 
@@ -132,9 +139,8 @@ def _variable(name: str) -> str:
     return "YIBAO_" + name.upper().replace(".", "__")
 
 
-def _store_url(settings: Settings, path: Path) -> str:
-    """The store at ``path``, in the configuration's own words when it means that one."""
-    configured = settings.store.url
+def _sqlite_meant(configured: str, path: Path) -> str:
+    """The database at ``path``, in the configuration's own words when it means that one."""
     meant = _sqlite(Path(configured.removeprefix("sqlite:///")).absolute()) if configured.startswith("sqlite:") else ""
     return configured if meant == _sqlite(path) else _sqlite(path)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from io import TextIOWrapper
 from itertools import groupby
@@ -60,6 +61,16 @@ class Screen:
     def complain(self, text: str) -> None:
         """What went wrong."""
         self.say(text, "bold red")
+
+    @contextmanager
+    def progress(self, text: str) -> Iterator[Callable[[str], None]]:
+        """A line that says how far something is; on a terminal it is replaced by each new text, else only the first is said."""
+        if not self._console.is_terminal:
+            self.say(text, "dim")
+            yield lambda _: None
+            return
+        with self._console.status(Text(text, "dim")) as status:
+            yield lambda told: status.update(Text(told, "dim"))
 
     def exchange(self, at: datetime, line: Node) -> None:
         """``10:02:31 2401 入院办理  林秀珍  ✓ 成功  msgid  35 ms``, and below it what is not as expected."""

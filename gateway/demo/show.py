@@ -8,14 +8,17 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Final
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from gateway import clock
 from gateway.demo.books import child
 from gateway.demo.compare import Check, Printed, Received, compare
-from gateway.demo.evidence import fetch, read_journal, read_ledger, read_own
+from gateway.demo.evidence import fetch, post, read_journal, read_ledger, read_own
+from gateway.demo.office import Office, charge, lying, make_his
 from gateway.demo.place import DemoError, Place, find_place
 from gateway.demo.processes import LOOK_EVERY_S, Ended, Interrupts, Processes, Said
 from gateway.demo.screen import DIFFERS, EQUAL, Screen
-from gateway.demo.staff import hire
+from gateway.demo.staff import INSURANCE, hire
 from gateway.exchange.ports import JournalUnavailable
 from gateway.protect.keyring import KeyringError
 from gateway.settings import SettingsError
@@ -23,16 +26,19 @@ from gateway.store import StoreError
 
 START_S_MAX: Final = 60
 STORY_S_MAX: Final = 120
+DAY_S_MAX: Final = 120
 QUIET_S_MAX: Final = 10
 LOOK_FOR_READY_EVERY_S: Final = 0.05
 INTERRUPTED: Final = 130
 """Exit code of a program that Ctrl-C ended, by custom."""
-SIMULATOR, GATEWAY, CLIENT = "simulator", "gateway", "client"
+SIMULATOR, GATEWAY, CLIENT, DAY = "simulator", "gateway", "client", "day"
 VOUCHER: Final = "Voucher"
-_TITLES: Final = {SIMULATOR: "模拟平台", GATEWAY: "网关", CLIENT: "演示客户端"}
+_TITLES: Final = {SIMULATOR: "模拟平台", GATEWAY: "网关", CLIENT: "演示客户端", DAY: "演示客户端"}
+BAD_MOMENTS: Final = ({"infno": "2304", "kind": "lose-reply"}, {"infno": "2208", "kind": "lose-reply"})
+"""What the platform does to the day: it settles once and cancels once, and both answers are lost."""
 
 
-def run_demo(*, keep: bool, config: Path | None) -> int:
+def run_demo(*, keep: bool, config: Path | None, day: bool = True) -> int:
     """See :func:`gateway.demo.run`."""
     screen = Screen()
     try:
@@ -41,7 +47,7 @@ def run_demo(*, keep: bool, config: Path | None) -> int:
             find_place(config) as place,
             Processes(place.folder, interrupts) as processes,
         ):
-            return _Demo(screen, place, processes).run(keep=keep)
+            return _Demo(screen, place, processes).run(keep=keep, day=day)
     except (DemoError, SettingsError) as error:
         screen.complain(str(error))
         return 1
@@ -58,13 +64,15 @@ class _Demo:
         self._begun = time.monotonic()
         self._password = ""
 
-    def run(self, *, keep: bool) -> int:
+    def run(self, *, keep: bool, day: bool) -> int:
         self._screen.say("医保接口网关演示：模拟平台、网关、客户端各为一个进程，经 SOAP 走完住院与门诊。", "bold")
         for note in self._place.notes:
             self._screen.say(f"注意：{note}", "yellow")
         self._start()
         told = self._tell_story()
         passed = self._prove(told)
+        if keep and day:
+            passed &= self._live()
         mdtrt_id = next(filter(None, map(_admitted, told)), "")
         self._screen.where_to_look(self._place, mdtrt_id, self._password, keep=keep)
         if keep:
@@ -82,6 +90,8 @@ class _Demo:
         if platform.signing != "plain":
             account, secret = platform.account_and_secret
             arguments += ["--signing", platform.signing, "--account", account, "--secret", secret.get_secret_value()]
+        if place.his_url:
+            make_his(place.his_url)
         simulator = self._processes.start(SIMULATOR, ["gateway.simulator", *arguments])
         environment = {"YIBAO_CONFIG": str(place.config), **place.environment}
         gateway = self._processes.start(GATEWAY, ["gateway.cli", "serve"], environment)
@@ -189,6 +199,61 @@ class _Demo:
                 return ledger, own
             self._processes.wait(LOOK_EVERY_S)
 
+    # -------------------------------------------------------------- day
+
+    def _live(self) -> bool:
+        """The day that the console shows; whether every step went as expected."""
+        self._screen.heading("这一天的业务")
+        begun = time.monotonic()
+        try:
+            for moment in BAD_MOMENTS:
+                post(f"{self._place.simulator_url}/_sim/faults", moment)
+        except OSError as error:
+            raise DemoError(f"模拟平台没有应答：{error}") from None
+        self._processes.start(DAY, ["gateway.demo.client", self._place.gateway_url, "day"], heard=True)
+        told: list[dict[str, Any]] = []
+        with self._screen.progress("正在补上这一天的住院与门诊……") as progress:
+            while time.monotonic() - begun < DAY_S_MAX:
+                event = self._processes.wait(LOOK_EVERY_S)
+                if isinstance(event, Ended):
+                    raise self._died(event)
+                if event is None:
+                    continue
+                line = json.loads(event.line)
+                if "day" in line:
+                    self._have_fees_uploaded(told)
+                    return self._lived(len(told), time.monotonic() - begun, good=line["day"])
+                told.append(line)
+                progress(f"第 {len(told)} 次调用：{line['infno']} {line['name']} {line['patient']}")
+                if not line["ok"]:
+                    self._screen.exchange(clock.now(), line)
+        raise DemoError(f"这一天的业务在 {DAY_S_MAX} 秒内没有走完。")
+
+    def _have_fees_uploaded(self, told: list[dict[str, Any]]) -> None:
+        """The hospital has charged more, and the insurance office sees to it on the console."""
+        place = self._place
+        if not (place.his_url and place.console_url and self._password):
+            return
+        patients = lying(told)
+        try:
+            charge(place.his_url, patients)
+            office = Office(place.console_url, INSURANCE, self._password)
+            office.choose("upload", patients[:-1])
+            office.choose("look", patients[-1:])
+        except (OSError, SQLAlchemyError) as error:
+            raise DemoError(f"这一天的费用没有办成：{error}") from None
+
+    def _lived(self, count: int, took_s: float, *, good: bool) -> bool:
+        if good:
+            self._screen.say(
+                f"{EQUAL} 另有 {count} 次调用：十余名住院病人各在不同状态，门诊若干；一笔结算、一笔结算撤销的答复故意丢失。"
+                f"用时 {took_s:.1f} 秒；此后几分钟每 15 秒再有一次门诊。",
+                "green",
+            )
+        else:
+            self._screen.complain(f"{DIFFERS} 这一天的 {count} 次调用中有不符合预期的。")
+        return good
+
     # -------------------------------------------------------------- serve
 
     def _serve(self, code: int) -> int:
@@ -196,7 +261,7 @@ class _Demo:
         try:
             while True:
                 event = self._processes.wait(LOOK_EVERY_S)
-                if isinstance(event, Ended) and event.name != CLIENT:
+                if isinstance(event, Ended) and event.name not in (CLIENT, DAY):
                     raise self._died(event)
         except KeyboardInterrupt:
             self._screen.say("正在停止……", "dim")

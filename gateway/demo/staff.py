@@ -11,9 +11,10 @@ from gateway.protect import source_of
 from gateway.store import open_store
 from gateway.store.accounts import User
 
+INSURANCE: Final = "li"
 STAFF: Final = (
     ("wang", "王工", "it"),
-    ("li", "李主任", "insurance"),
+    (INSURANCE, "李主任", "insurance"),
     ("zhang", "张收费", "cashier"),
     ("chen", "陈医生", "ward"),
     ("liu", "刘药师", "pharmacy"),

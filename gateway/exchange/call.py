@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -34,6 +34,21 @@ OURSELVES: Final = Client("gateway")
 
 
 @dataclass(frozen=True, slots=True)
+class Resend:
+    """Whose word it is that an exchange is carried out anew (``again.py``).
+
+    Args:
+        original: number of the exchange that is sent again.
+        operator: the person.
+        reason: why, for the evidence.
+    """
+
+    original: int
+    operator: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One request, read but not yet checked.
 
@@ -61,6 +76,14 @@ class Call:
     """Registration under which it was decided to send this: once that is no longer in force nothing of it leaves."""
     parcel: Parcel | None = None
     """The file of a 9101, set aside from the message."""
+    resend: Resend | None = None
+    """Set where a person has an earlier call sent again."""
+
+    def after(self, reply: Reply) -> Call:
+        """The same call to be tried once more: what is sent again is then the attempt that ``reply`` tells of."""
+        if self.resend is None or reply.exchange_id is None:
+            return self
+        return replace(self, resend=replace(self.resend, original=reply.exchange_id))
 
 
 @dataclass(frozen=True, slots=True)

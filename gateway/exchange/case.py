@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -23,8 +23,10 @@ from gateway.faults import CONTENT_WRONG, Refused
 PROBLEMS_IN_TEXT_MAX: Final = 20
 """Problems spelled out in ``err_msg``; the structured list always has all of them."""
 
-SETTLED_LOOK_MAX: Final = 20
-"""Exchanges of a settlement looked through for its ``mdtrt_id``."""
+TELL_OF_SETTLEMENT: Final = ("2304", "2207", "4101A", "4101", "2304A", "2207A", "2102", "2102A")
+"""What names a settlement together with its visit; asked for one by one, since a list that is followed for months has
+hundreds of exchanges that name the settlement alone.
+"""
 
 
 class ContentWrong(Refused):
@@ -131,7 +133,12 @@ class Checks:
         """The visits whose settlements a message names by ``setl_id`` alone (4102): their lists are held with them."""
         keys: list[str] = []
         for setl_id in dict.fromkeys(value for kind, value in business_keys(message) if kind == "setl_id"):
-            known = Query(keys=[("setl_id", setl_id)], states=(State.CONFIRMED,), limit=SETTLED_LOOK_MAX)
-            named = (value for row in self._journal.search(known) for kind, value in row.keys if kind == "mdtrt_id")
-            keys.append(f"mdtrt_id:{found}" if (found := next(named, "")) else f"setl_id:{setl_id}")
+            mdtrt_id = next(self._visits_of(setl_id), "")
+            keys.append(f"mdtrt_id:{mdtrt_id}" if mdtrt_id else f"setl_id:{setl_id}")
         return list(dict.fromkeys(keys))
+
+    def _visits_of(self, setl_id: str) -> Iterator[str]:
+        for infno in TELL_OF_SETTLEMENT:
+            known = Query(keys=[("setl_id", setl_id)], infno=infno, states=(State.CONFIRMED,), limit=1)
+            for row in self._journal.search(known):
+                yield from (value for kind, value in row.keys if kind == "mdtrt_id")

@@ -18,6 +18,7 @@ from gateway.contract.envelope import Sender
 from gateway.contract.interface import Interface
 from gateway.contract.jsontext import dumps
 from gateway.contract.model import Transaction
+from gateway.exchange.again import must_not_be_outdated, noted
 from gateway.exchange.call import OURSELVES, Call, Client, Reply
 from gateway.exchange.case import Case, Checks, ContentWrong
 from gateway.exchange.content import business_keys
@@ -157,6 +158,7 @@ class Exchange:
 
         Raises:
             Unreadable: the client may not call this transaction (GW-2003); a SOAP Fault or HTTP 403.
+            ResentAlready: only for ``call.resend``: another was faster.
         """
         received_at = self._clock()
         allowance = Allowance(self._monotonic, self._times, call.client.call_s_max)
@@ -164,7 +166,7 @@ class Exchange:
         reply = self._handled(call, received_at, allowance)
         if self._signed_in_anew(call, reply):
             # refused for the sign-in alone, so certainly not done: once more, as a new attempt
-            return self._handled(call, self._clock(), allowance)
+            return self._handled(call.after(reply), self._clock(), allowance)
         return reply
 
     def _handled(self, call: Call, received_at: datetime, allowance: Allowance) -> Reply:
@@ -201,6 +203,7 @@ class Exchange:
             reply = self._twins.joined(case, holder, patience, interface) if holder and not anew else None
             if reply is not None:
                 return reply
+            must_not_be_outdated(self._journal, case.call, case.message, interface)
             try:
                 ruled = self._ruled(replace(case, anew=anew), interface)
                 return self._sending.send(ruled, interface)
@@ -361,7 +364,8 @@ class Exchange:
             request_id=call.head.get("request_id") or None,
             keys=business_keys(call.message),
             opter=call.head.get("opter", ""),
-            evidence=refusal.evidence,
+            evidence=(*noted(call, self._clock), *refusal.evidence),
+            resends=call.resend.original if call.resend is not None else None,
         )
         state = State.NOT_SENT if isinstance(refusal, TurnLost) else State.REFUSED
         outcome = Outcome(state, self._clock(), infcode="-1", err_msg=refusal.text, code=refusal.fault.code)

@@ -27,6 +27,8 @@ from gateway.exchange.ports import (
     Query,
     Registration,
     RequestIdTaken,
+    Resent,
+    ResentAlready,
     State,
 )
 from gateway.exchange.states import FREE, OPEN, UNRESOLVED
@@ -43,6 +45,7 @@ class MemoryJournal:
         self._requests: dict[tuple[str, str], int] = {}
         self._busy: dict[str, int] = {}
         self._proofs: dict[int, list[Proof]] = {}
+        self._resends: dict[int, int] = {}
         self._next_slot: dict[str, int] = {}
         self._lock = threading.Lock()
         self.stays = MemoryStays(self._guarded, self._rows.__getitem__)
@@ -72,6 +75,7 @@ class MemoryJournal:
                 if key in self._busy:
                     raise Busy(self._rows[self._busy[key]])
             self.stays.check_versions(intent.stay_versions)
+            self._must_be_the_first(intent.resends)
             written = self._insert(row, intent, None, takes_request=True)
             self.stays.intended(written.id, intent.stay, intent.stay_versions)
             self._busy |= dict.fromkeys(keys, written.id)
@@ -169,12 +173,19 @@ class MemoryJournal:
         row = entries.recorded(intent, outcome)
         with self._lock:
             self._check()
+            self._must_be_the_first(intent.resends)
             holder = self._holder(row.client, row.request_id)
             free = holder is None or _gives_way(holder)
             written = self._insert(row, intent, outcome, takes_request=free)
             if (facts := outcome.stay or intent.stay) and row.state is State.CONFIRMED:
                 self.stays.confirmed(written.id, facts, ())
             return written
+
+    def resends(self, exchange_id: int) -> Resent:
+        with self._lock:
+            self._check()
+            originals = {again: original for original, again in self._resends.items()}
+            return Resent(originals.get(exchange_id), self._resends.get(exchange_id))
 
     def get(self, exchange_id: int) -> Exchange | None:
         with self._lock:
@@ -220,6 +231,10 @@ class MemoryJournal:
 
     def ready(self) -> bool:
         return self.available
+
+    def _must_be_the_first(self, original: int | None) -> None:
+        if original is not None and original in self._resends:
+            raise ResentAlready(self._resends[original])
 
     def _check(self) -> None:
         if not self.available:
@@ -273,6 +288,8 @@ class MemoryJournal:
         )
         if intent.evidence:
             self._proofs[written.id] = list(intent.evidence)
+        if intent.resends is not None:
+            self._resends[intent.resends] = written.id
         if row.request_id and takes_request:
             self._requests[row.client, row.request_id] = written.id
         return written

@@ -210,6 +210,8 @@ class Intent:
     """Versions of the stay that the rules judged it by; when one is another by now the intent is refused."""
     evidence: Sequence[Proof] = ()
     """What the rules compared and amended; kept in the same commit."""
+    resends: int | None = None
+    """Number of the exchange that it sends again; each may be sent again once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,6 +380,22 @@ class InForce(Exception):
         super().__init__(f"exchange {holder.id} ({holder.state}) is the same")
 
 
+class ResentAlready(Exception):
+    """The exchange that was to be sent again has been, as exchange ``again``; nothing was recorded."""
+
+    def __init__(self, again: int) -> None:
+        self.again = again
+        super().__init__(f"sent again already, as exchange {again}")
+
+
+@dataclass(frozen=True, slots=True)
+class Resent:
+    """How an exchange is linked with others: ``original`` it sends again, by ``again`` it was sent again."""
+
+    original: int | None = None
+    again: int | None = None
+
+
 class Busy(Exception):
     """Another exchange about the same visit is open; ``holder`` is that exchange."""
 
@@ -422,6 +440,7 @@ class Journal(Protocol):
             Busy: a key is held by an open exchange.
             InForce: ``intent.once``, and the same is open or in force.
             StayChanged: a stay is at another version than ``intent.stay_versions`` says.
+            ResentAlready: ``intent.resends`` has been sent again before.
             JournalUnavailable: nothing was written.
         """
         ...
@@ -471,7 +490,15 @@ class Journal(Protocol):
         ...
 
     def record(self, intent: Intent, outcome: Outcome) -> Exchange:
-        """One row in its final state in one write: refusals, and reads, which need no write-ahead."""
+        """One row in its final state in one write: refusals, and reads, which need no write-ahead.
+
+        Raises:
+            ResentAlready: ``intent.resends`` has been sent again before.
+        """
+        ...
+
+    def resends(self, exchange_id: int) -> Resent:
+        """What it sends again, and what it was sent again by."""
         ...
 
     def get(self, exchange_id: int) -> Exchange | None: ...

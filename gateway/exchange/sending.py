@@ -14,6 +14,7 @@ import structlog
 from gateway.contract.envelope import Answer, Garbage, Sender, read_answer, write_request
 from gateway.contract.interface import Interface
 from gateway.contract.model import Transaction
+from gateway.exchange.again import noted
 from gateway.exchange.call import Reply
 from gateway.exchange.case import Case
 from gateway.exchange.content import business_keys
@@ -155,7 +156,7 @@ class Sending:
 
         Raises:
             TurnLost: GW-4003 and the like, before anything was written.
-            RequestIdTaken, InForce, StayChanged, Busy: the store had another before this one; nothing was sent.
+            RequestIdTaken, InForce, StayChanged, Busy, ResentAlready: the store had another before this one; nothing was sent.
             JournalUnavailable: nothing was sent.
         """
         with self._turn(case):
@@ -205,10 +206,11 @@ class Sending:
             epoch=node.epoch,
             business_key=case.visits[0] if case.visits else "",
             busy_keys=case.visits,
-            once=case.request_id is None and not case.anew,
+            once=(case.request_id is None or call.resend is not None) and not case.anew,
             stay=case.ruling.facts,
             stay_versions=case.ruling.versions,
-            evidence=case.ruling.evidence,
+            evidence=(*noted(call, self._clock), *case.ruling.evidence),
+            resends=call.resend.original if call.resend is not None else None,
         )
 
     def _intend(self, intent: Intent) -> Entry:

@@ -21,9 +21,14 @@ class Twins:
         self._replies = replies
 
     def holder(self, case: Case) -> Entry | None:
-        """The exchange that may already be this one: by the caller's own number, else by visit and content."""
+        """The exchange that may already be this one: by the caller's own number, else by visit and content.
+
+        A resend is looked for by both: its caller may have done the same under another number meanwhile.
+        """
         if case.request_id is not None:
-            return self._journal.find_request(case.call.client.name, case.request_id)
+            named = self._journal.find_request(case.call.client.name, case.request_id)
+            if case.call.resend is None or stands(named):
+                return named
         if not case.visits:
             return None
         return self._journal.find_effective(case.transaction.infno, case.visits[0], case.content)

@@ -14,6 +14,7 @@ from gateway.desks.doubts import DoubtsDesk
 from gateway.desks.jobs import JobsDesk
 from gateway.desks.lists import ListsDesk
 from gateway.desks.reconcile import ReconcileDesk
+from gateway.desks.resend import ResendDesk
 from gateway.desks.stays import StaysDesk
 from gateway.desks.store import StoreDesk
 from gateway.desks.vouchers import VouchersDesk
@@ -32,6 +33,7 @@ RECONCILE: Final = "/-/reconcile/"
 JOBS: Final = "/-/jobs/"
 VOUCHERS: Final = "/-/vouchers/print"
 STAYS: Final = "/-/stays/adopt"
+RESEND: Final = "/-/resend/"
 CONSOLE: Final = "/-/console/"
 _TOKEN: Final = "HTTP_" + TOKEN_HEADER.upper().replace("-", "_")
 BODY_BYTES_MAX: Final = 1024 * 1024
@@ -54,6 +56,7 @@ class Admin:
         lists: uploads settlement lists and moves them.
         jobs: runs a job now.
         vouchers: prints a voucher for the command.
+        resend: sends again what was not done, on a person's word.
         console: what the console asks for, and the token it must bring; without a token nobody is let in.
         reload: takes up changed mapping files; returns what is wrong with them, empty when they are in force.
     """
@@ -74,6 +77,7 @@ class Admin:
         lists: ListsDesk,
         jobs: JobsDesk,
         vouchers: VouchersDesk,
+        resend: ResendDesk,
     ) -> None:
         self._metrics = metrics
         self._checks = checks
@@ -90,6 +94,7 @@ class Admin:
             LISTS: lambda act, body: lists.do(act, body),
             JOBS: lambda act, body: jobs.do(act, body),
             VOUCHERS: lambda _, body: vouchers.print(body),
+            RESEND: lambda number, body: resend.do(number, body),
         }
         self._console, self._token = console
         self._checked_at = float("-inf")

@@ -211,6 +211,11 @@ class Clients:
         self._seen = _SeenNonces(nonces_max)
         self._nobody = secrets.token_bytes(32)
 
+    @property
+    def by_name(self) -> dict[str, Client]:
+        """Every configured client."""
+        return {name: known.client for name, known in self._by_name.items()}
+
     def identify(self, environ_headers: Mapping[str, str], peer: str, security: etree._Element | None) -> Client:
         """Name the caller.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gateway.soap.spyne_shim  # noqa: F401  # isort: skip  # before anything of spyne
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 import structlog
@@ -199,6 +199,17 @@ class Lane(WsgiApplication):  # type: ignore[misc]  # spyne has no types
         headers = [("Allow", "GET, POST")] if fault.fault is METHOD_WRONG else []
         status = 405 if fault.fault is METHOD_WRONG else _fault_status(form.version, fault)
         return _written(start_response, status, form, _FAULTS[form.version](fault), headers)
+
+
+def reopened(raw: bytes, charset: str, client: Client) -> SoapRequest:
+    """An envelope out of the journal, opened like one that comes in. Raises ``Unreadable``.
+
+    Args:
+        charset: the codec that it was read with.
+        client: who sent it, proven then.
+    """
+    root, codec = parse(raw, charset)
+    return replace(_opened({}, raw, root, _Form(_version(root), codec), None), client=client)
 
 
 def _version(root: etree._Element) -> str:

@@ -128,29 +128,13 @@ class TypedService:
 
     def _read(self, request: SoapRequest, infno: str) -> Call | Reply:
         """The call, or the refusal of one whose parameters are positional."""
-        element, client = request.operation, request.client
-        unread = unread_call(request.raw, self.channel, client=client, infno=infno, charset=request.charset)
-        if len(element) and all(_POSITIONAL.fullmatch(local(child.tag)) for child in element):
-            names = "、".join(local(child.tag) for child in element)
-            return self._reception.turn_away(Refused(PARAMETERS_WRONG, f"收到的参数名为 {names[:100]}"), unread)
+        unread = unread_call(request.raw, self.channel, client=request.client, infno=infno, charset=request.charset)
         interface = self._reception.exchange.interface
-        if infno not in interface.contract.transactions:
-            return self._reception.handle(unread)
         try:
-            head = read_head(_child(element, "head"))
+            call = read_typed(request, infno, interface)
         except Refused as fault:
             return self._reception.turn_away(fault, unread)
-        # the tables may have been renewed since rows were cut out: who cut them reads them
-        codec = request.cut.by if request.cut is not None else interface.input(infno)
-        return Call(
-            client=client,
-            infno=infno,
-            message=codec.read_xml(element, skip=_HEAD_ONLY, cut=request.cut),
-            raw=request.raw,
-            channel=self.channel,
-            head=head,
-            raw_charset=request.charset,
-        )
+        return self._reception.handle(unread) if call is None else call
 
     def _write_output(self, operation: str, output: Any) -> str:
         writer = self._writers.get(operation)
@@ -160,6 +144,33 @@ class TypedService:
 
 
 _HEAD_ONLY: Final = frozenset({"head"})
+
+
+def read_typed(request: SoapRequest, infno: str, interface: Interface) -> Call | None:
+    """A call whose message stands as elements; None when the interface has no such transaction. Raises ``Refused``."""
+    element = request.operation
+    if len(element) and all(_POSITIONAL.fullmatch(local(child.tag)) for child in element):
+        names = "、".join(local(child.tag) for child in element)
+        raise Refused(PARAMETERS_WRONG, f"收到的参数名为 {names[:100]}")
+    if infno not in interface.contract.transactions:
+        return None
+    head = read_head(_child(element, "head"))
+    # the tables may have been renewed since rows were cut out: who cut them reads them
+    codec = request.cut.by if request.cut is not None else interface.input(infno)
+    message = codec.read_xml(element, skip=_HEAD_ONLY, cut=request.cut)
+    return _call(request, TypedService.channel, infno, head, message)
+
+
+def _call(request: SoapRequest, channel: str, infno: str, head: dict[str, str], message: Any) -> Call:
+    return Call(
+        client=request.client,
+        infno=infno,
+        message=message,
+        raw=request.raw,
+        channel=channel,
+        head=head,
+        raw_charset=request.charset,
+    )
 
 
 class StringService:
@@ -180,56 +191,18 @@ class StringService:
         del request, fault
         return None
 
-    def _parameters(self, request: SoapRequest) -> tuple[str, etree._Element | None]:
-        infno, parameter = _child(request.operation, "infno"), _child(request.operation, "request")
-        return ((infno.text or "").strip() if infno is not None else ""), parameter
-
     def exchange_text(self, request: SoapRequest) -> str:
         """Carry one call whose message is the content of ``request`` and write the answer in the same form."""
-        infno, text, as_json = "", "", False
+        infno, as_json = "", False
         unread = unread_call(request.raw, self.channel, client=request.client, charset=request.charset)
         try:
-            infno, parameter = self._parameters(request)
+            infno, parameter, text = _parameters(request)
             unread = replace(unread, infno=infno)
-            text = "" if parameter is None else (parameter.text or "").strip("\ufeff \t\r\n")
-            as_json = text[:1] in ("{", "[")
-            if parameter is None or not infno:
-                names = "、".join(local(child.tag) for child in request.operation)
-                raise Refused(PARAMETERS_WRONG, f"须有 infno 与 request，收到的是 {names[:100] or '空'}")
-            transaction = self._reception.exchange.interface.operation(infno)
-            head, message = self._read_json(text) if as_json else self._read_xml(text, parameter, transaction.infno)
+            as_json = _is_json(text)
+            call = _read_text(request, infno, parameter, text, self._reception.exchange.interface)
         except GatewayFault as fault:
             return self._write(self._reception.turn_away(fault, unread), "", as_json=as_json)
-        call = Call(
-            client=request.client,
-            infno=infno,
-            message=message,
-            raw=request.raw,
-            channel=self.channel,
-            head=head,
-            raw_charset=request.charset,
-        )
         return self._write(self._reception.handle(call), infno, as_json=as_json)
-
-    def _read_xml(self, text: str, parameter: etree._Element, infno: str) -> tuple[dict[str, str], Any]:
-        """The ``<request>`` document: text as a rule; as child elements it is accepted too, never read as empty."""
-        codec = self._reception.exchange.interface.input(infno)
-        cut: Cut | None = None
-        if len(parameter):
-            root = _nested(parameter)
-        else:
-            root, cut = parse_text_apart(text, lambda document: codec.cut(document, "input"))
-        if local(root.tag) != "request":
-            raise Refused(ENVELOPE_BROKEN, f"request 的根元素应为 <request>，实为 <{local(root.tag)[:60]}>")
-        strange = [local(child.tag) for child in root if local(child.tag) not in ("head", "input")]
-        if strange:
-            raise Refused(PARAMETERS_WRONG, f"<request> 下只能有 head 与 input，收到 {'、'.join(strange)[:100]}")
-        body = _child(root, "input")
-        message = codec.read_xml(body, cut=cut) if body is not None else {}
-        return read_head(_child(root, "head")), message
-
-    def _read_json(self, text: str) -> tuple[dict[str, str], Any]:
-        return read_json_request(loads_strict(text))
 
     def _write(self, reply: Reply, infno: str, *, as_json: bool) -> str:
         if as_json:
@@ -238,6 +211,53 @@ class StringService:
         if reply.output:
             output = self._reception.exchange.interface.output(infno).write_xml(reply.output)
         return f"<response>{write_reply(reply, output)}</response>"
+
+
+def read_string(request: SoapRequest, interface: Interface) -> Call:
+    """A call of the string service. Raises ``GatewayFault`` for what cannot be read."""
+    return _read_text(request, *_parameters(request), interface)
+
+
+def _parameters(request: SoapRequest) -> tuple[str, etree._Element | None, str]:
+    """``infno``, the element ``request`` and its text."""
+    infno, parameter = _child(request.operation, "infno"), _child(request.operation, "request")
+    text = "" if parameter is None else (parameter.text or "").strip("\ufeff \t\r\n")
+    return ((infno.text or "").strip() if infno is not None else ""), parameter, text
+
+
+def _is_json(text: str) -> bool:
+    return text[:1] in ("{", "[")
+
+
+def _read_text(
+    request: SoapRequest, infno: str, parameter: etree._Element | None, text: str, interface: Interface
+) -> Call:
+    if parameter is None or not infno:
+        names = "、".join(local(child.tag) for child in request.operation)
+        raise Refused(PARAMETERS_WRONG, f"须有 infno 与 request，收到的是 {names[:100] or '空'}")
+    transaction = interface.operation(infno)
+    if _is_json(text):
+        head, message = read_json_request(loads_strict(text))
+    else:
+        head, message = _read_xml(text, parameter, interface.input(transaction.infno))
+    return _call(request, StringService.channel, infno, head, message)
+
+
+def _read_xml(text: str, parameter: etree._Element, codec: Codec) -> tuple[dict[str, str], Any]:
+    """The ``<request>`` document: text as a rule; as child elements it is accepted too, never read as empty."""
+    cut: Cut | None = None
+    if len(parameter):
+        root = _nested(parameter)
+    else:
+        root, cut = parse_text_apart(text, lambda document: codec.cut(document, "input"))
+    if local(root.tag) != "request":
+        raise Refused(ENVELOPE_BROKEN, f"request 的根元素应为 <request>，实为 <{local(root.tag)[:60]}>")
+    strange = [local(child.tag) for child in root if local(child.tag) not in ("head", "input")]
+    if strange:
+        raise Refused(PARAMETERS_WRONG, f"<request> 下只能有 head 与 input，收到 {'、'.join(strange)[:100]}")
+    body = _child(root, "input")
+    message = codec.read_xml(body, cut=cut) if body is not None else {}
+    return read_head(_child(root, "head")), message
 
 
 def _nested(parameter: etree._Element) -> etree._Element:
@@ -275,7 +295,7 @@ class LegacyService:
         called: DialectCall | None = None
         try:
             called = self._dialect.read(request.operation, request.charset)
-            reply = self._reception.handle(self._call(called, request))
+            reply = self._reception.handle(legacy_call(called, request, self._dialect))
         except GatewayFault as fault:
             called = fault.call if isinstance(fault, DialectRefused) else called
             unread = unread_call(request.raw, self.channel, client=request.client, charset=request.charset)
@@ -287,19 +307,21 @@ class LegacyService:
         del request
         return self._text(None, refusal_reply(fault))
 
-    def _call(self, called: DialectCall, request: SoapRequest) -> Call:
-        return Call(
-            client=request.client,
-            infno=called.infno,
-            message=called.message,
-            raw=request.raw,
-            channel=self.channel,
-            head=called.head,
-            problems=called.problems,
-            unknown=called.unknown,
-            raw_charset=request.charset,
-            dialect_version=self._dialect.version,
-        )
-
     def _text(self, called: DialectCall | None, reply: Reply) -> str:
         return etree.tostring(self._dialect.write(called, reply), encoding="unicode")
+
+
+def legacy_call(called: DialectCall, request: SoapRequest, dialect: Dialect) -> Call:
+    """The call that a dialect has read."""
+    return Call(
+        client=request.client,
+        infno=called.infno,
+        message=called.message,
+        raw=request.raw,
+        channel=f"legacy/{dialect.name}",
+        head=called.head,
+        problems=called.problems,
+        unknown=called.unknown,
+        raw_charset=request.charset,
+        dialect_version=dialect.version,
+    )

@@ -40,6 +40,7 @@ from gateway.store.his_marks import SqlHisMarks
 from gateway.store.integrity import check
 from gateway.store.jobs import SqlJobs
 from gateway.store.journal import SqlJournal
+from gateway.store.names import PatientNames
 from gateway.store.nodes import SqlNodes
 from gateway.store.operator_log import OperatorLog, begin_keyed
 from gateway.store.recon import SqlRecon
@@ -71,6 +72,7 @@ class Store:
         self.figures = Figures(backend)
         self.stay_feed = StayFeed(guarded)
         self.operator_log = OperatorLog(guarded, clock.now)
+        self.names = PatientNames(guarded)
         self.vouchers = SqlVouchers(guarded)
         self.recon = SqlRecon(guarded)
         self.jobs = SqlJobs(guarded)

@@ -24,6 +24,8 @@ from gateway.exchange.ports import (
     ProofKind,
     Query,
     RequestIdTaken,
+    Resent,
+    ResentAlready,
     State,
 )
 from gateway.exchange.states import FREE, OPEN, UNRESOLVED
@@ -79,6 +81,7 @@ class SqlJournal:
 
         def job(connection: Connection) -> Exchange:
             must_be_protected_too(connection, sealing_of(connection))
+            _must_be_the_first(connection, intent.resends)
             held_by = _free_holder(connection, row)
             _must_not_be_in_force(connection, row, once=intent.once)
             if keys and (holder := _busy_holder(connection, keys)):
@@ -89,6 +92,7 @@ class SqlJournal:
                 # in the order of what stands in the table, so that two never wait for each other
                 held = sorted(map(sealing_of(connection).fence, keys))
                 connection.execute(sql.INSERT_BUSY, [{"business_key": key, "exchange_id": written.id} for key in held])
+            _link(connection, written, intent.resends)
             begin_facts(connection, written.id, intent.stay, facts, intent.stay_versions)
             _insert_proofs(connection, written.id, evidence, after=0)
             # with the key in hand: the same may have come and gone on another node since the first look; where all
@@ -177,7 +181,9 @@ class SqlJournal:
         facts, evidence = fact_rows(outcome.stay or intent.stay), [_proof_row(proof) for proof in intent.evidence]
 
         def job(connection: Connection) -> Exchange:
+            _must_be_the_first(connection, intent.resends)
             written = _insert(connection, row, bodies)
+            _link(connection, written, intent.resends)
             _insert_proofs(connection, written.id, evidence, after=0)
             if facts and row.state is State.CONFIRMED:
                 confirm_facts(connection, written, facts, ())
@@ -188,6 +194,13 @@ class SqlJournal:
             return written
 
         return self._backend.write(job)
+
+    def resends(self, exchange_id: int) -> Resent:
+        def job(connection: Connection) -> Resent:
+            original = connection.execute(sql.RESENDS, {"exchange_id": exchange_id}).scalar()
+            return Resent(original, connection.execute(sql.RESENT_AS, {"original_id": exchange_id}).scalar())
+
+        return self._backend.read(job)
 
     def get(self, exchange_id: int) -> Exchange | None:
         return self._backend.read(lambda connection: _get(connection, exchange_id))
@@ -409,6 +422,18 @@ def _take_request(connection: Connection, row: Exchange, held_by: Exchange | Non
     )
     if passed.rowcount != 1:
         raise JournalUnavailable("another exchange took this request_id at the same moment")
+
+
+def _must_be_the_first(connection: Connection, original: int | None) -> None:
+    """Raises ResentAlready; of two at the same moment the primary key stops one, which is run again and meets the other."""
+    again = None if original is None else connection.execute(sql.RESENT_AS, {"original_id": original}).scalar()
+    if again is not None:
+        raise ResentAlready(again)
+
+
+def _link(connection: Connection, row: Exchange, original: int | None) -> None:
+    if original is not None:
+        connection.execute(sql.INSERT_RESEND, {"original_id": original, "exchange_id": row.id})
 
 
 def _insert(connection: Connection, row: Exchange, bodies: Iterable[dict[str, Any] | None]) -> Exchange:

@@ -27,6 +27,7 @@ from gateway.store.tables import (
     operator_log_head,
     proof,
     request_key,
+    resend,
     store_key,
 )
 
@@ -39,6 +40,9 @@ INSERT_REQUEST_KEY = insert(request_key)
 INSERT_HIGH = insert(msgid_high)
 INSERT_BUSY = insert(busy)
 INSERT_PROOF = insert(proof)
+INSERT_RESEND = insert(resend)
+RESENT_AS = select(resend.c.exchange_id).where(resend.c.original_id == bindparam("original_id"))
+RESENDS = select(resend.c.original_id).where(resend.c.exchange_id == bindparam("exchange_id"))
 
 OUTCOME_COLUMNS = (
     "state",

@@ -126,6 +126,16 @@ request_key = Table(
     PrimaryKeyConstraint("client", "request_id", name="pk_request_key"),
 )
 
+# each exchange may be sent again once: the primary key says so to two nodes at the same moment
+resend = Table(
+    "resend",
+    metadata,
+    Column("original_id", RowId, ForeignKey("exchange.id", name="fk_resend_original"), nullable=False),
+    Column("exchange_id", RowId, ForeignKey("exchange.id", name="fk_resend"), nullable=False),
+    PrimaryKeyConstraint("original_id", name="pk_resend"),
+    Index("ux_resend_exchange", "exchange_id", unique=True),
+)
+
 busy = Table(
     "busy",
     metadata,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gateway.desks.jobs import JobsDesk
     from gateway.desks.lists import ListsDesk
     from gateway.desks.reconcile import ReconcileDesk
+    from gateway.desks.resend import ResendDesk
     from gateway.desks.stays import StaysDesk
     from gateway.desks.vouchers import VouchersDesk
     from gateway.exchange.resolver import Resolver
@@ -83,6 +84,7 @@ def administration(store: Store, wake: Callable[[], None] = lambda: None) -> Adm
         lists=cast("ListsDesk", None),
         jobs=cast("JobsDesk", None),
         vouchers=cast("VouchersDesk", None),
+        resend=cast("ResendDesk", None),
         console=(cast("ConsoleDesk", None), ""),
     )
 

@@ -25,6 +25,8 @@ from gateway.exchange.ports import (
     ProofKind,
     Query,
     RequestIdTaken,
+    Resent,
+    ResentAlready,
     State,
     Wire,
 )
@@ -725,3 +727,39 @@ def _at_once(jobs: list[Callable[[], object]], expected: type[Exception] | tuple
 
     with ThreadPoolExecutor(len(jobs)) as pool:
         return list(pool.map(run, jobs))
+
+
+# ------------------------------------------------------------------- sent again
+
+
+def test_an_exchange_is_sent_again_once(journal: Journal) -> None:
+    first = held_in(journal, State.NOT_SENT)
+    assert journal.resends(first.id) == Resent()
+    second = journal.intend(replace(intent(request_id="R1"), resends=first.id))
+    assert journal.resends(first.id) == Resent(again=second.id)
+    assert journal.resends(second.id) == Resent(original=first.id)
+    journal.finish(second.id, outcome(State.DECLINED))
+    for write in (journal.intend, lambda other: journal.record(other, refusal())):
+        with pytest.raises(ResentAlready) as raised:
+            write(replace(intent(request_id="R1"), resends=first.id))
+        assert raised.value.again == second.id
+    third = journal.record(replace(intent(request_id="R1"), resends=second.id), refusal())
+    assert journal.resends(second.id) == Resent(first.id, third.id)
+    assert len(journal.search(Query(limit=10))) == 3  # what came too late has left nothing
+
+
+def test_of_two_who_send_again_at_the_same_moment_one_is_told_so(journal: Journal) -> None:
+    first = held_in(journal, State.NOT_SENT)
+    together = Barrier(2)
+
+    def send() -> int:
+        together.wait(20)
+        try:
+            return journal.intend(replace(intent(), resends=first.id)).id
+        except ResentAlready as other:
+            return -other.again
+
+    with ThreadPoolExecutor(2) as pool:
+        told = sorted(one.result(20) for one in [pool.submit(send), pool.submit(send)])
+    assert told == [-told[1], told[1]]
+    assert journal.resends(first.id).again == told[1]

@@ -58,6 +58,7 @@ WANTED = {
     ("GET", "/exchanges/export.csv"): frozenset({"insurance", "operations", "it"}),
     ("GET", "/exchanges/{exchange_id}"): ALL,
     ("GET", "/exchanges/{exchange_id}/body"): ALL,
+    ("POST", "/exchanges/{exchange_id}/resend"): ACTING,
     ("GET", "/doubts"): frozenset({"insurance", "cashier", "it", "auditor"}),
     ("GET", "/doubts/{exchange_id}"): frozenset({"insurance", "cashier", "it", "auditor"}),
     ("POST", "/doubts/{exchange_id}"): ACTING,

@@ -14,20 +14,13 @@ from sqlalchemy.engine import Engine
 
 from gateway import clock
 from gateway.console.stays.waiting import box_of
-from gateway.exchange.ports import Query
+from gateway.exchange.ports import JournalUnavailable, Query
 from gateway.stays.history import Record
 from gateway.store.stay_feed import Episode, EpisodeQuery
 from tests.console.kit import Bench, tree
+from tests.console.lively import LEAVING, OPERATIONS
 from tests.console.test_pages import HOSTILE
 from tests.stays.ways import REGISTERED, WARD_IN, Stay
-
-OPERATIONS = (
-    {"oprn_oprt_code": "47.0100", "oprn_oprt_name": "腹腔镜阑尾切除术", "oprn_oprt_type": "2"},
-    {"oprn_oprt_code": "51.2300", "oprn_oprt_name": "腹腔镜胆囊切除术", "oprn_oprt_type": "1",
-     "oprn_oprt_begntime": "2026-02-21 09:30:00", "oper_dr_code": "D440800000126"},
-)  # fmt: skip
-END = "2026-03-01 15:30"
-LEAVING = {"endtime": END, "dscg_way": "1", "insutype": "310", "dscg_dept_codg": "A03", "dscg_dept_name": "内科"}
 
 
 @pytest.fixture
@@ -424,3 +417,54 @@ def test_emergency_fees_are_shown_and_approved_for_the_cut_that_was_seen(shared:
     moved = browser.page(at(stay, "/stays/emergency"))
     assert "ET10-02" in moved
     assert "审核已失效" in moved
+
+
+# -------------------------------------------------------------------- names
+
+NAME = "林秀珍"
+
+
+def looks(shared: Bench) -> int:
+    return sum(act == "console.names" for _, act, _ in shared.log())
+
+
+def test_names_are_in_full_for_who_may_see_bodies_one_line_a_page(shared: Bench, stay: Stay) -> None:
+    listed(shared)
+    browser, before = shared.signed_in("insurance"), looks(shared)
+    assert NAME in browser.page("/stays")
+    assert looks(shared) == before + 1
+    assert NAME in browser.page(at(stay))
+    assert shared.log()[-1] == ("某insurance（insurance）", "console.names", f"stay {stay.ipt_no}")
+    rows = list(csv.reader(io.StringIO(browser.get(f"/stays/export.csv?q={stay.ipt_no}").text.lstrip("\ufeff"))))
+    assert rows[1][rows[0].index("姓名")] == NAME
+
+
+@pytest.mark.parametrize("role", ["cashier", "ward", "operations", "auditor"])
+def test_names_are_masked_for_everybody_else(shared: Bench, stay: Stay, role: str) -> None:
+    listed(shared)
+    browser, before = shared.signed_in(role), looks(shared)
+    for path in ("/stays", f"/stays?q={stay.ipt_no}", at(stay)):
+        page = browser.page(path)
+        assert NAME not in page
+        assert "林**" in page
+    if role == "operations":
+        exported = browser.get(f"/stays/export.csv?q={stay.ipt_no}").text
+        assert NAME not in exported
+        assert "林**" in exported
+    assert looks(shared) == before
+
+
+def test_a_name_is_not_shown_when_the_look_cannot_be_kept(
+    shared: Bench, stay: Stay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed(shared)
+    browser = shared.signed_in("insurance")
+
+    def full(*_: object) -> int:
+        raise JournalUnavailable("disk full")
+
+    monkeypatch.setattr(type(shared.parts.store.operator_log), "append", full)
+    for path in (f"/stays?q={stay.ipt_no}", at(stay)):
+        page = browser.page(path)
+        assert NAME not in page
+        assert "林**" in page

@@ -236,6 +236,21 @@ def test_so_are_those_of_a_message_that_came_as_text(document: str) -> None:
     assert outcome(apart=True) == outcome(apart=False)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(f"<p:fee>{PLAIN.replace('no>', 'none:no>')}</p:fee>", id="a leaf's prefix that nobody declared"),
+        pytest.param(f"<p:fee>{PLAIN}</p:fee><none:fee>{PLAIN}</none:fee>", id="a row's prefix that nobody declared"),
+        pytest.param("<fee><no>1</no><amount>1</amount><memo>/></fee>", id="an end that is none"),
+        pytest.param(f"<fee>{PLAIN.replace('张三 三', 'a' + chr(13) + 'b')}</fee>", id="a carriage return"),
+        pytest.param(f'<!--<fee>{PLAIN}</fee>--><fee yibao.rows="0"/>', id="a mark for what is in a comment"),
+    ],
+)
+def test_what_means_more_than_it_looks_is_left_to_the_parser(content: str) -> None:
+    body = envelope(content).encode()
+    assert parsed_apart(body, "") == parsed_whole(body, "")
+
+
 # ------------------------------------------------------------ what is cut
 
 
@@ -320,6 +335,12 @@ def test_one_who_writes_otherwise_is_not_looked_at_row_for_row() -> None:
     """References in the first rows: what follows is parsed, too."""
     odd = f"<fee>{PLAIN.replace('张三', '&amp;')}</fee>"
     assert cutter(envelope(odd * 3 + f"<fee>{PLAIN}</fee>" * 9)) is None
+
+
+def test_an_odd_row_here_and_there_does_not_end_it() -> None:
+    odd, fee = f"<fee>{PLAIN.replace('张三', '&amp;')}</fee>", f"<fee>{PLAIN}</fee>"
+    message, _ = read(envelope(fee * 40 + (odd + fee) * 6))
+    assert message["fee"].doubtful == [40, 42, 44, 46, 48, 50]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,8 +40,9 @@ class Cost:
 class Counted(Hospital):
     """A hospital on a store of its own; what runs beside runs when the test says so."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, file: Path) -> None:
         journal = store.journal
+        self._database = file.resolve().as_uri()
         self._store = store
         self._beside: list[Callable[[], None]] = []
         desk = StayDesk(journal.stays, Policy(), lambda: self.clock())
@@ -54,11 +56,14 @@ class Counted(Hospital):
         """What ``act`` asks of the store; one after another, so that nothing of others is among it."""
         counts = Counter[str]()
 
+        # gateways of other tests may run in this process, with stores of their own
         def statement(connection: Any, *_: Any) -> None:
+            if connection.engine.url.database != self._database:
+                return
             counts["written" if connection.connection.driver_connection.in_transaction else "read"] += 1
 
-        def committed(_: Any) -> None:
-            counts["commits"] += 1
+        def committed(connection: Any) -> None:
+            counts["commits"] += connection.engine.url.database == self._database
 
         event.listen(Engine, "before_cursor_execute", statement)
         event.listen(Engine, "commit", committed)
@@ -88,9 +93,10 @@ class Counted(Hospital):
 
 @pytest.fixture(scope="module")
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counted]:
-    store = open_store(new_sqlite(tmp_path_factory.mktemp("cost") / "yibao.db"), node="n1")
+    file = tmp_path_factory.mktemp("cost") / "yibao.db"
+    store = open_store(new_sqlite(file), node="n1")
     store.upgrade()
-    hospital = Counted(store)
+    hospital = Counted(store, file)
     hospital.admit("Z0")  # whatever is asked once in a life of a process has been asked
     hospital.costs("2401", messages.admission(hospital.psn_no, "Z0-1"))
     yield hospital

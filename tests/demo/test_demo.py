@@ -58,7 +58,7 @@ def test_the_whole_story_then_again_kept_until_ctrl_c(tmp_path: Path) -> None:
     assert "✗" not in first.output
     assert first.ports_are_free()
 
-    with demo(tmp_path, "--keep") as second:
+    with demo(tmp_path, "--keep", "--no-day") as second:
         second.until("停止            Ctrl-C")
         assert "上次演示的数据已移到 var/demo/previous" in second.output
         _look_around(second)
@@ -83,7 +83,7 @@ def _look_around(running: Demo) -> None:
 
 
 def test_a_child_that_dies_ends_it_and_is_named(tmp_path: Path) -> None:
-    with demo(tmp_path, "--keep") as running:
+    with demo(tmp_path, "--keep", "--no-day") as running:
         running.until("停止            Ctrl-C")
         simulator, gateway = _children(running)
         os.kill(simulator, signal.SIGKILL)

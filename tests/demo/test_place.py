@@ -166,3 +166,12 @@ def test_what_is_no_demo_is_refused(config: Path, old: str, new: str, told: str)
     config.write_text(config.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     with pytest.raises(Exception, match=told):
         found(config)
+
+
+def test_the_hospitals_own_records_lie_in_its_folder(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with find_place(config) as first, find_place(config) as second:
+        assert first.his_url == "sqlite:///var/demo/his.db"
+        assert second.his_url.endswith(f"{second.folder.name}/his.db")
+        assert second.environment["YIBAO_HIS__URL"] == second.his_url
+    monkeypatch.setenv("YIBAO_HIS__URL", "sqlite:////data/his.db")
+    assert found(config).his_url == "", "a HIS that somebody names is not the demo's to write"

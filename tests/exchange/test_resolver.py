@@ -566,6 +566,8 @@ def test_of_several_lists_a_part_is_for_a_person(hospital: Hospital) -> None:
 def test_a_list_in_doubt_holds_its_visit(hospital: Hospital, infno: str) -> None:
     """4102 names no visit, yet its settlement does: neither the list nor the settlement changes beneath a repeat of it."""
     stay, setl_id = listed(hospital)
+    for _ in range(3):
+        hospital.done("4103", {"data": {"psn_no": hospital.psn_no, "setl_id": setl_id}})
     doubt = hospital.doubtful("4102", moved(hospital, [setl_id]), "late-request")
     assert doubt.business_key == f"mdtrt_id:{stay}"
     other = LIST["setlinfo"] | {"mdtrt_id": stay, "setl_id": setl_id, "psn_no": hospital.psn_no, "bill_no": "2"}

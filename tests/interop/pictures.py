@@ -1,6 +1,6 @@
 """The pictures of the README and of the manual, taken anew from a lively day: ``make screenshots``.
 
-The day is that of ``test_chromium.py``: a real gateway, store and simulator in this process. Names and numbers are invented.
+The day is that of ``tests/console/lively.py``: a real gateway, store and simulator in this process. Names and numbers are invented.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ import io
 import shutil
 import sys
 import tempfile
-from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,12 +16,10 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from gateway import clock
-from gateway.stays.hospital_fake import MemoryHospital
-from gateway.stays.ports import StayRef
 from gateway.store.alerts import Found
 from tests.console.kit import PASSWORD, Bench, bench
-from tests.interop.test_chromium import lively, served
-from tests.jobs.test_fee_upload import WITHIN_S, Ward
+from tests.console.lively import lively, uploaded, with_his
+from tests.interop.browsing import served
 from tests.running import house
 from tests.stays.ways import Stay
 
@@ -57,7 +53,7 @@ def main() -> None:
     wanted = sys.argv[1:] or [*PICTURES]
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, house(Path(folder)) as found:
-        made = _with_his(bench(found))
+        made = with_his(bench(found))
         for role, name in PEOPLE.items():
             made.parts.store.accounts.change(role, end_sessions=False, full_name=name)
         numbers = _day(made)
@@ -68,28 +64,11 @@ def main() -> None:
             browser.close()
 
 
-def _with_his(made: Bench) -> Bench:
-    his = made.parts.settings.his.model_copy(update={"url": "oracle://his"})
-    made.parts = replace(made.parts, settings=made.parts.settings.model_copy(update={"his": his}))
-    return made
-
-
 def _day(made: Bench) -> dict[str, str]:
     """What goes into the addresses, once the day is there."""
     lively(made)
     gateway = made.house.gateway
-    ward = Ward(made.house, Stay(made.house, "json").admit().aligned(), his=MemoryHospital({"fees": []}))
-    wrong: dict[int, dict[str, Any]] = {
-        3: {"pric": Decimal(9999)}, 5: {"bilg_dr_codg": "DR-2026-" * 5}, 6: {"fee_ocur_time": "2026-02-20 01:00:00"},
-    }  # fmt: skip
-    for number in range(24):
-        ward.charge(number, **wrong.get(number, {}))
-    me = StayRef(ward.stay.ipt_no, ward.stay.mdtrt_id)
-    gateway.store.fees.choose([me], "upload", clock.now())
-    gateway.__dict__["his"] = (ward.his, {})
-    gateway.runner.start("fee_upload", "陈静（chen）", {"chosen": True})
-    assert gateway.runner.idle(WITHIN_S)
-    del gateway.__dict__["his"]
+    me, _ = uploaded(made)
     found = [
         Found("escalated", "bad", "1 笔交易网关无法自行证明结果，待人工核对"),
         Found("certificate", "warn", "平台签名证书 还有 21 天到期", subject="signing", node="none"),

@@ -38,9 +38,9 @@ def own_list(stay: Stay, setl_id: str, *operations: dict[str, Any], **more: str)
     return message | ({"oprninfo": [copy.deepcopy(one) for one in operations]} if operations else {})
 
 
-def tell(stay: Stay, **more: Any) -> None:
+def tell(stay: Stay, record: dict[str, str] | None = None, **more: Any) -> None:
     """The hospital tells its part (``SettlementList``) and its diagnoses by the list's own names."""
-    told = stay.ask("SettlementList", version=1, setlinfo={**TOLD, **more})
+    told = stay.ask("SettlementList", version=1, setlinfo={**TOLD, **more}, **({"record": record} if record else {}))
     assert told["infcode"] == 0, told
     row = {**DIAGNOSIS, "diag_srt_no": "1", "adm_cond": "1", "diag_dept": "A03", "dise_dor_no": DOCTOR,
            "dise_dor_name": "周文博", "diag_time": "2026-02-20 10:00:00"}  # fmt: skip

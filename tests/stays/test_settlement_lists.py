@@ -124,13 +124,15 @@ def test_the_gateway_fills_uploads_submits_and_follows(one_way: Stay) -> None:
     setl_id = settled(one_way)
     told = gateway.lists_desk.do("upload", wish(one_way))
     assert (told["ok"], told["code"]) == (False, "GW-1101"), "nobody has told the bill"
-    tell(one_way)
+    figures = gateway.stays.judged(StayRef(one_way.ipt_no)).stay.settlements[-1].figures
+    tell(one_way, {"bill_sumamt": str(figures["medfee_sumamt"]), "qltctrl_date": "2026-03-02", "die_flag": "0"})
     lists = gateway.settlement_lists
     report = lists.sheet(*lists.found(StayRef(one_way.ipt_no))).report
     passed = {one.rule_id for one in report.findings if one.result == "passed"}
-    assert passed >= {"SL-052", "SL-064", "SL-133", "SL-135", "SL-136", "SL-137"}, (
-        "compared with what the platform answered"
+    assert passed >= {"SL-052", "SL-064", "SL-067", "SL-133", "SL-135", "SL-136", "SL-137", "SL-140"}, (
+        "compared with what the platform answered, and with the record"
     )
+    assert "record" not in lists.sheet(*lists.found(StayRef(one_way.ipt_no))).message
     told = gateway.lists_desk.do("upload", wish(one_way))
     assert (told["ok"], told["state"], told["setl_id"]) == (True, "已提交", setl_id), told
     sent = shown(one_way, setl_id)
@@ -143,6 +145,16 @@ def test_the_gateway_fills_uploads_submits_and_follows(one_way: Stay) -> None:
     assert gateway.lists_desk.do("upload", wish(one_way))["state"] == "已提交"
     entries = gateway.store.operator_log.entries(limit=2)
     assert {(one.operator, one.act) for one in entries} >= {("王医保", "list.upload")}
+
+
+def test_codes_are_held_against_the_catalog_that_was_downloaded(one_way: Stay) -> None:
+    (version,) = one_way.house.gateway.catalog_updates.update("1307", lambda _, __, ___: None).versions
+    assert version.total > 0
+    setl_id = settled(one_way)
+    message = own_list(one_way, setl_id)
+    message["diseinfo"][0] |= {"diag_code": "J18.999"}
+    assert "SL-044 第1行 诊断编码【J18.999】不在医保版目录" in one_way.refused("4101A", message, "GW-1103").text
+    one_way.done("4101A", own_list(one_way, setl_id))
 
 
 def test_wrong_wishes_are_answered_in_words(gateway: House) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -10,18 +11,24 @@ from starlette.responses import Response, StreamingResponse
 
 from gateway.console.area import Area, MenuItem, Page
 from gateway.console.exchanges import reading
+from gateway.console.exchanges.picture import Kept, Step, picture
 from gateway.console.exchanges.search import PAGE_ROWS, Wish, find, read_wish
-from gateway.console.shown import STATES, free_text, key_value
+from gateway.console.shown import PROOFS, STATES, exactly, free_text, key_value
 from gateway.console.visit import Visit
 from gateway.contract.charset import declared_in_xml
+from gateway.contract.hospital import BY_NAME
 from gateway.contract.model import Transaction
-from gateway.exchange.ports import Bodies, BodiesAway, Exchange, Query
+from gateway.desks.resend import REASON_CHARS_MAX, REASON_CHARS_MIN
+from gateway.exchange.again import Resends
+from gateway.exchange.ports import Bodies, BodiesAway, Exchange, Proof, Query, Resent
+from gateway.http.identity import Clients
 from gateway.masking import mask_value
 from gateway.spreadsheet import BOM, line
 
 EXPORT_ROWS_MAX: Final = 20_000
 EXPORT_PAGE: Final = 500
 RELATED_MAX: Final = 20
+_CLAUSE: Final = re.compile("[，；]")
 _COLUMNS: Final = ("编号", "时间", "交易", "名称", "状态", "客户端", "msgid", "院内请求号", "住院号", "就诊 ID", "结算 ID", "infcode", "代码", "错误信息", "平台耗时 ms")  # fmt: skip
 
 
@@ -45,26 +52,82 @@ def search(visit: Visit) -> Response:
 
 
 def names(visit: Visit) -> dict[str, str]:
-    """Transaction names by number."""
-    return {infno: found.name for infno, found in visit.parts.interface.contract.transactions.items()}
+    """Names of transactions by number, and of the hospital's own questions, as they stand in the journal, by theirs."""
+    asked = {name: _CLAUSE.split(found.label)[0] for name, found in BY_NAME.items()}
+    return asked | {infno: found.name for infno, found in visit.parts.interface.contract.transactions.items()}
 
 
 def one(visit: Visit) -> Response:
     """One exchange in one picture."""
     row = exchange_of(visit)
-    if row is None:
-        return visit.show("templates/told.html", 404, title="没有这笔交易", text="日志中没有这个编号。")
-    journal = visit.parts.store.journal
+    return _nothing(visit) if row is None else _shown(visit, row)
+
+
+def _nothing(visit: Visit) -> Response:
+    return visit.show("templates/told.html", 404, title="没有这笔交易", text="日志中没有这个编号。")
+
+
+def _shown(
+    visit: Visit, row: Exchange, given: Mapping[str, str] | None = None, error: str = "", status: int = 200
+) -> Response:
+    resent = visit.parts.store.journal.resends(row.id)
+    why_not = _resends(visit).why_not(row, visit.parts.interface) if visit.may("exchange.act") else ""
     return visit.show(
         "exchanges/exchange.html",
+        status,
         row=row,
         transaction=visit.parts.interface.contract.transactions.get(row.infno),
-        sizes=_sizes(_if_at_hand(visit, row)),
-        proofs=journal.proofs(row.id),
+        steps=_steps(visit, row, resent),
+        why_not=why_not,
+        given=given or {},
+        error=error,
         related=_related(visit, row),
         names=names(visit),
         plain=visit.may("exchange.body"),
     )
+
+
+def _resends(visit: Visit) -> Resends:
+    return Resends(visit.parts.store.journal, Clients(visit.parts.settings.clients, visit.parts.clock).by_name)
+
+
+def resend(visit: Visit) -> Response:
+    """Have it sent again in this person's name; whether that may be is judged once more by who sends."""
+    row = exchange_of(visit)
+    if row is None:
+        return _nothing(visit)
+    reason = visit.form.get("reason", "").strip()
+    if not REASON_CHARS_MIN <= len(reason) <= REASON_CHARS_MAX:
+        error = f"请写明原因（{REASON_CHARS_MIN} 到 {REASON_CHARS_MAX} 字）"
+    else:
+        error = "" if visit.form.get("sure") == "yes" else "请勾选“已与院内核对”"
+    if error:
+        return _shown(visit, row, visit.form, error, 422)
+    done = visit.do("exchange_resend", exchange_id=row.id, reason=reason)
+    if not done.get("sent"):
+        return _shown(visit, row, visit.form, f"没有再次发送：{done.get('error') or '同样的内容此前已经办成'}", 409)
+    visit.say(_said(done), "ok" if done["ok"] else "warn")
+    return visit.go(f"/exchanges/{done['exchange_id']}")
+
+
+def _said(done: Mapping[str, Any]) -> str:
+    if done["ok"]:
+        return "已再次发送并成功。院内还不知道：请以原请求再问一次。"
+    return "已再次发送，没有办成：见下。院内以原请求再问，得到的是这一次的结果。"
+
+
+def _steps(visit: Visit, row: Exchange, resent: Resent) -> list[Step]:
+    """The picture of it."""
+    kept = Kept(
+        row,
+        visit.parts.store.journal.proofs(row.id),
+        _sizes(_if_at_hand(visit, row)),
+        names(visit),
+        plain=visit.may("exchange.body"),
+        original=resent.original,
+        again=resent.again,
+    )
+    return picture(kept)
 
 
 def _if_at_hand(visit: Visit, row: Exchange) -> Bodies | None:
@@ -110,12 +173,15 @@ def body(visit: Visit) -> Response:
     if plain and not visit.note("console.body", f"exchange {row.id}", f"{row.infno} {row.msgid or ''}"):
         return visit.show("templates/part.html", 503, text="操作日志写不进去，不能显示报文。")
     transaction = visit.parts.interface.contract.transactions.get(row.infno)
+    proofs = visit.parts.store.journal.proofs(row.id)
     return visit.show(
-        "exchanges/body.html", row=row, plain=plain, **_translated(visit, transaction, bodies, plain=plain)
+        "exchanges/body.html", row=row, plain=plain, **_translated(visit, transaction, bodies, proofs, plain=plain)
     )
 
 
-def _translated(visit: Visit, transaction: Transaction | None, bodies: Bodies, *, plain: bool) -> dict[str, Any]:
+def _translated(
+    visit: Visit, transaction: Transaction | None, bodies: Bodies, proofs: Sequence[Proof], *, plain: bool
+) -> dict[str, Any]:
     reader = reading.Reader(visit.parts.interface.contract.codes, plain=plain)
     answer = bodies.platform_answer if bodies.proof_answer is None else bodies.proof_answer
     asked, told = reading.input_of(bodies.platform_request), reading.output_of(answer)
@@ -130,6 +196,16 @@ def _translated(visit: Visit, transaction: Transaction | None, bodies: Bodies, *
         "proof_text": raw(bodies.proof_answer, "utf-8"),
         "wire_sent_text": raw(bodies.wire_request, _declared(bodies.wire_request)),
         "wire_answer_text": raw(bodies.wire_answer, _declared(bodies.wire_answer)),
+        "proofs": [_exchanged(proof) for proof in proofs if proof.request or proof.answer] if plain else [],
+    }
+
+
+def _exchanged(proof: Proof) -> dict[str, str]:
+    """What was said to settle a doubt."""
+    return {
+        "title": f"{exactly(proof.at)} {PROOFS[proof.kind]} {proof.infno}",
+        "asked": reading.pretty(proof.request, "utf-8"),
+        "told": reading.pretty(proof.answer, "utf-8"),
     }
 
 
@@ -179,6 +255,7 @@ AREA: Final = Area(
         Page("GET", "/exchanges/export.csv", "exchange.export", export),
         Page("GET", "/exchanges/{exchange_id}", "exchange.see", one),
         Page("GET", "/exchanges/{exchange_id}/body", "exchange.see", body),
+        Page("POST", "/exchanges/{exchange_id}/resend", "exchange.act", resend),
     ),
     menu=(MenuItem("/exchanges", "交易日志", "exchange.see"),),
     rights={

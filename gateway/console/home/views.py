@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from gateway.alerts.rules import RULES, Rule
 from gateway.console.area import Area, MenuItem, Page
+from gateway.console.exchanges.views import names
 from gateway.console.visit import Visit
 from gateway.exchange.ports import Exchange, Query, State
 from gateway.exchange.resolver_turn import UNTOLD_AFTER, UNTOLD_SINCE
@@ -69,7 +70,7 @@ def _content(visit: Visit) -> dict[str, Any]:
         "failed": failed,
         "share": failed / count if count else 0.0,
         "newest": _newest(visit),
-        "names": {infno: found.name for infno, found in visit.parts.interface.contract.transactions.items()},
+        "names": names(visit),
         "open_count": visit.parts.figures.open_count,
     }
 

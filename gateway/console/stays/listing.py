@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response, StreamingResponse
 
 from gateway.console.shown import key_value
+from gateway.console.stays.people import masked, names_shown
 from gateway.console.stays.words import ALIGNMENT, FACTS, PRESENCE, SETTLEMENT
 from gateway.console.visit import Visit
 from gateway.spreadsheet import BOM, line
@@ -27,7 +28,7 @@ FIELDS: Final = ("q", "presence", "alignment", "settlement", "ward", "since", "u
 NO_WARD_IN: Final = "未入科"
 """What stands in place of 入科时间 (ET-06)."""
 _COLUMNS: Final = (
-    "住院号", "就诊 ID", "人员编号", "病区编码", "病区", "在院状态", "入院登记时间", "入科时间", "医保入院时间", "时间一致",
+    "住院号", "姓名", "就诊 ID", "人员编号", "病区编码", "病区", "在院状态", "入院登记时间", "入科时间", "医保入院时间", "时间一致",
     "出科时间", "出院时间", "结算", "结算 ID", "结算快照入院时间",
 )  # fmt: skip
 
@@ -135,10 +136,13 @@ def patients(visit: Visit) -> Response:
     """One page of the list."""
     wish = read_wish(visit.query)
     rows = find(visit, wish, PAGE_ROWS + 1, (wish.page - 1) * PAGE_ROWS)
+    shown = rows[:PAGE_ROWS]
+    asked = "&".join(filter(None, (wish.address, f"page={wish.page}")))
     return visit.show(
         "stays/patients.html",
         wish=wish,
-        rows=rows[:PAGE_ROWS],
+        rows=shown,
+        people=names_shown(visit, [one.psn_no for one in shown], "stays", f"{asked}，{len(shown)} 人"),
         more=len(rows) > PAGE_ROWS,
         first=(wish.page - 1) * PAGE_ROWS + 1,
         presence=PRESENCE,
@@ -168,14 +172,16 @@ def _lines(visit: Visit, wish: Wish) -> Iterator[str]:
     plain = visit.may("exchange.body")
     for skip in range(0, EXPORT_ROWS_MAX, EXPORT_PAGE):
         rows = find(visit, wish, EXPORT_PAGE, skip)
-        yield "".join(line(_values(row, plain=plain)) for row in rows)
+        names = visit.parts.store.names.of([row.psn_no for row in rows])
+        people = names if plain else masked(names)
+        yield "".join(line(_values(row, people, plain=plain)) for row in rows)
         if len(rows) < EXPORT_PAGE:
             return
 
 
-def _values(one: Episode, *, plain: bool) -> list[object]:
+def _values(one: Episode, people: Mapping[str, str], *, plain: bool) -> list[object]:
     return [
-        one.ipt_no, one.mdtrt_id, key_value(one.psn_no, "psn_no", plain=plain), one.ward_code, one.ward_name,
+        one.ipt_no, people.get(one.psn_no, ""), one.mdtrt_id, key_value(one.psn_no, "psn_no", plain=plain), one.ward_code, one.ward_name,
         PRESENCE[one.presence][0], one.t_reg, one.t_ward or NO_WARD_IN, one.t_ins, ALIGNMENT[one.alignment][0],
         one.t_wout, one.t_dsc, SETTLEMENT[one.settlement][0], one.setl_id, one.t_set,
     ]  # fmt: skip

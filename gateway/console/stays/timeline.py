@@ -18,7 +18,7 @@ from gateway.exchange.ports import Exchange, State
 from gateway.rules.stay import Stay
 from gateway.rules.times import SHANGHAI, moment
 from gateway.stays.facts import base
-from gateway.stays.history import Acknowledged, History, WardEvent
+from gateway.stays.history import Acknowledged, History, RecordKind, WardEvent
 
 WIDTH: Final = 1060
 LEFT: Final = 84
@@ -158,7 +158,9 @@ def steps(history: History, rows: Sequence[Exchange], names: Mapping[str, str], 
     return sorted(found, key=lambda step: (step.at, step.told_at))
 
 
-_RECORDS: Final = {"diagnoses": "院内诊断", "operations": "院内手术", "emergency_fees": "急诊费用"}
+_RECORDS: Final[Mapping[RecordKind, str]] = {
+    "diagnoses": "院内诊断", "operations": "院内手术", "emergency_fees": "急诊费用", "settlement_list": "结算清单各项",
+}  # fmt: skip
 _NOT_DONE: Final = (State.REFUSED, State.DECLINED, State.NOT_SENT, State.NOT_DONE, State.REVERSED)
 
 

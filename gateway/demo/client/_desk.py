@@ -110,16 +110,18 @@ class Desk:
         services: the gateway.
         out: takes one JSON object per line and exchange.
         run: makes request ids of this run differ from every other's.
+        prefix: of its request ids.
     """
 
     services: Services
     out: TextIO
     run: str
+    prefix: str = "DEMO"
     steps: int = field(default=0, init=False)
 
     def request_id(self) -> str:
         """A new one, as a HIS stores it before it sends."""
-        return f"DEMO-{self.run}-{self.steps + 1:03d}"
+        return f"{self.prefix}-{self.run}-{self.steps + 1:03d}"
 
     def call(
         self,

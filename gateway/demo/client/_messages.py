@@ -15,6 +15,8 @@ IDENTITY_CARD = "02"
 INPATIENT, OUTPATIENT = "21", "11"
 Fields = dict[str, str]
 Message = dict[str, Any]
+TRIAL_AMOUNTS = ("fulamt_ownpay_amt", "overlmt_selfpay", "preselfpay_amt", "inscp_scp_amt")
+"""What 2206 answers and 2207 must repeat."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,7 @@ def record(ipt_no: str, who: Insured, at: datetime) -> Message:
     rows = [_diagnosis(who.patient, number, found, at) for number, found in enumerate(who.patient.diagnoses, 1)]
     for number, row in enumerate(rows, 1):
         row["maindiag_flag"] = "1" if number == 1 else "0"
+        row["adm_cond"] = "1"
     return {"ipt_no": ipt_no, "version": "1", "operator": "编码员", "rows": rows}
 
 
@@ -182,6 +185,33 @@ def asked(ipt_no: str) -> Message:
 def voucher(ipt_no: str, kind: str) -> Message:
     """``Voucher``"""
     return {"ipt_no": ipt_no, "kind": kind, "operator": "收费员"}
+
+
+def operations(ipt_no: str, who: Insured, times: Times) -> Message:
+    """``Operations``: one, on the day after the ward-in."""
+    begun = times.ward_in + timedelta(days=1)
+    row = {
+        "oprn_oprt_type": "1",
+        "oprn_oprt_name": "冠状动脉造影术",
+        "oprn_oprt_code": "88.5500",
+        "oper_dr_code": who.patient.department.doctor_code,
+        "oprn_oprt_begntime": printed(begun),
+        "oprn_oprt_endtime": printed(begun + timedelta(minutes=50)),
+    }
+    return {"ipt_no": ipt_no, "version": "1", "operator": "病案编码员", "rows": [row]}
+
+
+def settlement_list(ipt_no: str, who: Insured) -> Message:
+    """``SettlementList``: what only the hospital knows; the postal code is short of a digit."""
+    doctor, first = who.patient.department.doctor_code, who.patient.diagnoses[0]
+    told = {
+        "hi_no": "H1", "medcasno": "B1", "ntly": "CHN", "prfs": "17", "coner_name": "家属", "patn_rlts": "10",
+        "coner_addr": "演示路1号", "coner_tel": "13800000000", "curr_addr": "演示路1号", "adm_caty": "A03",
+        "dscg_caty": "A03", "trt_type": "10", "otp_wm_dise": first.name, "wm_dise_code": first.code,
+        "bill_code": "44060122", "bill_no": "0001", "biz_sn": "Y1", "chfpdr_code": doctor, "resp_nurs_code": doctor.replace("D", "N"),
+        "medins_fill_dept": "病案科", "medins_fill_psn": "病案编码员", "hi_paymtd": "3", "poscode": "52400",
+    }  # fmt: skip
+    return {"ipt_no": ipt_no, "version": "1", "operator": "病案编码员", "setlinfo": told}
 
 
 # ------------------------------------------------------------------ fees
@@ -198,6 +228,20 @@ def stay_fees(
         | {"memo": items[at % len(items)].name}
         for at in range(count)
     ]
+
+
+def emergency_fees(ipt_no: str, who: Insured, times: Times, items: Sequence[Item]) -> Message:
+    """``EmergencyFees``: what the emergency room charged before the ward received the patient; the last row came later."""
+    begun = times.ward_in - timedelta(hours=2)
+    apart = (times.ward_in - begun) / (len(items) - 1)
+    rows = [
+        _fee(who, item, begun + apart * at + timedelta(minutes=1)) | {"feedetl_sn": f"{ipt_no}-ER{at + 1}"}
+        for at, item in enumerate(items)
+    ]
+    for row in rows:
+        del row["psn_no"]
+    visit = {"ipt_otp_no": f"ER{ipt_no}", "begntime": printed(begun)}
+    return {"ipt_no": ipt_no, "version": "1", "operator": "急诊分诊台", "emergency_visit": visit, "rows": rows}
 
 
 def _fee(who: Insured, item: Item, at: datetime) -> Fields:

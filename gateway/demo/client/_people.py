@@ -84,6 +84,44 @@ HUANG = Patient(
     "咽痛、流涕1天",
 )
 
+CARDIOLOGY = Department("A03.04", "心血管内科", "D440800000142", "梁慧敏")
+ORTHOPAEDICS = Department("A04.03", "骨科", "D440800000335", "司徒建业")
+PNEUMONIA = (Diagnosis("J18.900", "肺炎"),)
+ANGINA = (Diagnosis("I20.900", "心绞痛"), Diagnosis("I10.x00x002", "高血压病"))
+APPENDICITIS = (Diagnosis("K35.900", "急性阑尾炎"),)
+FRACTURE = (Diagnosis("S82.800", "踝关节骨折"),)
+COLD = (Diagnosis("J06.900", "急性上呼吸道感染"),)
+"""Reasons to come."""
+
+
+def _patient(
+    number: int, name: str, born: int, where: Department, why: tuple[Diagnosis, ...], complaint: str, bed: str = ""
+) -> Patient:
+    return Patient(name, identity_number(f"440899{born}{number:03d}"), why, where, complaint, bed)
+
+
+INPATIENTS = (
+    _patient(411, "梁永发", 19540211, CARDIOLOGY, ANGINA, "反复胸闷2周，加重1天", "0501"),
+    _patient(412, "何丽珠", 19680930, CARDIOLOGY, ANGINA, "活动后胸痛3天", "0504"),
+    _patient(413, "冯国强", 19791117, ORTHOPAEDICS, FRACTURE, "扭伤致右踝肿痛5小时", "0812"),
+    _patient(414, "苏婉仪", 19900422, SURGERY, APPENDICITIS, "转移性右下腹痛12小时", "0609"),
+    _patient(415, "郑启明", 19471203, RESPIRATORY, PNEUMONIA, "咳嗽、发热5天", "0315"),
+    _patient(416, "邓秀英", 19620708, RESPIRATORY, PNEUMONIA, "咳嗽、气促1周", "0318"),
+    _patient(417, "彭志华", 19830119, ORTHOPAEDICS, FRACTURE, "摔伤致左踝疼痛1天", "0815"),
+    _patient(418, "欧阳嘉怡", 19950625, SURGERY, APPENDICITIS, "腹痛伴发热1天", "0611"),
+    _patient(419, "罗广平", 19580314, CARDIOLOGY, ANGINA, "胸闷、心悸3天", "0507"),
+    _patient(420, "谭少芬", 19730827, RESPIRATORY, PNEUMONIA, "发热、咳痰4天", "0320"),
+    _patient(421, "曾伟雄", 19661009, ORTHOPAEDICS, FRACTURE, "车祸致右踝骨折6小时", "0818"),
+    _patient(422, "潘小燕", 19880516, SURGERY, APPENDICITIS, "右下腹痛1天", "0614"),
+    _patient(423, "邱振东", 19700103, CARDIOLOGY, ANGINA, "胸痛2小时，急诊入院", "0509"),
+)
+OUTPATIENTS = (
+    _patient(431, "赖小敏", 19981211, OUTPATIENT, COLD, "咽痛2天"),
+    _patient(432, "温家辉", 20010405, OUTPATIENT, COLD, "鼻塞、流涕3天"),
+    _patient(433, "利淑贞", 19590728, OUTPATIENT, COLD, "咳嗽1天"),
+    _patient(434, "叶文杰", 19860220, OUTPATIENT, COLD, "发热半天"),
+)
+
 
 def _item(codg: str, own: str, name: str, price: str, count: str = "1", approval: str = "1") -> Item:
     return Item(codg, own, name, Decimal(price), Decimal(count), approval)

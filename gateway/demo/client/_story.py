@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -24,7 +24,7 @@ from gateway.demo.client._desk import (
 )
 from gateway.demo.client._messages import Insured, Message, Times
 from gateway.demo.client._people import CHEN, HUANG, LIN, VISIT_ITEMS, WARD_ITEMS, Patient
-from gateway.demo.client._wire import Answer, LineBroken, RawGbk, Text, Typed, Way
+from gateway.demo.client._wire import Answer, LineBroken, RawGbk, Services, Text, Typed, Way
 
 STAY_ROWS = 120
 SECOND_STAY_ROWS = 30
@@ -42,6 +42,19 @@ class Ways:
     json: Way
     gbk: Way
 
+    @classmethod
+    def of(cls, services: Services) -> Ways:
+        """Those of a hospital that calls ``services``."""
+        return cls(
+            typed_signin=Typed(services, "signin"),
+            typed_person=Typed(services, "person"),
+            typed_stay=Typed(services, "inpatient"),
+            typed_visit=Typed(services, "outpatient"),
+            xml=Text(services, "xml"),
+            json=Text(services, "json"),
+            gbk=RawGbk(services, "inpatient"),
+        )
+
 
 def tell(desk: Desk, now: datetime) -> bool:
     """Everything, in order; whether each step went as expected.
@@ -49,21 +62,18 @@ def tell(desk: Desk, now: datetime) -> bool:
     Args:
         now: Asia/Shanghai; the stays lie in the days before it.
     """
-    ways = Ways(
-        typed_signin=Typed(desk.services, "signin"),
-        typed_person=Typed(desk.services, "person"),
-        typed_stay=Typed(desk.services, "inpatient"),
-        typed_visit=Typed(desk.services, "outpatient"),
-        xml=Text(desk.services, "xml"),
-        json=Text(desk.services, "json"),
-        gbk=RawGbk(desk.services, "inpatient"),
-    )
+    ways = Ways.of(desk.services)
     chapters: list[Callable[[], None]] = [
         lambda: _sign_in(desk, ways),
         lambda: _settled_stay(desk, ways, now),
         lambda: _withdrawn_stay(desk, ways, now),
         lambda: _visit(desk, ways, now),
     ]
+    return all_told(chapters)
+
+
+def all_told(chapters: Iterable[Callable[[], None]]) -> bool:
+    """One chapter after the other; whether none broke."""
     told = [_told(chapter) for chapter in chapters]
     return all(told)
 
@@ -84,7 +94,7 @@ def _sign_in(desk: Desk, ways: Ways) -> None:
     desk.call(ways.typed_signin, "signin", "9001", messages.sign_in(), patient="—")
 
 
-def _identified(desk: Desk, way: Way, patient: Patient) -> Insured:
+def identified(desk: Desk, way: Way, patient: Patient) -> Insured:
     """1101"""
     answer = desk.call(way, "person", "1101", messages.person(patient), patient=patient.name)
     return Insured(
@@ -99,7 +109,7 @@ def _identified(desk: Desk, way: Way, patient: Patient) -> Insured:
 
 
 @dataclass(frozen=True)
-class _Stay:
+class Inpatient:
     """One stay at the desk: whose it is, its numbers and its times."""
 
     desk: Desk
@@ -115,11 +125,11 @@ class _Stay:
             way, "inpatient", infno, message, insured=self.who, expect=expect, request_id=request_id
         )  # fmt: skip
 
-    def admitted(self, way: Way, request_id: str = "") -> _Stay:
+    def admitted(self, way: Way, request_id: str = "") -> Inpatient:
         """2401"""
         message = messages.admission(self.who, self.ipt_no, self.times)
         answer = self.call(way, "2401", message, request_id=request_id)
-        return _Stay(self.desk, self.who, self.ipt_no, self.times, answer.value("result", "mdtrt_id"))
+        return Inpatient(self.desk, self.who, self.ipt_no, self.times, answer.value("result", "mdtrt_id"))
 
     def told(self, operation: str, arguments: Message, expect: Expectation = SUCCESS) -> Answer:
         """Something the hospital tells or asks the gateway itself."""
@@ -139,7 +149,7 @@ class _Stay:
         """2301; what the rows come to."""
         rows = messages.stay_fees(self.who, self.mdtrt_id, self.ipt_no, self.times, WARD_ITEMS, count)
         total = messages.total(rows)
-        self.call(way, "2301", {"feedetail": rows}, expect=_every_row(count, total))
+        self.call(way, "2301", {"feedetail": rows}, expect=every_row(count, total))
         return total
 
     def discharged(self, way: Way, expect: Expectation = SUCCESS) -> None:
@@ -173,7 +183,7 @@ def _admitted_at(ward_in: datetime) -> Expectation:
     return success_and("印出入科时间", problem)
 
 
-def _every_row(count: int, total: Decimal) -> Expectation:
+def every_row(count: int, total: Decimal) -> Expectation:
     def problem(answer: Answer) -> str:
         rows = answer.rows("result")
         told = sum((Decimal(str(row["det_item_fee_sumamt"])) for row in rows), Decimal(0))
@@ -184,8 +194,8 @@ def _every_row(count: int, total: Decimal) -> Expectation:
 
 def _settled_stay(desk: Desk, ways: Ways, now: datetime) -> None:
     """From admission to a settlement that is asked for twice and made once, with everything that is refused on the way."""
-    who = _identified(desk, ways.typed_person, LIN)
-    stay = _Stay(desk, who, f"ZY{desk.run}1", Times.before(now)).admitted(ways.typed_stay)
+    who = identified(desk, ways.typed_person, LIN)
+    stay = Inpatient(desk, who, f"ZY{desk.run}1", Times.before(now)).admitted(ways.typed_stay)
     stay.discharged(ways.typed_stay, refused("ET02-02"))
     stay.in_ward()
     stay.discharged(ways.json, refused("ET02-01"))
@@ -208,8 +218,8 @@ def _settled_stay(desk: Desk, ways: Ways, now: datetime) -> None:
 
 def _withdrawn_stay(desk: Desk, ways: Ways, now: datetime) -> None:
     """A slip at the desk, then a whole stay, then everything taken back step by step."""
-    who = _identified(desk, ways.json, CHEN)
-    stay = _Stay(desk, who, f"ZY{desk.run}2", Times.before(now))
+    who = identified(desk, ways.json, CHEN)
+    stay = Inpatient(desk, who, f"ZY{desk.run}2", Times.before(now))
     message = messages.admission(who, stay.ipt_no, stay.times)
     del message["mdtrtinfo"]["adm_bed"]
     request_id = desk.request_id()
@@ -241,11 +251,9 @@ def _takes_back(settled: Answer) -> Expectation:
 
 # ------------------------------------------------------------------ the visit
 
-_FOUR_AMOUNTS = ("fulamt_ownpay_amt", "overlmt_selfpay", "preselfpay_amt", "inscp_scp_amt")
-
 
 def _visit(desk: Desk, ways: Ways, now: datetime) -> None:
-    who = _identified(desk, ways.xml, HUANG)
+    who = identified(desk, ways.xml, HUANG)
     came, seen, charged = (now - timedelta(minutes=ago) for ago in (50, 35, 20))
 
     def call(way: Way, infno: str, message: Message, expect: Expectation = SUCCESS) -> Answer:
@@ -257,10 +265,10 @@ def _visit(desk: Desk, ways: Ways, now: datetime) -> None:
     batch = f"SF{desk.run}3"
     rows = messages.visit_fees(who, mdtrt_id, batch, charged, VISIT_ITEMS)
     total = messages.total(rows)
-    call(ways.xml, "2204", {"feedetail": rows}, _every_row(len(rows), total))
+    call(ways.xml, "2204", {"feedetail": rows}, every_row(len(rows), total))
     reckoning = messages.visit_settlement(who, mdtrt_id, batch, total)
     trial = call(ways.json, "2206", reckoning, adds_up_to(total))
-    reckoned = {name: trial.value("setlinfo", name) for name in _FOUR_AMOUNTS}
+    reckoned = {name: trial.value("setlinfo", name) for name in messages.TRIAL_AMOUNTS}
     settlement = messages.visit_settlement(who, mdtrt_id, batch, total, **reckoned)
     settled = call(ways.typed_visit, "2207", settlement, as_reckoned(trial))
     withdrawal = messages.undo(who, mdtrt_id, setl_id=settled.value("setlinfo", "setl_id"))

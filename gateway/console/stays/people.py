@@ -1,0 +1,21 @@
+"""Names of patients as the person in front of the screen may see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gateway.console.visit import Visit
+from gateway.masking import mask_name
+
+
+def names_shown(visit: Visit, psn_nos: Sequence[str], subject: str, detail: str = "") -> Mapping[str, str]:
+    """Names by ``psn_no``: in full with ``exchange.body``, after the operator log has it (one line a page), else masked."""
+    found = visit.parts.store.names.of(psn_nos)
+    if found and visit.may("exchange.body") and visit.note("console.names", subject, detail):
+        return found
+    return masked(found)
+
+
+def masked(names: Mapping[str, str]) -> Mapping[str, str]:
+    """``张三丰`` as ``张**``."""
+    return {number: mask_name(name) for number, name in names.items()}

@@ -1,0 +1,276 @@
+"""Every page and every form of the console, taken from its own routes: strangers' texts, forged forms, roles, exports.
+
+``lively.day`` says how each route is asked for; a route it does not know fails here, so that no new page is forgotten.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from gateway.console import sessions
+from gateway.console.application import areas_of
+from gateway.console.area import PUBLIC, Page
+from gateway.console.areas import AREAS
+from gateway.console.parts import Desk
+from gateway.exchange.ports import State
+from gateway.store.stay_feed import Episode
+from tests.console.kit import ROLES, Bench, Browser, tree
+from tests.console.lively import Day, day
+from tests.console.test_pages import HOSTILE, harmless
+
+PAGES = [page for area in AREAS for page in area.pages]
+LOOKS = [page for page in PAGES if page.method == "GET"]
+FORMS = [page for page in PAGES if page.method == "POST"]
+LOOKING = {"note", "seen", "reconcile_running", "stay_aligning", "voucher_list", "voucher_look", "emergency_extract"}
+"""What a page that only shows something may ask of the exchange process."""
+FORMULAS = ("=cmd|'/c calc'!A1", "+1+1", "-1+1", "@SUM(1)", "\t=1+1", "\r=1+1", "＝1+1", " =1+1", "\n@SUM(1)")
+EXPORTS = [page.path for page in LOOKS if page.path.endswith(".csv")]
+
+
+@dataclass
+class Recorder:
+    """Forwards to the desk and keeps what it was asked."""
+
+    desk: Desk
+    asked: list[str] = field(default_factory=list)
+
+    def do(self, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        self.asked.append(operation)
+        return self.desk.do(operation, arguments)
+
+
+@dataclass
+class Watched:
+    """A console whose every way to change something is watched.
+
+    Args:
+        written: statements of pages that change the store.
+        sent: messages and wishes to the gateway and the simulator.
+    """
+
+    made: Bench
+    day: Day
+    recorder: Recorder
+    written: list[str] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
+
+    def changed(self) -> list[str]:
+        """What was asked for since the last time, but for what belongs to a session."""
+        found = [one for one in (*self.recorder.asked, *self.written, *self.sent) if one != "seen"]
+        self.recorder.asked.clear()
+        self.written.clear()
+        self.sent.clear()
+        return found
+
+
+@pytest.fixture(scope="module")
+def watched(shared: Bench) -> Iterator[Watched]:
+    made = Bench(shared.house, shared.parts, shared.clock, shared.line)
+    found = day(made, HOSTILE)
+    recorder = Recorder(made.parts.desk)
+    made.parts = replace(made.parts, desk=recorder)
+    watched = Watched(made, found, recorder)
+
+    def heard(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        ours = threading.current_thread().name.startswith("AnyIO")  # pages, not what the gateway does by itself
+        writes = re.match(r"\s*(insert|update|delete|replace)", statement, re.IGNORECASE)
+        if ours and writes and "console_session" not in statement:
+            watched.written.append(statement)
+
+    line, call = made.line, type(made.line).call
+
+    def called(path: str, body: bytes, content_type: str) -> tuple[int, bytes]:
+        watched.sent.append(path)
+        return call(line, path, body, content_type)
+
+    event.listen(Engine, "before_cursor_execute", heard)
+    line.__dict__["call"] = called
+    yield watched
+    del line.__dict__["call"]
+    event.remove(Engine, "before_cursor_execute", heard)
+
+
+@pytest.fixture(scope="module")
+def people(watched: Watched) -> dict[str, Browser]:
+    return {role: watched.made.signed_in(role) for role in ROLES}
+
+
+def test_every_route_of_the_console_is_known_here(watched: Watched) -> None:
+    there = {(page.method, page.path) for area in areas_of(watched.made.parts) for page in area.pages}
+    known = {("GET", path) for path in watched.day.pages} | {("POST", path) for path in watched.day.forms}
+    assert there == known, "lively.day says for every route how it is asked for"
+
+
+# ------------------------------------------------------------------ strangers' texts
+
+
+@pytest.mark.parametrize("role", ["insurance", "it", "cashier"])
+def test_a_strangers_text_is_text_on_every_page(watched: Watched, role: str) -> None:
+    browser, rights = watched.made.signed_in(role), watched.made.parts.roles[role]
+    watched.changed()
+    seen = 0
+    for page in LOOKS:
+        if page.right is PUBLIC or page.path in EXPORTS or not rights.may(page.right):
+            continue
+        for address in watched.day.pages[page.path]:
+            answer = browser.get(address)
+            assert answer.status_code == 200, (address, answer.status_code)
+            seen += "alert(1)" in answer.text
+            if page.path == "/stays/vouchers/look":
+                assert not tree(answer.text).xpath("//script | //img[@src='x'] | //*[@onerror]"), address
+            else:
+                harmless(answer.text, address)
+        assert set(watched.changed()) <= LOOKING | set(watched.written), page.path
+    assert seen >= {"insurance": 20, "it": 12, "cashier": 8}[role], "the stranger's text is on the pages at all"
+
+
+CROOKED = ("%2e%2e%2fetc", "%00", "-1", "9" * 40, "%E4%B8%80", "%3Cscript%3Ealert(1)%3C%2Fscript%3E", "%27%20OR%201=1", "١", "x" * 3000)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if "{" in page.path], ids=lambda page: f"{page.method} {page.path}"
+)
+def test_a_crooked_address_leads_nowhere(watched: Watched, people: dict[str, Browser], page: Page) -> None:
+    role = next(role for role in ROLES if watched.made.parts.roles[role].may(page.right or ""))
+    browser = people[role]
+    mark = browser.mark()
+    for crooked in CROOKED:
+        address = re.sub(r"\{[^}]+\}", crooked, page.path)
+        answer = browser.get(address) if page.method == "GET" else browser.post(address, csrf=mark)
+        assert answer.status_code in (303, 403, 404, 405, 409, 422), (address, answer.status_code)
+        if answer.text:
+            harmless(answer.text, address)
+
+
+@pytest.mark.parametrize("path", [page.path for page in LOOKS if page.right and "{" not in page.path])
+def test_a_crooked_question_is_answered_in_words(watched: Watched, people: dict[str, Browser], path: str) -> None:
+    """Whatever stands after the question mark."""
+    page = next(page for page in LOOKS if page.path == path)
+    role = next(role for role in ROLES if watched.made.parts.roles[role].may(page.right or ""))
+    names = ("q", "page", "before", "since", "until", "sort", "tab", "month", "window", "mdtrt_id", "ipt_no", "setl_id", "kind", "client", "fees", "job")  # fmt: skip
+    for text in (HOSTILE, "\0", "9" * 30, "-1", "２０２６-01-01", "0000-00-00", "' OR 1=1 --"):
+        answer = people[role].get(path, params=dict.fromkeys(names, text))
+        assert answer.status_code in (200, 404, 409), (path, text, answer.status_code)
+        if "html" in answer.headers["content-type"]:
+            harmless(answer.text, path)
+
+
+# ------------------------------------------------------------------ who may not, and who did not ask
+
+
+def refusals(watched: Watched, page: Page) -> Iterator[tuple[str, Callable[[], Any], tuple[int, ...]]]:
+    """Ways to have a form carried out that nobody may: told, tried, and how they may be answered."""
+    address, form = watched.day.forms[page.path]
+    may = [role for role in ROLES if page.right is PUBLIC or watched.made.parts.roles[role].may(page.right)]
+    person, other = watched.made.signed_in(may[0]), watched.made.signed_in(may[0])
+    stale = person.mark("/sign-in" if page.right is PUBLIC else "/password")
+    person.sign_in(may[0])
+    mine = person.mark("/sign-in" if page.right is PUBLIC else "/password")
+    yield "no mark", lambda: person.client.post(address, data=dict(form)), (403,)
+    yield "an empty mark", lambda: person.post(address, form, csrf=""), (403,)
+    yield "the mark of another session", lambda: person.post(address, form, csrf=other.mark()), (403,)
+    if page.right is not PUBLIC:
+        yield "the mark of a session before", lambda: person.post(address, form, csrf=stale), (403,)
+        yield "a mark in the address", lambda: person.client.post(f"{address}?csrf={mine}", data=dict(form)), (403,)
+        yield "nobody is signed in", lambda: _stranger(watched, address, form, mine), (303,)
+    foreign = {"Origin": "http://evil.example"}
+    yield "from elsewhere", lambda: person.post(address, form, csrf=mine, headers=foreign), (403,)
+    yield "as another kind", lambda: person.client.post(address, json=dict(form), headers={"X-CSRF": mine}), (400,)
+    yield "by another method", lambda: person.client.put(address, data={"csrf": mine, **form}), (405,)
+
+
+def _stranger(watched: Watched, address: str, form: Mapping[str, str], mark: str) -> Any:
+    browser = watched.made.browser()
+    browser.client.cookies.set(sessions.COOKIE, "f" * 43)
+    return browser.post(address, form, csrf=mark)
+
+
+@pytest.mark.parametrize("page", FORMS, ids=lambda page: page.path)
+def test_a_form_that_nobody_may_send_changes_nothing(watched: Watched, page: Page) -> None:
+    for told, tried, answers in refusals(watched, page):
+        watched.changed()
+        answer = tried()
+        assert answer.status_code in answers, (told, answer.status_code)
+        assert watched.changed() == [], told
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.right], ids=lambda page: f"{page.method} {page.path}")
+def test_who_lacks_the_right_is_refused_and_nothing_is_asked(
+    watched: Watched, people: dict[str, Browser], page: Page
+) -> None:
+    lacking = [role for role in ROLES if page.right and not watched.made.parts.roles[role].may(page.right)]
+    for role in lacking:
+        browser = people[role]
+        mark = browser.mark()
+        watched.changed()
+        if page.method == "POST":
+            address, form = watched.day.forms[page.path]
+            answers = [browser.post(address, form, csrf=mark)]
+        else:
+            answers = [browser.get(address) for address in watched.day.pages[page.path]]
+        assert {answer.status_code for answer in answers} == {403}, role
+        assert watched.changed() == [], role
+        assert "alert(1)" not in "".join(answer.text for answer in answers)
+
+
+def test_the_same_forms_are_carried_out_for_who_may(watched: Watched) -> None:
+    """Else what is refused above would be refused for another reason."""
+    for page in FORMS:
+        if page.path in ("/password", "/sign-out", "/sign-in"):
+            continue  # tests/console/test_doors.py
+        role = next(role for role in ROLES if watched.made.parts.roles[role].may(page.right or ""))
+        browser = watched.made.signed_in(role)
+        mark = browser.mark()
+        watched.changed()
+        address, form = watched.day.forms[page.path]
+        answer = browser.post(address, form, csrf=mark)
+        assert answer.status_code in (200, 303), (address, answer.status_code, answer.text[:2000])
+        assert watched.changed() or watched.made.line.answers == {}, address
+
+
+# ------------------------------------------------------------------ exports
+
+
+def formulas(made: Bench) -> None:
+    """A beginning of a formula in every text that an export can carry."""
+    stays = []
+    for number, text in enumerate(FORMULAS):
+        stays.append(
+            Episode(f"{text}{number}", f"M{text}{number}", f"{text}P", "in_ward", "differs", "none", ward_code=text,
+                    ward_name=text, t_ins="2026-11-01 08:00:00", t_ward="2026-11-01 09:00:00", setl_id=text)
+        )  # fmt: skip
+        made.exchange(
+            State.REFUSED, infno="2401", err_msg=text, request_id=f"{text}{number}", client=text,
+            keys=(("ipt_no", text), ("mdtrt_id", text), ("setl_id", text)),
+        )  # fmt: skip
+    made.parts.store.stay_feed.begin("episode_time", 0, "test", stays)
+
+
+@pytest.mark.parametrize("path", EXPORTS)
+def test_no_export_carries_a_formula(own: Bench, path: str) -> None:
+    formulas(own)
+    for role in ROLES:
+        browser = own.signed_in(role)
+        answer = browser.get(path)
+        if answer.status_code == 403:
+            continue
+        rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+        cells = [cell for row in rows[1:] for cell in row]
+        assert len(rows) > len(FORMULAS), path
+        assert any(text in cell for cell in cells for text in FORMULAS), "the texts are in the file at all"
+        wrong = [cell for cell in cells if re.match(r"[\s\u3000]*[=+@＝＋＠]|[\t\r\n]|-(?![\d.]+$)", cell)]
+        assert wrong == [], (path, role)
+
+
+def test_every_export_of_the_console_was_tried() -> None:
+    assert len(EXPORTS) >= 4

@@ -1,0 +1,106 @@
+"""People at screens: the console served on a port, Debian's Chromium, and what machines can see of a page."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from gateway.console.application import build_application
+from tests.console.kit import PASSWORD, Bench
+
+SHOTS = Path(os.environ.get("YIBAO_SHOTS", Path(__file__).parents[2] / "var" / "screenshots"))
+AXE = Path(__file__).parent / "axe" / "axe.min.js"
+SIZES = {"1366x768": (1366, 768), "1920x1080": (1920, 1080)}
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+
+
+@contextmanager
+def served(made: Bench) -> Iterator[str]:
+    """The console on a port of its own."""
+    server = uvicorn.Server(uvicorn.Config(build_application(made.parts), port=0, lifespan="off", log_config=None))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    ready = threading.Event()
+    while not server.started and thread.is_alive():
+        ready.wait(0.02)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(20)
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """One Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        found = shutil.which("chromium")
+        assert found, "chromium is not installed"
+        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+class Person:
+    """Somebody at a screen; nothing they do may reach beyond this host or fail in the browser.
+
+    Args:
+        role: also the name to sign in with.
+        size: a key of :data:`SIZES`.
+    """
+
+    def __init__(self, chromium: Any, base: str, role: str, size: str, password: str = PASSWORD) -> None:
+        width, height = SIZES[size]
+        self.base, self.role, self.size, self.password = base, role, size, password
+        self.page = chromium.new_page(viewport={"width": width, "height": height})
+        self.page.set_default_timeout(20_000)
+        self.strangers: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on(
+            "request",
+            lambda asked: self.strangers.append(asked.url) if not asked.url.startswith((base, "data:")) else None,
+        )
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+
+    def sign_in(self, name: str = "") -> None:
+        self.page.goto(self.base + "/sign-in")
+        self.page.fill("[name=name]", name or self.role)
+        self.page.fill("[name=password]", self.password)
+        self.page.keyboard.press("Enter")
+        self.page.wait_for_url(self.base + "/")
+
+    def open(self, path: str) -> None:
+        self.page.goto(self.base + path)
+
+    def looked_at(self) -> list[str]:
+        """What machines can see to be wrong with the page that is open."""
+        width = self.page.evaluate("document.documentElement.scrollWidth")
+        wide = [f"{width} wide"] if width > SIZES[self.size][0] else []
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = self.page.evaluate("rules => axe.run({runOnly: rules})", RULES)
+        told = [f"{one['id']}: {[node['html'][:160] for node in one['nodes'][:3]]}" for one in found["violations"]]
+        return wide + told
+
+    def picture(self, name: str, *, whole: bool = False, of: Any = None) -> None:
+        """Kept for people; ``of`` another page than theirs."""
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        (of or self.page).screenshot(path=SHOTS / f"{name}-{self.role}-{self.size}.png", full_page=whole)
+
+    def shot(self, name: str, *, whole: bool = False) -> None:
+        """Kept for people, and looked at for what machines can see."""
+        self.picture(name, whole=whole)
+        assert self.looked_at() == [], name
+
+    def done(self) -> None:
+        self.page.close()
+        assert self.strangers == []
+        assert self.complaints == []

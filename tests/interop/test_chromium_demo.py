@@ -1,0 +1,79 @@
+"""``make run`` as a newcomer has it: what it prints is typed into Chromium, and there is a lively day to look at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.demo.running import Demo, demo
+from tests.interop.browsing import SIZES, Person
+
+pytestmark = pytest.mark.interop
+PEOPLE = {"insurance": "li", "it": "wang", "cashier": "zhang"}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with demo(tmp_path_factory.mktemp("run"), "--keep") as found:
+        found.until("停止            Ctrl-C")
+        yield found
+
+
+@pytest.fixture
+def person(chromium: Any, running: Demo, request: pytest.FixtureRequest) -> Iterator[Person]:
+    role, size = request.param
+    password = re.search(r"密码都是 (\S+)", running.output)
+    console = re.search(r"控制台 +(http://127\.0\.0\.1:\d+)/", running.output)
+    assert password, running.output
+    assert console, running.output
+    made = Person(chromium, console[1], role, size, password[1])
+    made.sign_in(PEOPLE[role])
+    yield made
+    made.done()
+
+
+def test_chromium_the_day_went_as_it_should(running: Demo) -> None:
+    assert "✗" not in running.output, running.output
+    assert re.search(r"✓ 另有 \d+ 次调用", running.output)
+
+
+@pytest.mark.parametrize(
+    "person", [("insurance", size) for size in SIZES], indirect=True, ids=lambda pair: "-".join(pair)
+)
+def test_chromium_a_newcomer_finds_a_lively_day(person: Person) -> None:
+    page = person.page
+    person.open("/stays")
+    chips = page.locator("tbody .chip").all_inner_texts()
+    for state in ("在科", "≠ 入科", "已登记", "已出院", "已撤销", "已结算"):
+        assert state in chips, (state, chips)
+    assert page.locator("tbody tr").count() >= 12
+    person.shot("demo-stays", whole=True)
+    for path, words in (
+        ("/alignment", ("ZY",)),
+        ("/review", ("冠状动脉造影术",)),
+        ("/lists", ("提示 1",)),
+        ("/exchanges", ("ET02-01",)),
+        ("/exchanges?infno=2304", ("已冲正",)),
+        ("/fees?fees=bad", ("ZY",)),
+        ("/running", ("2301",)),
+    ):
+        person.open(path)
+        text = page.inner_text("main")
+        for word in words:
+            assert word in text, (path, word)
+        person.shot(f"demo{path.partition('?')[0].replace('/', '-') if path != '/' else '-home'}", whole=True)
+    person.open("/fees?fees=bad")
+    page.click("tbody a.chip.bad >> nth=0")
+    assert "金额" in page.inner_text("main")
+    person.shot("demo-fees-one", whole=True)
+
+
+@pytest.mark.parametrize("person", [("it", "1366x768")], indirect=True, ids=lambda pair: "-".join(pair))
+def test_chromium_the_alert_of_the_day_is_there(person: Person) -> None:
+    """The platform's answer to a cancelling was lost and nobody asked again: told within a minute or so."""
+    person.open("/")
+    person.page.wait_for_selector("#todo:has-text('院内没有收到答复')", timeout=150_000)
+    person.shot("demo-home-alerted", whole=True)

@@ -1,0 +1,85 @@
+"""Every page of the console, taken from its own routes, in one Chromium: axe, width, errors, and nothing leaves the host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gateway.console.area import PUBLIC, Page
+from gateway.console.areas import AREAS
+from tests.console.kit import ROLES, Bench, bench
+from tests.console.lively import Day, day, lively
+from tests.interop.browsing import Person, served
+from tests.running import house
+
+pytestmark = pytest.mark.interop
+LOOKS = [page for area in AREAS for page in area.pages if page.method == "GET"]
+PARTS = {"/exchanges/{exchange_id}/body"} | {page.path for page in LOOKS if page.quiet}
+"""They stand in a page and are put into one here."""
+PAPERS = {"/stays/vouchers/look"}
+"""Sheets for a printer, wider than no screen."""
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bench, Day, str]]:
+    with house(tmp_path_factory.mktemp("pages")) as found:
+        made = bench(found)
+        lively(made)
+        told = day(made)
+        with served(made) as base:
+            yield made, told, base
+
+
+@pytest.fixture(scope="module")
+def people(lived: tuple[Bench, Day, str], chromium: Any) -> Iterator[dict[str, Person]]:
+    """Those whose screens are needed, each signed in once."""
+    made, _, base = lived
+    wanted = {_who(made, page) for page in LOOKS}
+    found = {role: Person(chromium, base, role, "1366x768") for role in wanted if role}
+    for person in found.values():
+        person.sign_in()
+    yield {**found, "": Person(chromium, base, "", "1366x768")}
+    for person in found.values():
+        person.done()
+
+
+def _who(made: Bench, page: Page) -> str:
+    """Whose screen a page is looked at on; nobody's for what is there before one signs in."""
+    if page.right is PUBLIC:
+        return ""
+    return next(role for role in ROLES if made.parts.roles[role].may(page.right))
+
+
+@pytest.mark.parametrize("page", LOOKS, ids=lambda page: page.path)
+def test_chromium_opens_every_page(lived: tuple[Bench, Day, str], people: dict[str, Person], page: Page) -> None:
+    made, told, _ = lived
+    addresses = told.pages[page.path]  # a route that lively.day does not know fails here
+    person = people[_who(made, page)]
+    for number, address in enumerate(addresses):
+        if page.path.endswith(".csv"):
+            _taken(person, address)
+            continue
+        _opened(person, page, address)
+        assert person.looked_at() == [] or page.path in PAPERS, address
+        person.picture(
+            f"page{page.path.replace('/', '-').replace('{', '').replace('}', '')}-{number or ''}".rstrip("-")
+        )
+        assert (person.strangers, person.complaints) == ([], []), address
+
+
+def _opened(person: Person, page: Page, address: str) -> None:
+    if page.path not in PARTS:
+        answer = person.page.goto(person.base + address)
+        assert answer.status == 200, address
+        return
+    person.open("/")
+    person.page.evaluate("path => htmx.ajax('GET', path, {target: '#main', swap: 'innerHTML'})", address)
+    person.page.wait_for_function("!document.querySelector('#todo')")
+
+
+def _taken(person: Person, address: str) -> None:
+    with person.page.expect_download() as taken:
+        person.page.evaluate("path => { location.href = path }", address)
+    assert taken.value.suggested_filename.endswith(".csv")
