@@ -606,6 +606,7 @@ class Gateway:
             clock.now,
             overlap_s=times.overlap_s,
             first_days=times.first_days,
+            row_fields=self.hospital.row_fields,
             reached=self._reached,
         )
         fees = FeeUpload(

@@ -130,6 +130,8 @@ class HisSync:
         clock: aware, Asia/Shanghai.
         overlap_s: seconds that reading begins before where it ended.
         first_days: days that the first run begins before now.
+        row_fields: what a row of the record of an operation may hold; a column beyond that is not told, since it would not be
+            kept and the record would look like another one for ever.
         reached: told durable boundaries with the operation or the subject, as ``Exchange``.
     """
 
@@ -145,6 +147,7 @@ class HisSync:
         *,
         overlap_s: float,
         first_days: int,
+        row_fields: Callable[[str], frozenset[str]],
         reached: Callable[[str, str], None] = lambda _, __: None,
     ) -> None:
         self._records = records
@@ -156,6 +159,7 @@ class HisSync:
         self._clock = clock
         self._overlap_s = overlap_s
         self._first = timedelta(days=first_days)
+        self._row_fields = row_fields
         self._reached = reached
 
     def work(self, run: Run) -> Result:
@@ -314,14 +318,15 @@ class _Subject:
             reasons = "；".join(map(str, whole.wrong))
             self.place.leave(key, Left("", ipt_no, "", f"整份未报：{reasons}"[:500]))
             return
-        rows = sorted(map(_national, whole.rows), key=_order)
+        known = self._sync._row_fields(RECORDS[self._subject])
+        rows = sorted((_national(row, known) for row in whole.rows), key=_order)
         digest = _digest(ipt_no, rows)
         if digest == refused_before:
             return
         self.place.left.pop(key, None)
         stay = self._sync._desk.judged(StayRef(ipt_no)).stay
         before = stay.diagnoses if self._subject == "diagnoses" else stay.operations
-        if sorted(map(_national, before.rows if before else ()), key=_order) == rows:
+        if sorted((_national(row, known) for row in (before.rows if before else ())), key=_order) == rows:
             return
         told = {IPT_NO: ipt_no, "version": (before.version if before else 0) + 1, "operator": OPERATOR, "rows": rows}
         refused = self._told(RECORDS[self._subject], told)
@@ -361,9 +366,9 @@ class _Subject:
 # ------------------------------------------------------------------------ rows
 
 
-def _national(row: Row) -> dict[str, str]:
+def _national(row: Row, known: frozenset[str]) -> dict[str, str]:
     """A row of a record in the form it is told in, so that it can be compared with what was told."""
-    names = (name for name in row if name not in (IPT_NO, VOID))
+    names = (name for name in row if name in known and name not in (IPT_NO, VOID))
     return {name: text for name in names if (text := as_text(row[name]))}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gateway.contract.codec import Codec, as_text
-from gateway.contract.hospital import BY_NAME, CALLBACKS, OUTCOME, SETTLEMENT_LIST, HospitalOperation, codec
+from gateway.contract.hospital import BY_NAME, CALLBACKS, OUTCOME, ROWS, SETTLEMENT_LIST, HospitalOperation, codec
 from gateway.contract.interface import Interface
 from gateway.contract.jsontext import dumps
 from gateway.contract.model import Field, Problem
@@ -108,6 +108,15 @@ class Hospital:
         interface: Interface = self._reception.exchange.interface
         key = (operation.name, interface.contract.version)
         return self._codecs.get(key) or self._codecs.setdefault(key, codec(operation, interface))
+
+    def row_fields(self, name: str) -> frozenset[str]:
+        """What a row of a record may hold (``Diagnoses``, ``Operations``); anything else in it is not kept.
+
+        Args:
+            name: of the operation.
+        """
+        rows = (node for node in self.reader(BY_NAME[name]).side.nodes if node.name == ROWS)
+        return frozenset(spec.name for node in rows for spec in node.fields)
 
     def call(self, call: HospitalCall) -> Answer:
         """Answer one operation; a refusal is an answer like any other, and is journaled with its bytes.

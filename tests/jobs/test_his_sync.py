@@ -88,6 +88,7 @@ class Ward:
             self.now,
             overlap_s=600,
             first_days=60,
+            row_fields=gateway.hospital.row_fields,
         )
         runner = Runner([Job("his_sync", sync.work)], gateway.store.jobs, gateway.membership.current, clock.now)
         number = runner.start("his_sync", "王医保", given or {})
@@ -192,6 +193,22 @@ def test_bad_rows_stay_alone_with_their_reasons_until_the_his_mends_them(ward: W
     mended = ward.run()
     assert (mended.outcome, mended.detail["left"]) == (RunOutcome.DONE, [])
     assert len(ward.known().stay.diagnoses.rows) == 1
+
+
+def test_a_column_that_no_record_has_does_not_make_it_another_one(ward: Ward) -> None:
+    """The name of a surgeon stands in no national list: it is not kept, so it must not be compared."""
+    at = ago(30)
+    row = {"row_id": f"{ward.ipt_no}-1", "changed_at": at, "ipt_no": ward.ipt_no, "oprn_oprt_type": "1", "void_flag": "0",
+           "oprn_oprt_code": "47.0100", "oprn_oprt_name": "阑尾切除术", "oper_dr_code": "D440800000126", "oper_dr_name": "许丽",
+           "oprn_oprt_begntime": at, "oprn_oprt_endtime": at}  # fmt: skip
+    ward.his.rows["operations"].append(row)
+    assert ward.run().counts["上报记录"] == 1
+    assert ward.run({"since": ago(60)}).counts["上报记录"] == 0, "read once more"
+    row |= {"changed_at": ago(0), "oper_dr_name": "许莉"}
+    assert ward.run().counts["上报记录"] == 0
+    row |= {"changed_at": ago(0), "oper_dr_code": "D440800000127"}
+    assert ward.run().counts["上报记录"] == 1
+    assert ward.known().stay.operations.version == 2
 
 
 def test_a_record_of_which_nothing_is_left_says_so(ward: Ward) -> None:
