@@ -5,7 +5,7 @@ without attributes, references and comments. One pattern made from the table mat
 What matches is cut out and a mark is left in its place; the XML parser sees the rest and still judges envelope,
 namespaces, nesting and everything that is not plain. So this way can only say yes: a row that does not match stays where
 it is, and a document whose marks do not come back exactly where rows belong is parsed whole
-(docs/inside/decisions/0052).
+(docs/inside/decisions/0029).
 """
 
 from __future__ import annotations
@@ -36,6 +36,10 @@ _MARK: Final = "yibao.rows"
 _MISFITS_MAX: Final = 3
 """A caller who writes otherwise does so throughout; then looking on is wasted. One row in ten may be odd."""
 _FITTING_PER_MISFIT: Final = 10
+_ROWS_AT_ONCE: Final = 2000
+_CELLS_FREE: Final = 20_000
+_CHARS_PER_CELL_MIN: Final = 4
+"""A row holds a place for each field of the table, so millions of rows with nothing in them would fill the memory."""
 _SPACE: Final = r"[ \t\r\n]*+"
 _XML_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _PREFIX: Final = r"(?:[A-Za-z_][A-Za-z0-9_.-]*+:)?"
@@ -56,6 +60,7 @@ class RowReader:
     def __init__(self, node: Node, codes: Mapping[str, CodeList]) -> None:
         self.node = node
         self._names = tuple(spec.name for spec in node.fields)
+        self.width = len(self._names)
         self._judged = list(self._to_judge(codes))
 
     def _to_judge(self, codes: Mapping[str, CodeList]) -> Iterator[_Judged]:
@@ -83,10 +88,10 @@ class RowReader:
         return f'<{first}{name}(?: xmlns="")?>{_SPACE}{look}{leaves}</{node}{name}>{_SPACE}'
 
     def rows(self, text: str, at: int, prefix: str) -> tuple[list[Texts], int]:
-        """The plain rows that follow one another in ``text`` from ``at`` on, and where they end."""
+        """The plain rows that follow one another in ``text`` from ``at`` on, some thousands at most, and where they end."""
         found: list[Texts] = []
         match = (self._prefixed if prefix else self._unprefixed).match(text, at)
-        while match is not None:
+        while match is not None and len(found) < _ROWS_AT_ONCE:
             texts = match.groups()
             if prefix:
                 # a prefix that the mark does not carry would be cut out before the parser could ask what it means
@@ -223,7 +228,7 @@ class RowCutter:
         kept: list[str] = []
         skeleton: list[str] = []
         runs: list[tuple[RowReader, list[Texts]]] = []
-        done = fitting = 0
+        done = fitting = cells = 0
         misfits_left = _MISFITS_MAX
         start = self._start.search(text)
         while start is not None and misfits_left + fitting // _FITTING_PER_MISFIT > 0:
@@ -236,6 +241,9 @@ class RowCutter:
                 runs.append((reader, rows))
                 done = end
                 fitting += len(rows)
+                cells += len(rows) * reader.width
+                if cells > max(_CELLS_FREE, end // _CHARS_PER_CELL_MIN):
+                    return None
             else:
                 misfits_left -= 1
                 end = start.end()

@@ -34,6 +34,13 @@ FORMS = [page for page in PAGES if page.method == "POST"]
 LOOKING = {"note", "seen", "reconcile_running", "stay_aligning", "voucher_list", "voucher_look", "emergency_extract"}
 """What a page that only shows something may ask of the exchange process."""
 FORMULAS = ("=cmd|'/c calc'!A1", "+1+1", "-1+1", "@SUM(1)", "\t=1+1", "\r=1+1", "＝1+1", " =1+1", "\n@SUM(1)")
+FOREIGN = (
+    {"Origin": "http://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://console.evil.example"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+)
 EXPORTS = [page.path for page in LOOKS if page.path.endswith(".csv")]
 
 
@@ -183,8 +190,8 @@ def refusals(watched: Watched, page: Page) -> Iterator[tuple[str, Callable[[], A
         yield "the mark of a session before", lambda: person.post(address, form, csrf=stale), (403,)
         yield "a mark in the address", lambda: person.client.post(f"{address}?csrf={mine}", data=dict(form)), (403,)
         yield "nobody is signed in", lambda: _stranger(watched, address, form, mine), (303,)
-    foreign = {"Origin": "http://evil.example"}
-    yield "from elsewhere", lambda: person.post(address, form, csrf=mine, headers=foreign), (403,)
+    for foreign in FOREIGN:
+        yield str(foreign), lambda: person.post(address, form, csrf=mine, headers=foreign), (403,)  # noqa: B023 - called at once
     yield "as another kind", lambda: person.client.post(address, json=dict(form), headers={"X-CSRF": mine}), (400,)
     yield "by another method", lambda: person.client.put(address, data={"csrf": mine, **form}), (405,)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gateway.contract.charset import (
@@ -123,7 +123,16 @@ CHINESE = st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5), min
 
 @given(CHINESE, st.sampled_from([("GBK", ""), ("", "gbk"), ("GBK", "utf-8"), ("utf-8", "GBK"), ("GB18030", "")]))
 def test_hanzi_in_gbk_are_read_however_the_other_side_is_declared(text: str, declared: tuple[str, str]) -> None:
-    assert decode(text.encode("gbk"), in_xml=declared[0], in_header=declared[1])[0] == text
+    body = text.encode("gbk")
+    assume(not _is_utf8(body))  # 騹丁 is one character of UTF-8: such bytes are refused or read as the other side says
+    assert decode(body, in_xml=declared[0], in_header=declared[1])[0] == text
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        return bool(body.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 @given(st.binary(max_size=60), st.sampled_from(["", "utf-8", "gbk", "gb18030", "utf-16", "iso-8859-1"]), st.sampled_from(["", "utf-8", "gbk", "utf-16"]))  # fmt: skip

@@ -343,6 +343,23 @@ def test_an_odd_row_here_and_there_does_not_end_it() -> None:
     assert message["fee"].doubtful == [40, 42, 44, 46, 48, 50]
 
 
+def test_many_rows_are_some_runs_and_keep_their_numbers() -> None:
+    wrong = PLAIN.replace("02-28", "02-30")
+    message, cut = read(envelope(f"<fee>{PLAIN}</fee>" * 2100 + f"<fee>{wrong}</fee>"))
+    assert cut is not None
+    assert [len(rows) for _, rows in cut.runs] == [2000, 101]
+    _, found = CODEC.check(message)
+    assert [(problem.row, problem.field) for problem in found.problems] == [("2101", "day")]
+
+
+def test_rows_with_hardly_anything_in_them_are_not_given_a_place_for_each_field() -> None:
+    wide = Codec(
+        Side(nodes=(Node("r", "行", True, fields=tuple(Field(f"f{n}", "", "string") for n in range(50))),)), {}
+    )
+    assert wide.cut(envelope("<r></r>" * 100), "Body", "Txn1") is not None
+    assert wide.cut(envelope("<r></r>" * 5000), "Body", "Txn1") is None
+
+
 @pytest.mark.parametrize(
     "document",
     [

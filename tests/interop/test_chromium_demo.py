@@ -51,11 +51,12 @@ def test_chromium_a_newcomer_finds_a_lively_day(person: Person) -> None:
         assert state in chips, (state, chips)
     assert page.locator("tbody tr").count() >= 12
     person.shot("demo-stays", whole=True)
+    assert page.evaluate("[...document.querySelectorAll('.scroll')].every(one => one.scrollWidth <= one.clientWidth)")
     for path, words in (
         ("/alignment", ("ZY",)),
         ("/review", ("冠状动脉造影术",)),
         ("/lists", ("提示 1",)),
-        ("/exchanges", ("ET02-01",)),
+        ("/exchanges?state=REFUSED", ("ET02-01", "ET02-02", "GW-1101")),
         ("/exchanges?infno=2304", ("已冲正",)),
         ("/fees?fees=bad", ("ZY",)),
         ("/running", ("2301",)),

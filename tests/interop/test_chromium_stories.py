@@ -170,4 +170,5 @@ def test_chromium_a_voucher_is_printed_again(person: Person, console: tuple[Benc
         opened.value.close()
         page.reload()
     assert "2 次" in page.inner_text("main")
+    assert page.evaluate("[...document.querySelectorAll('.scroll')].every(one => one.scrollWidth <= one.clientWidth)")
     person.shot("vouchers-again", whole=True)
