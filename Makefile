@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check interop test-all simulate simulated-coverage fuzz bench bench-catalogs bench-search day lock wheel clean screenshots
+.PHONY: help run demo test check interop test-all simulate simulated-coverage fuzz bench bench-catalogs bench-search bench-console day lock wheel clean screenshots
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ bench-catalogs: $(VENV)/.dev ## half a million records of 1306 imported, then up
 ROWS ?= 10000000
 bench-search: $(VENV)/.dev ## every search over a large journal on PostgreSQL, cold and warm: ROWS=10000000 FOLDER=data
 	$(BIN)/python -m bench.search --rows $(ROWS) $(if $(FOLDER),--folder $(FOLDER))
+
+bench-console: $(VENV)/.dev ## every list page of the console over a large journal and 5,000 patients, with plans: FOLDER=data ROWS=1000000
+	$(BIN)/python -m bench.console $(if $(filter-out 10000000,$(ROWS)),--rows $(ROWS)) $(if $(FOLDER),--folder $(FOLDER))
 
 day: $(VENV)/.dev ## a recorded day: 300 stays and 3,000 visits from sync to reconciliation, then 20 planted differences: SEED=1
 	$(BIN)/python -m tests.day --seed $(SEED)

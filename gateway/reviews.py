@@ -7,7 +7,7 @@ does not grow with the list.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -22,6 +22,8 @@ from gateway.store.stays import SqlStays
 SCANNED_MAX: Final = 20_000
 """Stays looked through for a filter by hours, which is no column."""
 _TIMES: Final = ("t_reg", "t_ward", "t_wout", "t_dsc", "t_ins", "t_set")
+_DIFFERING: Final = ("t_ward", "t_wout", "t_dsc")
+"""Those of which the difference is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,9 @@ class Review:
         }
 
 
-def times_of(one: Episode) -> EpisodeTime:
-    """The times of a row of the list as the rules calculate with them."""
-    return EpisodeTime(**{name: moment(getattr(one, name), "episode_time") for name in _TIMES})
+def times_of(one: Any, names: Sequence[str] = _TIMES) -> EpisodeTime:
+    """The times of a row of the list (:class:`Episode`, or as it stands in the table) as the rules calculate with them."""
+    return EpisodeTime(**{name: moment(getattr(one, name) or "", "episode_time") for name in names})
 
 
 class Reviews:
@@ -97,9 +99,11 @@ class Reviews:
         if hours_from is None and hours_to is None:
             return self._with_operations(self._feed.episodes(query))
         now = self._clock()
-        every = self._feed.episodes(replace(query, limit=SCANNED_MAX, skip=0))
-        inside = [one for one in every if _within(difference_hours(times_of(one), now), hours_from, hours_to)]
-        return self._with_operations(inside[query.skip : query.skip + query.limit])
+
+        def wanted(row: Any) -> bool:
+            return _within(difference_hours(times_of(row, _DIFFERING), now), hours_from, hours_to)
+
+        return self._with_operations(self._feed.episodes_that(query, wanted, SCANNED_MAX))
 
     def _with_operations(self, episodes: Sequence[Episode]) -> list[Review]:
         told = self._records.operations([one.ipt_no for one in episodes if one.ipt_no])

@@ -6,11 +6,8 @@ import argparse
 import os
 import platform
 import re
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from bench.search import ground
 from bench.search.ask import Times, ask, plans, writing
 from bench.search.fill import fill
 from bench.search.questions import Ask, questions
@@ -34,10 +32,10 @@ def main() -> None:
     """Build or take up again, measure, tell; exit 1 when a search is too slow."""
     asked = _arguments()
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
-    with _folder(asked.folder) as folder, _server(folder) as server:
+    with ground.folder(asked.folder) as folder, ground.server(folder) as server:
         key_file = folder / "keys.toml"
         keys = KeyFile(key_file) if key_file.exists() else new_file(key_file, Cipher.AES)
-        past, url = Past(asked.rows), _database(server, f"rows_{asked.rows}")
+        past, url = Past(asked.rows), ground.database(server, f"rows_{asked.rows}")
         with Progress(console=console) as progress:
             task = progress.add_task("building", total=asked.rows)
             fill(url, keys, past, lambda done: progress.update(task, completed=done))
@@ -66,34 +64,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=int, default=200, help="exchanges a second that are written meanwhile")
     parser.add_argument("--plans", type=Path, default=Path("var/search-plans.txt"), help="where the plans are written")
     return parser.parse_args()
-
-
-@contextmanager
-def _folder(given: Path | None) -> Iterator[Path]:
-    folder = given or Path(tempfile.mkdtemp(prefix="yb-search-"))
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        yield folder.resolve()
-    finally:
-        if given is None:
-            shutil.rmtree(folder)
-
-
-@contextmanager
-def _server(folder: Path) -> Iterator[PgServer]:
-    server = PgServer(folder)
-    try:
-        yield server
-    finally:
-        server.stop()
-        server.forget()
-
-
-def _database(server: PgServer, name: str) -> str:
-    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchall():
-            connection.execute(f'CREATE DATABASE "{name}"')
-    return server.url(name)
 
 
 def _measure(

@@ -5,7 +5,7 @@ without attributes, references and comments. One pattern made from the table mat
 What matches is cut out and a mark is left in its place; the XML parser sees the rest and still judges envelope,
 namespaces, nesting and everything that is not plain. So this way can only say yes: a row that does not match stays where
 it is, and a document whose marks do not come back exactly where rows belong is parsed whole
-(docs/inside/decisions/0052).
+(docs/inside/decisions/0029).
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ it as its twin: nobody is told "not done" of what has been done meanwhile, and n
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from gateway.contract.codec import as_text
@@ -17,7 +18,7 @@ from gateway.contract.model import Transaction
 from gateway.exchange.call import Call, Client
 from gateway.exchange.content import business_keys
 from gateway.exchange.filed import UPLOAD
-from gateway.exchange.ports import BodiesAway, Clock, Exchange, Journal, Proof, ProofKind, Query, State
+from gateway.exchange.ports import BodiesAway, Exchange, Journal, Proof, ProofKind, Query, State
 from gateway.exchange.sign_in import SIGN_IN, SIGN_OUT
 from gateway.exchange.states import FREE
 from gateway.faults import RESEND_OUTDATED, GatewayFault, Refused
@@ -167,9 +168,9 @@ def must_not_be_outdated(journal: Journal, call: Call, message: Any, interface: 
         raise Refused(RESEND_OUTDATED, why)
 
 
-def noted(call: Call, clock: Clock) -> tuple[Proof, ...]:
+def noted(call: Call, received_at: datetime) -> tuple[Proof, ...]:
     """Who has it sent again and why, for the evidence of the new exchange; empty for every other call."""
     if call.resend is None:
         return ()
     told = f"{call.resend.operator} 再次发送编号 {call.resend.original}：{call.resend.reason}"
-    return (Proof(ProofKind.OPERATOR, clock(), told, call.infno),)
+    return (Proof(ProofKind.OPERATOR, received_at, told, call.infno),)

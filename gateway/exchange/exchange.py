@@ -364,7 +364,7 @@ class Exchange:
             request_id=call.head.get("request_id") or None,
             keys=business_keys(call.message),
             opter=call.head.get("opter", ""),
-            evidence=(*noted(call, self._clock), *refusal.evidence),
+            evidence=(*noted(call, received_at), *refusal.evidence),
             resends=call.resend.original if call.resend is not None else None,
         )
         state = State.NOT_SENT if isinstance(refusal, TurnLost) else State.REFUSED

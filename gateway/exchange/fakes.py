@@ -163,6 +163,7 @@ class MemoryJournal:
         with self._lock:
             self._check()
             found = [row for row in self._rows.values() if row.received_at >= since and row.safety == "money"]
+            found.sort(key=_by_time)
         return [
             row
             for row in found

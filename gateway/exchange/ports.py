@@ -486,7 +486,7 @@ class Journal(Protocol):
         ...
 
     def untold(self, since: datetime, before: datetime, limit: int = 100) -> list[Exchange]:
-        """CONFIRMED money in force, received since ``since`` and finished before ``before``, whose reply is not known to be written."""
+        """Oldest first: CONFIRMED money in force, received since ``since`` and finished before ``before``, whose reply is not known to be written."""
         ...
 
     def record(self, intent: Intent, outcome: Outcome) -> Exchange:

@@ -209,7 +209,7 @@ class Sending:
             once=(case.request_id is None or call.resend is not None) and not case.anew,
             stay=case.ruling.facts,
             stay_versions=case.ruling.versions,
-            evidence=(*noted(call, self._clock), *case.ruling.evidence),
+            evidence=(*noted(call, case.received_at), *case.ruling.evidence),
             resends=call.resend.original if call.resend is not None else None,
         )
 

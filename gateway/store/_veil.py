@@ -6,7 +6,7 @@ they become tokens: the same for the same text, opened with the key alone. Facts
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, SelectBase
@@ -16,6 +16,7 @@ from gateway.protect.guard import version_of
 from gateway.store._connection import Fetched
 from gateway.store._keys import sealing_of
 
+Choose = Callable[[Sequence[Any]], Sequence[Any]]
 NAMES: Final = frozenset({"ipt_no", "mdtrt_id", "psn_no", "setl_id", "stay_key", "name", "reason"})
 """Columns and parameters that hold one."""
 LISTS: Final = frozenset({"ipt_nos", "mdtrt_ids", "names", "setl_ids"})
@@ -35,18 +36,22 @@ class Veiled:
         self._plain = self._sealing.data_version is None
         """Without keys names stand as they are; what is sealed all the same must be noticed."""
 
-    def execute(self, statement: Any, values: Any = None) -> Any:
-        """As ``Connection.execute``."""
+    def execute(self, statement: Any, values: Any = None, choose: Choose | None = None) -> Any:
+        """As ``Connection.execute``.
+
+        Args:
+            choose: of the rows as they stand in the tables those that are wanted; no other is opened.
+        """
         given = [self.veiled(row) for row in values] if isinstance(values, list) else self.veiled(values or {})
         result = self._connection.execute(statement, given)
         if not isinstance(statement, SelectBase):
             return result
         names = list(result.keys())
         hidden = [place for place, name in enumerate(names) if name == SEALED or (name in NAMES and not self._plain)]
-        if not hidden:
+        if not hidden and choose is None:
             return result
-        rows = [self._shown(row, names, hidden) for row in result.all()]
-        return Fetched(SimpleResultMetaData(names), rows)
+        found = result.all() if choose is None else choose(result.all())
+        return Fetched(SimpleResultMetaData(names), [self._shown(row, names, hidden) for row in found])
 
     def veiled(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Values as they stand in the tables."""

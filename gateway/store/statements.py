@@ -233,7 +233,8 @@ UNTOLD = (
     select(exchange)
     .where(exchange.c.received_at >= bindparam("since"), exchange.c.finished_at < bindparam("before"))
     .where(exchange.c.safety == "money", _IN_FORCE, _NOT_WRITTEN)
-    .order_by(exchange.c.id)
+    # by number it would be the walk of the whole journal from its first row that the planner takes
+    .order_by(exchange.c.received_at, exchange.c.id)
     .limit(bindparam("count"))
 )
 

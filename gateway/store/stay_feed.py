@@ -6,8 +6,8 @@ could become visible after a larger one was read, and be lost to whoever reads w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -273,6 +273,20 @@ class StayFeed:
         """The list: one statement, whatever its length."""
         statement = _selected(query)
         return self._backend.read(lambda connection: [*map(_episode, Veiled(connection).execute(*statement))])
+
+    def episodes_that(self, query: EpisodeQuery, wanted: Callable[[Any], bool], scanned_max: int) -> list[Episode]:
+        """The page of ``query`` of those whose columns that are not veiled say so; only the names of the page are opened.
+
+        Args:
+            wanted: asked of each row, with what no column tells; text may be None there.
+            scanned_max: rows looked through at most.
+        """
+        statement, named = _selected(replace(query, limit=scanned_max, skip=0))
+
+        def page(rows: Sequence[Any]) -> Sequence[Any]:
+            return [row for row in rows if wanted(row)][query.skip : query.skip + query.limit]
+
+        return self._backend.read(lambda plain: [*map(_episode, Veiled(plain).execute(statement, named, page))])
 
     # ------------------------------------------------------------ work list
 

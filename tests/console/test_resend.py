@@ -66,8 +66,10 @@ def test_who_asks_for_the_original_number_is_told_what_is_true(shared: Bench) ->
     row = stay.newest("2402")
     assert asked(stay, f"R-{stay.ipt_no}")["code"] == "ET02-02"
     stay.aligned()
-    shared.signed_in("it").post(f"/exchanges/{row.id}/resend", GOOD)
+    answer = shared.signed_in("it").post(f"/exchanges/{row.id}/resend", GOOD)
+    assert answer.status_code == 303, answer.text
     after = stay.newest("2402")
+    assert after.request_id == row.request_id, (after, row)
     told = asked(stay, f"R-{stay.ipt_no}")
     assert (told["infcode"], told["state"], told["msgid"]) == (0, "CONFIRMED", after.msgid)
 

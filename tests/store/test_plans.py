@@ -116,6 +116,14 @@ def test_the_count_reads_only_its_index(full: Connection) -> None:
     assert "Seq Scan" not in plan, plan
 
 
+def test_what_nobody_was_told_of_is_looked_for_in_its_time_alone(full: Connection) -> None:
+    since = entries.to_ms(NOW + timedelta(seconds=COUNT - 100))
+    asked = statements.UNTOLD.limit(200).params(since=since, before=since + 200_000)
+    plan = _plan(full, asked)
+    read = next(line for line in plan.splitlines() if "Index Cond" in line or line.startswith("SEARCH"))
+    assert "received_at>" in read.replace(" ", ""), plan
+
+
 def _plan(connection: Connection, statement: ClauseElement, prefix: str = "") -> str:
     literal = statement.compile(connection, compile_kwargs={"literal_binds": True})
     prefix = prefix or ("EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN")

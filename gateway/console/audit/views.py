@@ -17,6 +17,8 @@ ACTS: Final[Mapping[str, str]] = {
     "console.sign_in_refused": "登录被暂停",
     "console.sign_out": "退出",
     "console.body": "查看报文",
+    "console.names": "查看姓名",
+    "journal.resend": "再次发送",
     "console.export": "导出清单",
     "console.audit_verify": "校验操作日志",
     "console.try": "联调发送",
