@@ -79,8 +79,8 @@ class Episodes:
         if not changes:
             return False
         rows = self._rows(dict.fromkeys(change.ref for change in changes))
-        self._feed.refresh(READER, come[0], changes[-1].seq_no, rows)
-        return True
+        taken = self._feed.refresh(READER, come[0], changes[-1].seq_no, rows)
+        return len(changes) == CHANGES_AT_ONCE or not taken
 
     def _rebuild(self, progress: Callable[[int, int], None] = lambda _done, _total: None) -> int:
         begun_at = self._feed.last_number()

@@ -20,6 +20,8 @@ PACK_LEVEL: Final = 3
 """zlib: on fee rows as small as the default level within a tenth, at half its time."""
 COLUMNS: Final = ("business_key", "content_hash", "err_msg", "warn_msg")
 """Columns of ``exchange`` whose text is sealed."""
+PLACE: Final = ("msgid", "received_at", "infno", "client")
+"""Columns that :func:`row_place` names."""
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 

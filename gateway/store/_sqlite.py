@@ -159,14 +159,7 @@ else:
 
 
 def _writing_engine(path: Path) -> Engine:
-    engine = _engine(path, "rw", 1, ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16384"))
-
-    # the driver begins transactions late and lets savepoints slip; the writer says itself when
-    @event.listens_for(engine, "begin")
-    def _begin(connection: sqlalchemy.Connection) -> None:
-        connection.connection.driver_connection.execute("BEGIN IMMEDIATE")  # type: ignore[union-attr]
-
-    return engine
+    return _engine(path, "rw", 1, ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16384"))
 
 
 def _engine(path: Path, mode: str, pool_size: int, pragmas: tuple[str, ...]) -> Engine:

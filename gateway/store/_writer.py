@@ -47,7 +47,7 @@ class GroupWriter:
     """Runs jobs of many threads on one SQLite connection at a time.
 
     Args:
-        engine: begins with ``BEGIN IMMEDIATE``.
+        engine: of one file; its driver begins no transaction by itself.
         queue_max: jobs waiting at most; a job beyond them waits for room.
         wait_s: longest time a job waits to be begun, in seconds; then it is withdrawn and nothing was written.
     """
@@ -123,6 +123,8 @@ class GroupWriter:
             with connection.begin():
                 raw = connection.connection.driver_connection
                 assert isinstance(raw, sqlite3.Connection)
+                # the driver begins transactions late and lets savepoints slip, so it is told itself when
+                raw.execute("BEGIN IMMEDIATE")
                 for task in group:
                     _run_one(connection, raw, task)
         except BaseException as error:

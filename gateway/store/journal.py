@@ -40,6 +40,8 @@ from gateway.store.stays import SqlStays, begin_facts, confirm_facts, fact_rows
 from gateway.store.tables import exchange
 
 _COLUMNS = tuple(column.name for column in exchange.columns if column.name not in ("id", "sealed", "key_version"))
+_MOVED = tuple(dict.fromkeys((*sql.OUTCOME_COLUMNS, *protection.COLUMNS, *protection.PLACE)))
+"""What the end of an exchange changes, and what it is sealed with and by."""
 _TIMES = ("received_at", "finished_at", "next_try_at")
 _NONE_AS_IT_IS = frozenset({"msgid", "request_id", "finished_at", "next_try_at", "undone_by"})
 
@@ -459,7 +461,7 @@ def _insert_keys(connection: Connection, row: Exchange, keys: Sequence[tuple[str
 
 
 def _move(connection: Connection, before: Exchange, after: Exchange) -> None:
-    values = {name: column(getattr(after, name)) for name in _COLUMNS}
+    values = {name: column(getattr(after, name)) for name in _MOVED}
     values |= protection.sealed_columns(sealing_of(connection), values, after.keys)
     changed: dict[str, Any] = {f"new_{name}": values[name] for name in (*sql.OUTCOME_COLUMNS, "sealed", "key_version")}
     where = {"exchange_id": before.id, "state_before": before.state.value}
@@ -477,12 +479,12 @@ def _raise_high(connection: Connection, institution: str, seen: int | None, rais
 
 
 def column(value: Any) -> Any:
-    """A value as it is stored."""
+    """A value as it is stored. Nearly all are texts, and a row has thirty, so these are told by their type."""
+    if type(value) is str:
+        return value or None
     if isinstance(value, State):
         return value.value
-    if isinstance(value, datetime):
-        return entries.to_ms(value)
-    return None if value == "" else value
+    return entries.to_ms(value) if isinstance(value, datetime) else value
 
 
 def _one(connection: Connection, found: Sequence[Row[Any]]) -> Exchange | None:

@@ -112,13 +112,13 @@ def test_what_an_admission_and_its_fees_ask_of_the_store(hospital: Counted) -> N
         "call": Cost(read=4, written=23, commits=2),
         "asked back": Cost(read=0, written=6, commits=2),
         "reply": Cost(read=0, written=1, commits=1),
-        "list": Cost(read=17, written=7, commits=2),
+        "list": Cost(read=14, written=7, commits=2),
     }
     assert fees == {
         "call": Cost(read=10, written=18, commits=2),
         "asked back": Cost(read=0, written=0, commits=0),
         "reply": Cost(read=0, written=0, commits=0),
-        "list": Cost(read=16, written=7, commits=2),
+        "list": Cost(read=13, written=7, commits=2),
     }
 
 

@@ -138,7 +138,8 @@ def test_jobs_that_are_killed_tell_everything_once(hospital: Hospital) -> None:
                 aligned = True
             hospital.dies_in(gateway, job)
     with hospital.place.gateway():
-        for job in ("his_sync", "alignment", "fee_upload"):
+        # twice: a refund goes up once what it refunds is up
+        for job in ("his_sync", "alignment", "fee_upload", "fee_upload"):
             _comes_to_its_end(hospital, job)
         again = hospital.run("his_sync")["counts"], hospital.run("fee_upload")["counts"]
     assert (again[0]["上报入出转"], again[0]["上报记录"], again[1]["已上传行"]) == (0, 0, 0), "nothing is left to tell"
