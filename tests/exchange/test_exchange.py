@@ -573,8 +573,12 @@ def test_the_numbers_of_a_dead_journal_raise(bench: Bench) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_thread_left() -> Iterator[None]:
+    before = set(threading.enumerate())
     yield
-    assert threading.active_count() < 20
+    left = [thread for thread in threading.enumerate() if thread not in before]
+    for thread in left:
+        thread.join(5)
+    assert not [thread.name for thread in left if thread.is_alive()]
 
 
 # ---------------------------------------------------------- rows per call
