@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.demo.running import Demo, demo
 from tests.interop.browsing import SIZES, Person
 
 pytestmark = pytest.mark.interop
+LISTED_S_MAX = 60
 PEOPLE = {"insurance": "li", "it": "wang", "cashier": "zhang"}
 
 
@@ -40,16 +42,25 @@ def test_chromium_the_day_went_as_it_should(running: Demo) -> None:
     assert re.search(r"✓ 另有 \d+ 次调用", running.output)
 
 
+def _until_listed(person: Person, stays: int) -> None:
+    """The list of stays is renewed every few seconds, beside the calls."""
+    deadline = time.monotonic() + LISTED_S_MAX
+    person.open("/stays")
+    while person.page.locator("tbody tr").count() < stays and time.monotonic() < deadline:
+        person.page.wait_for_timeout(500)
+        person.open("/stays")
+    assert person.page.locator("tbody tr").count() >= stays
+
+
 @pytest.mark.parametrize(
     "person", [("insurance", size) for size in SIZES], indirect=True, ids=lambda pair: "-".join(pair)
 )
 def test_chromium_a_newcomer_finds_a_lively_day(person: Person) -> None:
     page = person.page
-    person.open("/stays")
+    _until_listed(person, stays=12)
     chips = page.locator("tbody .chip").all_inner_texts()
     for state in ("在科", "≠ 入科", "已登记", "已出院", "已撤销", "已结算"):
         assert state in chips, (state, chips)
-    assert page.locator("tbody tr").count() >= 12
     person.shot("demo-stays", whole=True)
     assert page.evaluate("[...document.querySelectorAll('.scroll')].every(one => one.scrollWidth <= one.clientWidth)")
     for path, words in (
