@@ -36,6 +36,7 @@ from gateway.desks.stays import StaysDesk
 from gateway.desks.store import StoreDesk
 from gateway.desks.vouchers import VouchersDesk
 from gateway.dip.api import dip_api
+from gateway.dip.differences import settled_stays
 from gateway.dip.feed import DipFeed
 from gateway.episodes import TURN_S, Episodes
 from gateway.exchange.again import Resends
@@ -82,6 +83,7 @@ from gateway.stays.hospital import SubjectName
 from gateway.store import Store, open_configured
 from gateway.store.backfill import fill_facts
 from gateway.store.resealing import IDLE_S
+from gateway.store.stay_feed import Episode
 from gateway.this_process import ending_at, facts_of_this_process, process_lives
 from gateway.vouchers.desk import VoucherDesk
 from gateway.vouchers.press import Press
@@ -90,6 +92,7 @@ from jobs.alignment import Alignment, align
 from jobs.backup import Backups
 from jobs.catalogs import Catalogs
 from jobs.daily_report import DailyReport
+from jobs.dip_differences import DipComparison, count, newest
 from jobs.fee_upload import FeeUpload
 from jobs.his_sync import CLIENT as HIS_SYNC
 from jobs.his_sync import HisSync
@@ -629,12 +632,22 @@ class Gateway:
             Job("fee_upload", fees.work),
             Job("settlement_lists", self.settlement_lists.work),
             Job("reconcile", Reconciling(self.reconciliation, clock.now).work),
+            Job("dip_differences", self.dip_comparison.work),
             Job("catalogs", Catalogs(self.catalog_updates, self.chosen_catalogs).work),
             Job("daily_report", report.work),
             Job("backup", backups.work),
             Job("retention", retaining.work),
         ]
         return Runner(jobs, self.store.jobs, self.membership.current, clock.now)
+
+    @cached_property
+    def dip_comparison(self) -> DipComparison:
+        times = self.settings.jobs.dip_differences
+        return DipComparison(self._settled_stays, times.file, times.age_max_h, times.days, clock.now)
+
+    def _settled_stays(self) -> list[Episode]:
+        self.episodes.catch_up()
+        return settled_stays(self.store.stay_feed)
 
     @cached_property
     def timetable(self) -> Timetable:
@@ -678,6 +691,7 @@ class Gateway:
             self._waiting_for_people,
             lambda: None if self.gate.closed_until() else self.platform.reachable(2.0),
             self._jobs_on_alert,
+            self._dip_differences,
             self.certificates.days_left,
             tuple(dict.fromkeys(folder for folder in folders if folder is not None)),
         )
@@ -692,6 +706,10 @@ class Gateway:
     def _jobs_on_alert(self) -> list[tuple[str, str, str]]:
         found = standings(self.settings.jobs.times, self.store.jobs, clock.now())
         return [(one.name, one.title, one.text) for one in found if one.alert]
+
+    def _dip_differences(self) -> int:
+        run = newest(self.store.jobs)
+        return count(run) if run is not None else 0
 
     @cached_property
     def threads(self) -> tuple[Background, ...]:

@@ -742,6 +742,18 @@ class SettlementListTimes(JobTimes):
     )
 
 
+class DipTimes(JobTimes):
+    """The DIP system's export beside the settlements (ET-09)."""
+
+    enabled: bool = Field(False, description="DIP 系统每晚导出 CSV 的，设置 file 后启用")
+    when: str = "50 6 * * *"
+    grace_s: float = 43200
+    silent_after_s: float = 129600
+    file: Path | None = Field(None, description="DIP 系统导出的 CSV；文件名可含日期，如 /mnt/dip/%Y%m%d.csv")
+    age_max_h: float = Field(30, gt=0, le=8760, description="文件超过多少小时没有更新即不核对、告警")
+    days: int = Field(60, ge=1, le=3650, description="最近多少天出院的须在文件中，即导出包含的天数")
+
+
 class ReportTimes(JobTimes):
     """Yesterday in figures."""
 
@@ -796,6 +808,7 @@ class Jobs(_Part):
     fee_upload: FeeUploadTimes = FeeUploadTimes()
     settlement_lists: SettlementListTimes = SettlementListTimes()
     reconcile: ReconcileTimes = ReconcileTimes()
+    dip_differences: DipTimes = DipTimes()
     catalogs: CatalogTimes = CatalogTimes()
     daily_report: ReportTimes = ReportTimes()
     backup: BackupTimes = BackupTimes()

@@ -37,6 +37,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "doubts": Rule("结果未知的交易过多", "网关正在核实；长时间不减少时联系省平台。", "/doubts", "doubt.see"),
     "platform": Rule("连不上省平台", "请信息科检查专线与平台地址；恢复后交易自动继续。", "/running", "running.see"),
     "jobs": Rule("自动任务没有办成", "看该任务最近一次的原因；改正后可立即运行。", "/jobs", "job.see"),
+    "dip": Rule("DIP 系统与医保结算不同", "逐例看差异；以医保结算为准，改 DIP 系统。", "/lists/dip", "list.see"),
     "certificate": Rule("证书将到期", "请信息科更换证书文件；换好即生效。", "/running", "running.see"),
     "disk": Rule("磁盘空间不足", "请信息科清理或扩容；写满后新的交易会被拒绝。", "/running", "running.see"),
     "untold": Rule("已成交而院内未收到答复", "请院内按原请求号再查结果，或核对是否已入账。", "/doubts?untold=1", "doubt.see"),
@@ -53,6 +54,7 @@ def thresholds(given: AlertSettings) -> dict[str, str]:
         "doubts": f"达到 {given.doubts} 笔",
         "platform": f"连续 {given.platform_s:g} 秒",
         "jobs": "最近一次没有办成，或久未办成（各任务的 silent_after_s）",
+        "dip": "最近一次核对有一处不同即告警",
         "certificate": f"剩余不足 {given.certificate_days} 天",
         "disk": f"剩余不足 {given.disk_mb} MB",
         "untold": "有一笔即告警",
@@ -117,3 +119,9 @@ def of_jobs(alerts: Sequence[tuple[str, str, str]]) -> Iterator[Found]:
     """Jobs that have failed or are silent: name, title, sentence."""
     for name, title, _text in alerts:
         yield Found("jobs", "warn", f"{title}：没有办成，或太久没有办成", subject=name)
+
+
+def of_dip(differences: int) -> Iterator[Found]:
+    """What the newest difference list has."""
+    if differences:
+        yield Found("dip", "warn", f"DIP 系统与医保结算有 {differences} 处不同")

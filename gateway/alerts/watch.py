@@ -31,6 +31,7 @@ class Facts:
         counts: escalated, in doubt, untold.
         reachable: whether the platform can be reached now; None while it is closed.
         jobs: those on alert: name, title, sentence.
+        dip: differences of the newest list against the DIP system.
         certificates: days left by name.
         folders: where the gateway writes.
     """
@@ -38,6 +39,7 @@ class Facts:
     counts: Callable[[], tuple[int, int, int]]
     reachable: Callable[[], bool | None]
     jobs: Callable[[], list[tuple[str, str, str]]]
+    dip: Callable[[], int]
     certificates: Callable[[], Mapping[str, int]]
     folders: tuple[Path, ...]
 
@@ -98,6 +100,7 @@ class AlertWatch:
             (("escalated", "doubts", "untold"), lambda: rules.of_doubts(self._given, *self._facts.counts())),
             (("platform",), self._by_platform),
             (("jobs",), lambda: rules.of_jobs(self._facts.jobs())),
+            (("dip",), lambda: rules.of_dip(self._facts.dip())),
             (("certificate",), self._by_certificates),
             (("disk",), self._by_disk),
         )

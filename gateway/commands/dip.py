@@ -28,8 +28,8 @@ HEADINGS = ("类别", "行", "结算ID", "就诊ID", "住院号", "说明")
 def diff(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="DIP 系统导出的 CSV：结算ID、就诊ID、住院号 至少一列，入院日期。")],
-    since: Annotated[str, typer.Option("--from", help="医保入院时间从何时起的须在文件中，如 2026-03-01。")] = "",
-    before: Annotated[str, typer.Option("--before", help="至何时之前，如 2026-04-01。")] = "",
+    since: Annotated[str, typer.Option("--from", help="何时起出院的须在文件中，如 2026-03-01。")] = "",
+    before: Annotated[str, typer.Option("--before", help="何时之前出院的，如 2026-04-01。")] = "",
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:

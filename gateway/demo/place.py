@@ -25,6 +25,7 @@ _ADDRESS, _PLATFORM = "listen.exchange.address", "platform.url"
 _CONSOLE = "console.listen.address"
 _STORE, _LOG, _KEYS = "store.url", "log.file", "protect.keys"
 _HIS: Final = "his.url"
+_DIP: Final = "jobs.dip_differences.file"
 _KEY_FILE: Final = "keys.toml"
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, never bound
 
@@ -52,6 +53,8 @@ class Place:
     store_url: str
     his_url: str
     """Of the hospital's own records, which the demo makes; empty when it does not."""
+    dip_file: Path | None
+    """What the hospital's DIP system writes, likewise."""
     keys: str
     log_file: Path | None
     notes: tuple[str, ...]
@@ -83,16 +86,18 @@ def find_place(config: Path | None) -> Iterator[Place]:
         listener = _listener(settings, fixed, notes, besides=urlsplit(platform_url).port or 80)
         console = _console(settings, fixed, notes, besides=(listener.port, urlsplit(platform_url).port or 80))
         store_url = settings.store.url if _STORE in fixed else _sqlite_meant(settings.store.url, folder / "yibao.db")
-        log_file = settings.log.file if _LOG in fixed else _log_file(settings, folder / "yibao.log")
+        log_file = settings.log.file if _LOG in fixed else _meant(settings.log.file, folder / "yibao.log")
         keys = settings.protect.keys if _KEYS in fixed else _keys(settings, folder / _KEY_FILE)
         made = settings.his.url.startswith("sqlite:") and _HIS not in fixed
         his_url = _sqlite_meant(settings.his.url, folder / "his.db") if made else settings.his.url
+        dip = settings.jobs.dip_differences.file
+        dip_file = None if dip is None or _DIP in fixed else _meant(dip, folder / "dip.csv")
         wanted = {_ADDRESS: listener.address, _PLATFORM: platform_url, _STORE: store_url, _LOG: str(log_file or ""),
-                  _KEYS: keys, _CONSOLE: console.address, _HIS: his_url}  # fmt: skip
+                  _KEYS: keys, _CONSOLE: console.address, _HIS: his_url, _DIP: _undated(dip_file) if dip_file else str(dip or "")}  # fmt: skip
         configured = {_ADDRESS: settings.listen.exchange.address, _PLATFORM: settings.platform.url,
                       _STORE: settings.store.url, _LOG: str(settings.log.file or ""),
                       _KEYS: settings.protect.keys, _CONSOLE: settings.console.listen.address,
-                      _HIS: settings.his.url}  # fmt: skip
+                      _HIS: settings.his.url, _DIP: str(dip or "")}  # fmt: skip
         yield Place(
             folder=folder,
             config=path,
@@ -104,6 +109,7 @@ def find_place(config: Path | None) -> Iterator[Place]:
             console_url=_url(console) if settings.console.enabled else "",
             store_url=store_url,
             his_url=his_url if made else "",
+            dip_file=dip_file,
             keys=keys,
             log_file=log_file,
             notes=tuple(notes),
@@ -130,7 +136,7 @@ def _fixed(path: Path) -> set[str]:
     given = [name for name, source in sources(path).items() if source.startswith("environment")]
     return {
         name
-        for name in (_ADDRESS, _PLATFORM, _STORE, _LOG, _KEYS, _CONSOLE, _HIS)
+        for name in (_ADDRESS, _PLATFORM, _STORE, _LOG, _KEYS, _CONSOLE, _HIS, _DIP)
         if any(name == one or name.startswith(f"{one}.") for one in given)
     }
 
@@ -145,10 +151,14 @@ def _sqlite_meant(configured: str, path: Path) -> str:
     return configured if meant == _sqlite(path) else _sqlite(path)
 
 
-def _log_file(settings: Settings, path: Path) -> Path:
-    """The log at ``path``, likewise."""
-    configured = settings.log.file
+def _meant(configured: Path | None, path: Path) -> Path:
+    """The file at ``path``, likewise."""
     return configured if configured is not None and configured.absolute() == path else path
+
+
+def _undated(file: Path) -> str:
+    """A name in which no sign stands for a date."""
+    return str(file).replace("%", "%%")
 
 
 def _keys(settings: Settings, path: Path) -> str:

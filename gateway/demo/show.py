@@ -14,7 +14,7 @@ from gateway import clock
 from gateway.demo.books import child
 from gateway.demo.compare import Check, Printed, Received, compare
 from gateway.demo.evidence import fetch, post, read_journal, read_ledger, read_own
-from gateway.demo.office import Office, charge, lying, make_his
+from gateway.demo.office import DIP_JOB, Office, charge, lying, make_his, write_cases
 from gateway.demo.place import DemoError, Place, find_place
 from gateway.demo.processes import LOOK_EVERY_S, Ended, Interrupts, Processes, Said
 from gateway.demo.screen import DIFFERS, EQUAL, Screen
@@ -222,6 +222,7 @@ class _Demo:
                 line = json.loads(event.line)
                 if "day" in line:
                     self._have_fees_uploaded(told)
+                    self._compare_with_dip()
                     return self._lived(len(told), time.monotonic() - begun, good=line["day"])
                 told.append(line)
                 progress(f"第 {len(told)} 次调用：{line['infno']} {line['name']} {line['patient']}")
@@ -242,6 +243,19 @@ class _Demo:
             office.choose("look", patients[-1:])
         except (OSError, SQLAlchemyError) as error:
             raise DemoError(f"这一天的费用没有办成：{error}") from None
+
+    def _compare_with_dip(self) -> None:
+        """The DIP system has written its cases, and the insurance office compares them."""
+        place = self._place
+        if place.dip_file is None or not (place.console_url and self._password):
+            return
+        try:
+            write_cases(
+                place.dip_file, json.loads(fetch(f"{place.gateway_url}/api/v1/dip/events?limit=1000"))["events"]
+            )
+            Office(place.console_url, INSURANCE, self._password).run(DIP_JOB)
+        except OSError as error:
+            raise DemoError(f"与 DIP 系统的核对没有办成：{error}") from None
 
     def _lived(self, count: int, took_s: float, *, good: bool) -> bool:
         if good:

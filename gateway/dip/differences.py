@@ -8,12 +8,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from gateway.rules.times import minute_of, shown
 from gateway.store.stay_feed import Episode, EpisodeQuery, StayFeed
 
 Kind = Literal["缺失", "不一致", "多余"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "setl_id": ("setl_id", "结算ID", "结算id", "结算编号"),
     "mdtrt_id": ("mdtrt_id", "就诊ID", "就诊id"),
@@ -126,7 +127,7 @@ def differences(
 
     Args:
         settled: every stay with a settlement in force.
-        since: only those with 医保入院时间 from here on must be in the file; text as the platform writes times.
+        since: only those who left (出院时间) from here on must be in the file; text as the platform writes times.
         before: and before this.
     """
     by = {key: {getattr(one, key): one for one in settled if getattr(one, key)} for key in KEYS}
@@ -144,9 +145,14 @@ def differences(
     found += [
         Difference("缺失", one.setl_id, one.mdtrt_id, one.ipt_no, f"医保已结算，入院时间 {one.t_set}，DIP 系统没有该例")
         for one in settled
-        if one.key not in seen and (not since or one.t_set >= since) and (not before or one.t_set < before)
+        if one.key not in seen and (not since or _left(one) >= since) and (not before or _left(one) < before)
     ]
     return found
+
+
+def _left(one: Episode) -> str:
+    """By what a case belongs to a month: 出院时间, where that is not known 医保入院时间."""
+    return one.t_dsc or one.t_set
 
 
 def _of_row(kind: Kind, row: DipRow, text: str) -> Difference:

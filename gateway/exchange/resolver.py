@@ -199,8 +199,23 @@ class Resolver:
             log.warning("doubts_unreadable")
             return 0
         for entry in due:
-            self.step(entry.id)
+            try:
+                self.step(entry.id)
+            except Exception:
+                # what breaks at one doubt keeps no other one waiting
+                log.exception("doubt_step_broken", exchange=entry.id)
+                self._give_up(entry)
         return len(due)
+
+    def _give_up(self, entry: Exchange) -> None:
+        """Hand a doubt whose steps break to a person, once it has had its tries."""
+        if entry.tries < self._policy.tries_max:
+            return
+        try:
+            reason = f"核实 {entry.tries} 次都没有做完，原因见日志 doubt_step_broken"
+            self._apply(entry, self._interface(), Decision(Act.ESCALATE, reason))
+        except (JournalUnavailable, ValueError) as error:
+            log.warning("doubt_not_escalated", exchange=entry.id, reason=str(error))
 
     def step(self, exchange_id: int) -> Decision:
         """Take one step about one doubt: ask, decide, act. Never raises for what platform or journal do."""
@@ -386,7 +401,10 @@ class Resolver:
             entry = next((one for one in self._journal.search(query) if one.in_force), None)
             bodies = self._journal.bodies(entry.id) if entry else None
             if bodies and bodies.platform_request:
-                found[infno] = loads(bodies.platform_request).get("input")
+                try:
+                    found[infno] = loads(bodies.platform_request).get("input")
+                except Unreadable as error:
+                    log.warning("message_in_force_unreadable", exchange=entry.id if entry else None, reason=str(error))
         return found
 
     # ------------------------------------------------------------- sending

@@ -41,6 +41,7 @@ class Truth:
     counts: tuple[int, int, int] = (0, 0, 0)
     reachable: bool | None = True
     jobs: list[tuple[str, str, str]] = field(default_factory=list)
+    dip: int = 0
     days: dict[str, int] = field(default_factory=dict)
     second: float = 0.0
     broken: bool = False
@@ -51,7 +52,14 @@ class Truth:
         return self.counts
 
     def watch(self, store: Store, node: str = "n1", given: AlertSettings = GIVEN) -> AlertWatch:
-        facts = Facts(self.told, lambda: self.reachable, lambda: self.jobs, lambda: self.days, (Path("/no/such/yet"),))
+        facts = Facts(
+            self.told,
+            lambda: self.reachable,
+            lambda: self.jobs,
+            lambda: self.dip,
+            lambda: self.days,
+            (Path("/no/such/yet"),),
+        )
         book = FigureBook(store.figures, clock.now, timedelta(minutes=given.window_min))
         return AlertWatch(given, store.alerts, book, facts, lambda: node, clock.now, lambda: self.second)
 
@@ -61,25 +69,25 @@ def open_rules(store: Store) -> list[tuple[str, str, str]]:
 
 
 def test_raised_once_cleared_once_whoever_looks(store: Store) -> None:
-    truth = Truth(counts=(1, 3, 2), jobs=[("backup", "备份数据库", "磁盘满")])
+    truth = Truth(counts=(1, 3, 2), jobs=[("backup", "备份数据库", "磁盘满")], dip=2)
     nodes = [truth.watch(store, "n1"), truth.watch(store, "n2")]
     for _ in range(3):
         for watch in nodes:
             watch.turn()
     assert open_rules(store) == [
-        ("escalated", "", ""), ("doubts", "", ""), ("untold", "", ""), ("jobs", "backup", ""),
+        ("escalated", "", ""), ("doubts", "", ""), ("untold", "", ""), ("jobs", "backup", ""), ("dip", "", ""),
     ]  # fmt: skip
     since = [one.raised_at for one in store.alerts.open()]
-    truth.counts = (2, 3, 2)
+    truth.counts, truth.dip = (2, 3, 2), 5
     truth.watch(store, "n3").turn()
     assert [one.raised_at for one in store.alerts.open()] == since, "a restart or another count is no news"
-    truth.counts, truth.jobs = (0, 0, 0), []
+    truth.counts, truth.jobs, truth.dip = (0, 0, 0), [], 0
     for watch in nodes:
         watch.turn()
-    assert (open_rules(store), len(store.alerts.cleared(10))) == ([], 4)
+    assert (open_rules(store), len(store.alerts.cleared(10))) == ([], 5)
     truth.counts = (1, 0, 0)
     nodes[0].turn()
-    assert (open_rules(store), len(store.alerts.cleared(10))) == ([("escalated", "", "")], 4)
+    assert (open_rules(store), len(store.alerts.cleared(10))) == ([("escalated", "", "")], 5)
 
 
 def test_what_cannot_be_looked_at_stays_as_it_is(store: Store) -> None:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from gateway.store import open_store
 from tests.console.kit import Bench, bench
@@ -30,3 +33,17 @@ def own(gateway_house: House, tmp_path: Path) -> Iterator[Bench]:
     store.upgrade()
     yield bench(gateway_house, store)
     store.close()
+
+
+@pytest.fixture
+def statements() -> Iterator[list[str]]:
+    """What a page asks of the store, not what the gateway does by itself meanwhile."""
+    said: list[str] = []
+
+    def heard(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        if threading.current_thread().name.startswith("AnyIO"):
+            said.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", heard)
+    yield said
+    event.remove(Engine, "before_cursor_execute", heard)

@@ -6,11 +6,14 @@ happen at will (a doubt that nothing settles, a catalog, a case) is written into
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import count
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -23,6 +26,9 @@ from gateway.stays.ports import StayRef
 from gateway.store.accounts import User
 from gateway.store.alerts import Found
 from gateway.store.recon import Compared, NewCase
+from jobs.dip_differences import NAME as DIP
+from jobs.job import Job
+from jobs.runner import Runner
 from tests.console.kit import KEPT, PASSWORD, Bench
 from tests.console.test_catalogs import kept as catalog_kept
 from tests.console.test_catalogs import record as catalog_record
@@ -174,6 +180,7 @@ def day(made: Bench, text: str = "") -> Day:
     stays = _Stays(made, text)
     doubt, exchange = escalated(made, text or "核实 12 次没有结果，请人工核对"), _exchange(made, text)
     fees, run = uploaded(with_his(made), text, rows=8)
+    _compared_with_dip(made, stays, text)
     version = catalog_kept(made, "V1", [catalog_record(1, text or "一次性使用无菌注射器"), catalog_record(2, "导尿管")])
     _told_by_others(made, text, exchange)
     made.parts.store.accounts.add(User("visitor", (text or "实习生")[:60], "ward", KEPT, made.clock()))
@@ -193,6 +200,7 @@ def day(made: Bench, text: str = "") -> Day:
             for kind in ("eligibility", "receipt", "fee_list")
         ),
         "/lists": ("/lists", "/lists?tab=listed"),
+        "/lists/dip": ("/lists/dip", "/lists/dip?kind=多余"),
         "/lists/one": (f"{at('/lists/one', stays.settled)}&setl_id={stays.setl_id}",),
         "/fees": ("/fees", "/fees?fees=bad"),
         "/fees/one": (f"/fees/one?ipt_no={fees.ipt_no}&mdtrt_id={fees.mdtrt_id}",),
@@ -212,7 +220,14 @@ def day(made: Bench, text: str = "") -> Day:
     }
     plain = (
         *("/", "/todo", "/stays", "/stays/export.csv", "/alignment", "/alignment/progress", "/review"),
-        *("/review/export.csv", "/fees/progress", "/fees/export.csv", "/exchanges", "/exchanges/export.csv"),
+        *(
+            "/review/export.csv",
+            "/lists/dip.csv",
+            "/fees/progress",
+            "/fees/export.csv",
+            "/exchanges",
+            "/exchanges/export.csv",
+        ),
         *("/catalogs", "/catalogs/list", "/running", "/running/status", "/running/figures", "/running/alerts"),
         *("/jobs", "/jobs/list", "/config", "/debug", "/audit", "/users", "/sign-in", "/password"),
     )
@@ -249,6 +264,19 @@ def day(made: Bench, text: str = "") -> Day:
         "/sign-in": ("/sign-in", {"name": "ward", "password": PASSWORD}),
     }  # fmt: skip
     return Day({path: (path,) for path in plain} | pages, forms, tuple(one.ipt_no for one in stays.all))
+
+
+def _compared_with_dip(made: Bench, stays: _Stays, text: str) -> None:
+    """The DIP system's file has one case otherwise, one too many, and lacks none."""
+    gateway = made.house.gateway
+    settled_at = next(one for one in gateway.dip_comparison.settled() if one.setl_id == stays.setl_id)
+    with NamedTemporaryFile("w", suffix=".csv", encoding="utf-8", newline="") as file:
+        rows = [(stays.setl_id, settled_at.ipt_no, "2020-01-01 08:00"), (text or "S-ELSE", text or "ZY-ELSE", text)]
+        csv.writer(file).writerows([("结算ID", "住院号", "入院时间"), *rows])
+        file.flush()
+        comparison = replace(gateway.dip_comparison, file=Path(file.name.replace("%", "%%")))
+        runner = Runner([Job(DIP, comparison.work)], gateway.store.jobs, gateway.membership.current, clock.now)
+        runner.run_scheduled(DIP)
 
 
 def _box(stay: Stay | StayRef) -> str:

@@ -17,15 +17,18 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from gateway import clock
 from gateway.console import sessions
 from gateway.console.application import areas_of
 from gateway.console.area import PUBLIC, Page
 from gateway.console.areas import AREAS
 from gateway.console.parts import Desk
 from gateway.exchange.ports import State
+from gateway.store.jobs import Ended, RunOutcome
 from gateway.store.stay_feed import Episode
 from tests.console.kit import ROLES, Bench, Browser, tree
 from tests.console.lively import Day, day
+from tests.console.test_jobs import kept
 from tests.console.test_pages import HOSTILE, harmless
 
 PAGES = [page for area in AREAS for page in area.pages]
@@ -261,6 +264,12 @@ def formulas(made: Bench) -> None:
             keys=(("ipt_no", text), ("mdtrt_id", text), ("setl_id", text)),
         )  # fmt: skip
     made.parts.store.stay_feed.begin("episode_time", 0, "test", stays)
+    dip = [
+        {"kind": "多余", "setl_id": text, "mdtrt_id": text, "ipt_no": text, "text": text, "line": 2}
+        for text in FORMULAS
+    ]
+    told = {"written_at": clock.now().isoformat(), "since": "", "before": "", "differences": dip}
+    kept(made, "dip_differences", Ended(RunOutcome.PARTIAL, {"多余": len(dip)}, detail=told))
 
 
 @pytest.mark.parametrize("path", EXPORTS)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from gateway.spreadsheet import BOM
 from gateway.stays.hospital_fake import MemoryHospital
@@ -50,19 +46,6 @@ def listed(own: Bench) -> Bench:
     left = {"feedetl_sn": EVIL, "code": "GW-1101", "reason": "", "wrong": [wrong], "row": {"medins_list_name": EVIL}}
     own.parts.store.fees.keep(FeeWork("M00003", "Z00003", waiting=2, bad=1, left=[left]), own.clock())
     return _with_his(own)
-
-
-@pytest.fixture
-def statements() -> Iterator[list[str]]:
-    said: list[str] = []
-
-    def heard(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
-        if threading.current_thread().name.startswith("AnyIO"):  # pages, not what the gateway does by itself meanwhile
-            said.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", heard)
-    yield said
-    event.remove(Engine, "before_cursor_execute", heard)
 
 
 def test_the_list_of_five_thousand_asks_no_question_per_row(listed: Bench, statements: list[str]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.store.jobs import Ended, RunOutcome
 from tests.console.kit import Bench, tree
+from tests.console.test_jobs import kept
 from tests.console.test_pages import HOSTILE
 from tests.stays.listing import settled, tell
 from tests.stays.ways import Stay
@@ -87,3 +89,33 @@ def test_what_is_not_there_is_told_in_words(shared: Bench, stay: Stay) -> None:
     assert "没有有效的结算" in browser.get(at(stay)).text
     assert browser.post("/lists/burn", form(stay, "")).status_code == 404
     assert browser.page("/lists?tab=no-such&page=x")
+
+
+def test_the_newest_difference_list_leads_to_its_stays_and_into_a_file(own: Bench) -> None:
+    browser = own.signed_in("insurance")
+    assert "还没有设置" in browser.page("/lists/dip")
+    rows = [
+        {"kind": "不一致", "setl_id": "S1", "mdtrt_id": "M1", "ipt_no": "Z1", "text": HOSTILE, "line": 2},
+        {"kind": "多余", "setl_id": "S9", "mdtrt_id": "", "ipt_no": "=1+1", "text": "没有结算", "line": 3},
+    ]
+    told = {"written_at": "2026-03-10T05:00:00+08:00", "since": "2026-01-09", "before": "2026-03-10"}
+    counts = {"文件病例": 9, "缺失": 0, "不一致": 1, "多余": 2, "待人工": 3}
+    kept(own, "dip_differences", Ended(RunOutcome.PARTIAL, counts, detail={**told, "differences": rows}))
+    page = browser.page("/lists/dip")
+    assert [one.text for one in tree(page).xpath("//nav[@aria-label='类别']/a")] == [
+        "全部 3",
+        "缺失 0",
+        "不一致 1",
+        "多余 2",
+    ]
+    assert tree(page).xpath("//td/a/@href") == ["/stays/one?ipt_no=Z1&mdtrt_id=M1"]
+    assert '另有 <span class="num">1</span> 处' in page
+    assert "<script>" not in page
+    assert "没有缺失的病例" in browser.page("/lists/dip?kind=缺失")
+    kept(own, "dip_differences", Ended(RunOutcome.FAILED, error="文件没有更新"))
+    page = browser.page("/lists/dip?kind=多余")
+    assert "最近一次没有核对成：文件没有更新" in page
+    assert "没有结算" in page, "the list before stays until there is a newer one"
+    lines = browser.page("/lists/dip.csv?kind=多余").lstrip("\ufeff").splitlines()
+    assert lines == ["类别,住院号,就诊 ID,结算 ID,说明,文件行", "多余,'=1+1,,S9,没有结算,3"]
+    assert own.signed_in("ward").get("/lists/dip").status_code == 403

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from gateway import clock
 from gateway.console.stays.waiting import box_of
@@ -82,18 +79,6 @@ def crowd(own: Bench) -> Bench:
     ]  # fmt: skip
     own.parts.store.stay_feed.begin("episode_time", 0, "m", rows)
     return own
-
-
-@pytest.fixture
-def statements() -> Iterator[list[str]]:
-    seen: list[str] = []
-
-    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    yield seen
-    event.remove(Engine, "before_cursor_execute", note)
 
 
 def test_five_thousand_are_one_query_a_page_and_sorted_by_the_store(crowd: Bench, statements: list[str]) -> None:

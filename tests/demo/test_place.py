@@ -173,5 +173,8 @@ def test_the_hospitals_own_records_lie_in_its_folder(config: Path, monkeypatch: 
         assert first.his_url == "sqlite:///var/demo/his.db"
         assert second.his_url.endswith(f"{second.folder.name}/his.db")
         assert second.environment["YIBAO_HIS__URL"] == second.his_url
+        assert (str(first.dip_file), second.dip_file) == ("var/demo/dip.csv", second.folder / "dip.csv")
     monkeypatch.setenv("YIBAO_HIS__URL", "sqlite:////data/his.db")
-    assert found(config).his_url == "", "a HIS that somebody names is not the demo's to write"
+    monkeypatch.setenv("YIBAO_JOBS__DIP_DIFFERENCES__FILE", "/data/dip.csv")
+    theirs = found(config)
+    assert (theirs.his_url, theirs.dip_file) == ("", None), "a HIS that somebody names is not the demo's to write"

@@ -50,10 +50,10 @@ def test_the_same_case_twice_is_one_too_many() -> None:
 
 
 def test_only_a_period_must_be_in_the_file() -> None:
-    march, april = settled(1), settled(2, "2026-04-01 08:00:00")
+    march, april = settled(1), settled(2, t_dsc="2026-04-01 08:00:00")
     assert [kind for kind, _ in kinds("", march, april, since="2026-04-01")] == ["缺失"]
     assert [kind for kind, _ in kinds("", march, april, before="2026-04-01")] == ["缺失"]
-    assert kinds("S2,M2,Z2,2026-04-01,2026-03-05\n", march, april, since="2026-04-01") == []
+    assert kinds("S2,M2,Z2,2026-03-01,2026-04-01\n", march, april, since="2026-04-01") == []
 
 
 def test_other_separators_and_names() -> None:

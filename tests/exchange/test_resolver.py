@@ -13,7 +13,7 @@ import pytest
 from gateway import mappings
 from gateway.contract.interface import Interface
 from gateway.exchange.call import Client
-from gateway.exchange.ports import Exchange, Intent, JournalUnavailable, Outcome, ProofKind, Query, State
+from gateway.exchange.ports import Bodies, Exchange, Intent, JournalUnavailable, Outcome, ProofKind, Query, State
 from gateway.exchange.receipts import Receipts
 from gateway.faults import Unreadable
 from tests.exchange.kit import SETTLE_S, Hospital
@@ -294,6 +294,44 @@ def test_tries_are_bounded(hospital: Hospital) -> None:
     assert len(settled) == 12
     gaps = [(b.at - a.at).total_seconds() for a, b in itertools.pairwise(asked)]
     assert gaps == sorted(gaps)
+
+
+def test_what_breaks_at_one_doubt_keeps_no_other_one_waiting(
+    hospital: Hospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A defect of ours, which nobody can foresee: it is met wherever the exchange is read."""
+    broken = hospital.doubtful("2402", hospital.discharge(hospital.admit()), "lose-reply")
+    other = hospital.doubtful("2402", hospital.discharge(hospital.admit("Z2")), "lose-reply")
+    bodies = hospital.journal.bodies
+
+    def breaks(exchange_id: int) -> Bodies | None:
+        if exchange_id == broken.id:
+            raise RuntimeError("a defect")
+        return bodies(exchange_id)
+
+    monkeypatch.setattr(hospital.journal, "bodies", breaks)
+    hospital.run()
+    assert hospital.entry(other.id).state is State.CONFIRMED
+    assert hospital.entry(broken.id).state is State.IN_DOUBT
+    hospital.run(6 * 3600, every=60)
+    assert hospital.entry(broken.id).state is State.ESCALATED
+    assert "doubt_step_broken" in hospital.journal.proofs(broken.id)[-1].detail
+
+
+def test_a_message_in_force_that_cannot_be_read_is_left_out(
+    hospital: Hospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doubt = hospital.doubtful("2402", hospital.discharge(hospital.admit()), "lose-reply")
+    admission = hospital.journal.search(Query(infno="2401"))[0]
+    bodies = hospital.journal.bodies
+
+    def unreadable(exchange_id: int) -> Bodies | None:
+        found = bodies(exchange_id)
+        return replace(found, platform_request=b"\0") if found and exchange_id == admission.id else found
+
+    monkeypatch.setattr(hospital.journal, "bodies", unreadable)
+    hospital.run()
+    check(hospital, doubt, State.CONFIRMED)
 
 
 def test_a_platform_that_cannot_be_reached_is_waited_for(hospital: Hospital) -> None:

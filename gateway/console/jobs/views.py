@@ -25,6 +25,10 @@ KINDS: Final[Mapping[RunOutcome, str]] = {
     RunOutcome.MISSED: "bad",
     RunOutcome.SKIPPED: "idle",
 }
+TOLD: Final = {
+    "day": "日期", "not_aligned": "入院时间未一致", "file": "文件", "bytes": "字节", "kept": "保留份数",
+    "written_at": "文件写于", "since": "出院时间从", "before": "出院时间到",
+}  # fmt: skip
 LEFT: Final = {"ipt_no": "住院号", "mdtrt_id": "就诊ID", "feedetl_sn": "费用流水号", "code": "代码", "reason": "原因"}
 
 
@@ -73,7 +77,7 @@ def run(visit: Visit) -> Response:
         kinds=KINDS,
         left=left if isinstance(left, list) else [],
         columns=LEFT,
-        told=told,
+        told={TOLD.get(name, name): value for name, value in told.items()},
         days=found.detail if found.job == "daily_report" else {},
         plain=visit.may("exchange.body"),
     )

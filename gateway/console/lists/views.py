@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from gateway.console.area import Area, MenuItem, Page
+from gateway.console.lists import dip
 from gateway.console.lists.form import LEVELS, Form
 from gateway.console.stays.finding import found, not_found
 from gateway.console.stays.listing import page_in
@@ -25,10 +26,8 @@ from jobs.settlement_lists import UPLOADS, state_text
 
 PAGE_ROWS: Final = 30
 DECLINED_MAX: Final = 200
-TABS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
-    "waiting": ("待上传", ("settled",)),
-    "listed": ("已上传", ("listed",)),
-}
+TABS: Final[Mapping[str, tuple[str, ...]]] = {"waiting": ("settled",), "listed": ("listed",)}
+"""Where settlements stand that a tab shows."""
 STATE_KINDS: Final = {"未上传": "idle", "未提交": "warn", "已提交": "run", "审核通过": "ok", "审核不通过": "bad"}
 ACTS: Final = {
     "upload": "清单已上传。",
@@ -66,7 +65,7 @@ def lists(visit: Visit) -> Response:
     tab = tab if tab in TABS else "waiting"
     page = page_in(visit.query)
     query = EpisodeQuery(
-        settlement=TABS[tab][1], order="t_dsc", descending=True, limit=PAGE_ROWS + 1, skip=(page - 1) * PAGE_ROWS
+        settlement=TABS[tab], order="t_dsc", descending=True, limit=PAGE_ROWS + 1, skip=(page - 1) * PAGE_ROWS
     )
     stays = visit.parts.store.stay_feed.episodes(query)
     declined = _declined(visit)
@@ -74,7 +73,6 @@ def lists(visit: Visit) -> Response:
     return visit.show(
         "lists/lists.html",
         lines=lines,
-        tabs=TABS,
         tab=tab,
         kinds=STATE_KINDS,
         levels=LEVELS,
@@ -173,6 +171,8 @@ AREA: Final = Area(
     pages=(
         Page("GET", "/lists", "list.see", lists),
         Page("GET", "/lists/one", "list.see", one),
+        Page("GET", "/lists/dip", "list.see", dip.differences),
+        Page("GET", "/lists/dip.csv", "list.see", dip.export),
         Page("POST", "/lists/{act}", "list.act", act),
     ),
     menu=(MenuItem("/lists", "结算清单", "list.see"),),
