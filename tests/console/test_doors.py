@@ -48,6 +48,8 @@ WANTED = {
     ("POST", "/stays/category"): frozenset({"insurance"}),
     ("GET", "/lists"): frozenset({"insurance", "operations", "it"}),
     ("GET", "/lists/one"): frozenset({"insurance", "operations", "it"}),
+    ("GET", "/lists/dip"): frozenset({"insurance", "operations", "it"}),
+    ("GET", "/lists/dip.csv"): frozenset({"insurance", "operations", "it"}),
     ("POST", "/lists/{act}"): frozenset({"insurance"}),
     ("GET", "/fees"): frozenset({"insurance", "cashier", "operations", "it"}),
     ("POST", "/fees"): DISCHARGING,
