@@ -241,7 +241,8 @@ class Gateway:
     @cached_property
     def platform(self) -> WatchedPlatform:
         upload = configured.file_upload(self.settings, self.mappings.interface)
-        line = configured.build_line(self.settings, Files(upload, self.shelf))
+        said = self.mappings.interface.contract.settings
+        line = configured.build_line(self.settings, Files(upload, self.shelf), said)
         return WatchedPlatform(line, self.gate, lambda infno: self.mappings.interface.wire_safety.get(infno, "read"))
 
     @cached_property
