@@ -6,8 +6,10 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
@@ -313,6 +315,41 @@ def test_a_clock_that_is_off_is_rejected(province: Province, side: int) -> None:
     province.clock.ahead = side * (window - timedelta(seconds=30))
     assert platform.send(province.request()).body
     assert len(province.executed) == 1
+
+
+@named(WAYS)
+def test_a_recorded_exchange_that_is_posted_again_is_refused(
+    province: Province, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Address, headers and bytes as they went: a spent nonce where the way has one, else a msgid that has taken effect."""
+    left: list[tuple[str, dict[str, str], bytes]] = []
+    post = HttpPost.post
+
+    def noted(self: HttpPost, path: str, headers: Any, body: bytes, *given: Any) -> Any:
+        left.append((path, dict(headers), body))
+        return post(self, path, headers, body, *given)
+
+    monkeypatch.setattr(HttpPost, "post", noted)
+    assert province.platform().send(province.request()).body
+    path, headers, body = left[-1]
+    status, said = posted(province.server, path, headers, body)
+    assert len(province.executed) == 1
+    if province.way.window is None:
+        assert (status, "msgid 重复" in said) == (200, True)
+    else:
+        assert (status, "重复" in said) == (500 if province.way.name == "soap" else 401, True)
+        assert province.way.name != "soap" or "wsse:FailedAuthentication" in said
+
+
+def posted(server: SimulatorServer, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
+    """A request made by hand; status and text of its answer."""
+    line = HTTPConnection(urlsplit(server.url).netloc, timeout=20)
+    try:
+        line.request("POST", path, body, headers)
+        answer = line.getresponse()
+        return answer.status, answer.read().decode(answer.headers.get_content_charset("utf-8"))
+    finally:
+        line.close()
 
 
 @named(WAYS)
