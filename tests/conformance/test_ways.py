@@ -68,6 +68,11 @@ class Way:
     infno: str = "9001"
     message: Callable[[], Any] = lambda: SIGN_IN
 
+    @property
+    def family(self) -> str:
+        """As ``platform.signing`` names it."""
+        return self.signing or self.name
+
 
 def header_way(name: str, window: timedelta | None, path: str = "", account: str = ACCOUNT) -> Way:
     return Way(
@@ -184,9 +189,7 @@ class Province:
             options["oauth"] = replace(options["oauth"], token_url=f"{url}/auth/oauth/token")
         if "soap" in options:
             options["soap"] = {"wsdl": self._wsdl(url), **options["soap"]}
-        self._made.append(
-            build_platform(url + self.way.path, self.way.signing or self.way.name, read_timeout_s=20, **options)
-        )  # type: ignore[arg-type]
+        self._made.append(build_platform(url + self.way.path, self.way.family, read_timeout_s=20, **options))  # type: ignore[arg-type]
         return self._made[-1]
 
     def _wsdl(self, url: str) -> Path:
@@ -237,7 +240,7 @@ def province(way: Way, tmp_path: Path) -> Iterator[Province]:
 
 
 def test_every_way_that_can_be_built_is_tried_here() -> None:
-    assert {way.signing or way.name for way in WAYS} == set(build.Signing.__args__)  # type: ignore[attr-defined]
+    assert {way.family for way in WAYS} == set(build.Signing.__args__)  # type: ignore[attr-defined]
 
 
 @named(WAYS)
