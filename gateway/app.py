@@ -293,6 +293,7 @@ class Gateway:
             reached=self._reached,
             rules=self.stay_rules,
             shelf=self.shelf,
+            station_of=partial(configured.station_of, self.settings),
         )
 
     @cached_property

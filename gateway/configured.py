@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -121,6 +122,12 @@ def operators_to_sign_in(settings: Settings) -> list[dict[str, str]]:
     """Workstations whose operators the gateway signs in."""
     stations = [client.workstation for client in settings.clients if client.name != CONSOLE_CLIENT]
     return [one.model_dump() for one in (*stations, *settings.jobs.sign_in.operators)]
+
+
+def station_of(settings: Settings, opter: str) -> Mapping[str, str]:
+    """Where an operator is signed in whose own workstation is not known: as configured for this operator, else our own."""
+    known = [one for one in operators_to_sign_in(settings) if one["opter"] == opter and one["mac"] and one["ip"]]
+    return known[0] if known else own_workstation(settings)
 
 
 def catalog_policy(settings: Settings) -> CatalogPolicy:
