@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 import structlog
 
+from adapters.his.report import StartReport
 from adapters.his.ways import HisRecords, open_records
 from adapters.settlement.files import Files
 from gateway import clock, configured, lanes, mappings
@@ -155,6 +156,7 @@ class Gateway:
         self.mappings.reloaded.append(self.services.forget)
         for thread in self.threads:
             thread.start()
+        self.his_report.start()
         if self.settings.jobs.enabled:
             self.timetable.start()
 
@@ -162,6 +164,7 @@ class Gateway:
         """After the last call: jobs, threads, the line, the registration, then the store, which finishes its writes."""
         self.timetable.close()
         self.acts.close()
+        self.his_report.close()
         self.reconcile_desk.close()
         self.retention.close()
         for thread in reversed(self.threads):
@@ -352,6 +355,10 @@ class Gateway:
         return open_records(self.settings.his) if self.settings.his.there else (None, {})
 
     @cached_property
+    def his_report(self) -> StartReport:
+        return StartReport(self.settings.his, clock.now)
+
+    @cached_property
     def alignment(self) -> Alignment:
         given = self.settings.alignment.workstation.model_dump()
         station = {name: value for name, value in given.items() if value}
@@ -441,6 +448,7 @@ class Gateway:
         acts = {**self.acts.operations, **self.printing.operations, **self.reconcile_desk.operations}
         acts |= {**self.lists_desk.operations, **self.fees_desk.operations, **self.resend_desk.operations}
         acts["run_job"] = self.jobs.run_for_console
+        acts["his_report"] = self.his_report.told
         return ConsoleDesk(self.store, clock.now, policy, self.doubts, acts)
 
     @cached_property
