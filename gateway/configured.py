@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
@@ -36,8 +36,10 @@ def file_upload(settings: Settings, interface: Interface) -> UploadForm:
     return "base64" if chosen == "base64" else "multipart"
 
 
-def build_line(settings: Settings, files: Files = NO_FILES) -> SettlementPlatform:
-    """The way to the province, and how files go on it."""
+def build_line(
+    settings: Settings, files: Files = NO_FILES, certificate_shown: Callable[[datetime], None] = lambda _: None
+) -> SettlementPlatform:
+    """The way to the province, how files go on it, and who is told when its certificate ends."""
     platform = settings.platform
     account, secret = platform.account_and_secret
     return build_platform(
@@ -61,6 +63,7 @@ def build_line(settings: Settings, files: Files = NO_FILES) -> SettlementPlatfor
         client_cert=platform.client_certificate,
         client_key=platform.client_key,
         files=files,
+        certificate_shown=certificate_shown,
     )
 
 

@@ -170,6 +170,12 @@ class Resolver:
         self._still_mine = still_mine
         self._reached = reached
         self._watched: dict[int, _Watch] = {}
+        self._shown_at = monotonic()
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the thread that runs what is due last showed itself: between two turns, or before a step."""
+        return self._monotonic() - self._shown_at
 
     # ------------------------------------------------------------ the step
 
@@ -193,12 +199,14 @@ class Resolver:
 
     def run_due(self) -> int:
         """Step everything that is due; how many."""
+        self._shown_at = self._monotonic()
         try:
             due = self.due()
         except JournalUnavailable:
             log.warning("doubts_unreadable")
             return 0
         for entry in due:
+            self._shown_at = self._monotonic()
             try:
                 self.step(entry.id)
             except Exception:
