@@ -60,17 +60,19 @@ class SignIns:
 
     def number(self, opter: str, now: datetime) -> str:
         """The operator's own sign-in number, else the newest of the institution, else empty."""
-        self._look_now_and_then(now)
-        fresh = self._fresh(now)
-        if opter in fresh:
-            return fresh[opter].number
-        return max(fresh.values(), key=lambda one: one.exchange_id).number if fresh else ""
+        if own := self.own(opter, now):
+            return own[1]
+        with self._lock:
+            every = list(self._newest.values())
+        fresh = [one for one in every if self._is_fresh(one, now)]
+        return max(fresh, key=lambda one: one.exchange_id).number if fresh else ""
 
     def own(self, opter: str, now: datetime) -> tuple[datetime, str] | None:
         """When this operator last signed in, and the number; None when that is over."""
         self._look_now_and_then(now)
-        found = self._fresh(now).get(opter)
-        return (found.at, found.number) if found else None
+        with self._lock:
+            found = self._newest.get(opter)
+        return (found.at, found.number) if found and self._is_fresh(found, now) else None
 
     def learn(self, entry: Exchange, output: Any) -> None:
         """Take notice of a confirmed 9001 or 9002; any other transaction may hold a ``sign_no`` that is not ours."""
@@ -135,10 +137,8 @@ class SignIns:
             known = self._newest.get(row.opter)
         return known is not None and known.exchange_id >= row.id
 
-    def _fresh(self, now: datetime) -> dict[str, _Newest]:
-        with self._lock:
-            every = list(self._newest.items())
-        return {opter: one for opter, one in every if one.number and now - one.at < self._valid_for}
+    def _is_fresh(self, one: _Newest, now: datetime) -> bool:
+        return bool(one.number) and now - one.at < self._valid_for
 
 
 class Renewal:
