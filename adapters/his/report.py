@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -91,14 +91,14 @@ class StartReport:
         except Exception:  # a driver may break in any way; the gateway works without a HIS
             log.exception("his_check_broke")
             found.append(Finding("HIS", False, "检查中断，原因见日志 his_check_broke"))
-        before, self._last = self._last, Report(self._clock(), tuple(found))
-        if before is None or _judged(before.findings) != _judged(found):
+        if self._last is None or _judged(self._last.findings) != _judged(found):
             for finding in found:
                 _tell(finding)
+        self._last = Report(self._clock(), tuple(found))
         return found[0].ok is True
 
 
-def _judged(findings: tuple[Finding, ...] | list[Finding]) -> list[tuple[str, bool | None, tuple[str, ...]]]:
+def _judged(findings: Sequence[Finding]) -> list[tuple[str, bool | None, tuple[str, ...]]]:
     return [(one.what, one.ok, one.problems) for one in findings]
 
 
