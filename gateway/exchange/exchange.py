@@ -293,10 +293,10 @@ class Exchange:
         log.warning("sign_in_ended", infno=call.infno, msgid=reply.msgid)
         try:
             bodies = self._journal.bodies(reply.exchange_id or 0)
+            refused = number_in((bodies and bodies.platform_request) or b"{}")
+            return self.sign_in_anew(call.client.workstation, call.head, refused)
         except JournalUnavailable:  # what the platform said stands; the next call renews it
             return False
-        refused = number_in((bodies and bodies.platform_request) or b"{}")
-        return self.sign_in_anew(call.client.workstation, call.head, refused)
 
     def _sign_in(self, head: Mapping[str, str]) -> Reply:
         head = {name: text for name, text in head.items() if name != "request_id"}

@@ -224,6 +224,25 @@ def test_a_journal_that_cannot_be_read_again_leaves_the_number_as_it_was(
         SignIns(hospital.journal).number("0001", hospital.clock.now)
 
 
+def test_a_journal_that_fails_in_the_midst_leaves_the_platforms_answer(
+    hospital: Hospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert asked(hospital).infcode == "0"
+    hospital.simulator._ledger.sign_ins.clear()
+    search = hospital.journal.search
+
+    def down(query: Query) -> Any:
+        if query.infno == "9001":
+            raise JournalUnavailable
+        return search(query)
+
+    monkeypatch.setattr(hospital.journal, "search", down)
+    reply = asked(hospital)
+    assert (reply.code, "请先签到" in reply.err_msg) == ("GW-3000", True)
+    monkeypatch.setattr(hospital.journal, "search", search)
+    assert asked(hospital).infcode == "0", "the next call renews it"
+
+
 # -------------------------------------------------------------- at whose workstation
 
 
