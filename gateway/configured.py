@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -48,12 +48,16 @@ def service_paths(settings: Settings, province: Mapping[str, Any]) -> Mapping[st
 
 
 def build_line(
-    settings: Settings, files: Files = NO_FILES, province: Mapping[str, Any] = NOTHING_SAID
+    settings: Settings,
+    files: Files = NO_FILES,
+    province: Mapping[str, Any] = NOTHING_SAID,
+    certificate_shown: Callable[[datetime], None] = lambda _: None,
 ) -> SettlementPlatform:
     """The way to the province, and how files go on it.
 
     Args:
         province: settings of the province's file; the configuration goes before them.
+        certificate_shown: told when the platform's certificate ends.
     """
     platform = settings.platform
     services = service_paths(settings, province)
@@ -81,6 +85,7 @@ def build_line(
         client_cert=platform.client_certificate,
         client_key=platform.client_key,
         files=files,
+        certificate_shown=certificate_shown,
     )
 
 
@@ -142,6 +147,12 @@ def operators_to_sign_in(settings: Settings) -> list[dict[str, str]]:
     """Workstations whose operators the gateway signs in."""
     stations = [client.workstation for client in settings.clients if client.name != CONSOLE_CLIENT]
     return [one.model_dump() for one in (*stations, *settings.jobs.sign_in.operators)]
+
+
+def station_of(settings: Settings, opter: str) -> Mapping[str, str]:
+    """Where an operator is signed in whose own workstation is not known: as configured for this operator, else our own."""
+    known = [one for one in operators_to_sign_in(settings) if one["opter"] == opter and one["mac"] and one["ip"]]
+    return known[0] if known else own_workstation(settings)
 
 
 def catalog_policy(settings: Settings) -> CatalogPolicy:

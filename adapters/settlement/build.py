@@ -38,7 +38,7 @@ PLAIN_TEXT: Final = "text/plain; charset=utf-8"
 FORM: Final = "application/x-www-form-urlencoded"
 TOKEN_READ_S_MAX: Final = 20
 _URL_PER_INFNO: Final = ("tif", "api-headers")
-_OF_TRANSACTIONS: Final = ("content_type", "url_per_infno", "paths", "only_paths", "files")
+_OF_TRANSACTIONS: Final = ("content_type", "url_per_infno", "paths", "only_paths", "files", "certificate_shown")
 """Options that a token service has no use for."""
 
 

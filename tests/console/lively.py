@@ -407,6 +407,6 @@ def _told_by_others(made: Bench, text: str, exchange: int) -> None:
                "refund": False, "ours": {"medfee_sumamt": "1.00", "fund_pay_sumamt": "0.50", "acct_pay": "0.10"},
                "theirs": None}  # fmt: skip
     case = NewCase("only_here", "440800", "11", text[:30], exchange, "K", content)
-    made.parts.store.recon.keep(Compared(CASE_DAY, [], [case]), made.clock())
+    made.parts.store.recon.keep(Compared(CASE_DAY, [], [case], lambda _: False), made.clock())
     found = [Found("certificate", "warn", f"平台签名证书 还有 21 天到期 {text}", subject="signing", node="none")]
     made.parts.store.alerts.settle(found, {"certificate"}, "none", made.clock())
