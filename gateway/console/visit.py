@@ -14,6 +14,7 @@ from gateway.console.pages import Pages
 from gateway.console.parts import Parts
 from gateway.console.rights import NOBODY, Role
 from gateway.console.sessions import csrf_of, token_hash
+from gateway.console.shown import free_text
 from gateway.store.accounts import User
 
 
@@ -86,8 +87,8 @@ class Visit:
         return HTMLResponse(text, status)
 
     def say(self, text: str, kind: str = "ok") -> None:
-        """A line on the next page."""
-        self.parts.flashes.put(token_hash(self.token), kind, text)
+        """A line on the next page; what others wrote in it is masked like everywhere."""
+        self.parts.flashes.put(token_hash(self.token), kind, free_text(text, plain=self.may("exchange.body")))
 
     def go(self, path: str) -> Response:
         """See another page (after a POST)."""

@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,10 +27,11 @@ from gateway.console.parts import Desk
 from gateway.exchange.ports import State
 from gateway.store.jobs import Ended, RunOutcome
 from gateway.store.stay_feed import Episode
-from tests.console.kit import ROLES, Bench, Browser, tree
+from tests.console.kit import ROLES, Bench, Browser, bench, tree
 from tests.console.lively import Day, day
 from tests.console.test_jobs import kept
 from tests.console.test_pages import HOSTILE, harmless
+from tests.running import house
 
 PAGES = [page for area in AREAS for page in area.pages]
 LOOKS = [page for page in PAGES if page.method == "GET"]
@@ -136,12 +138,42 @@ def test_a_strangers_text_is_text_on_every_page(watched: Watched, role: str) -> 
             answer = browser.get(address)
             assert answer.status_code == 200, (address, answer.status_code)
             seen += "alert(1)" in answer.text
-            if page.path == "/stays/vouchers/look":
+            if page.path == PAPER:
                 assert not tree(answer.text).xpath("//script | //img[@src='x'] | //*[@onerror]"), address
             else:
                 harmless(answer.text, address)
         assert set(watched.changed()) <= LOOKING | set(watched.written), page.path
     assert seen >= {"insurance": 20, "it": 12, "cashier": 8}[role], "the stranger's text is on the pages at all"
+
+
+NUMBER = "440899198507241019"
+"""An identity number, somewhere in what people write."""
+PAPER = "/stays/vouchers/look"
+"""It is made for the patient, with a right of its own, and each look is in the operator log."""
+
+
+def test_who_may_not_see_bodies_finds_no_persons_number_in_any_text(tmp_path: Path) -> None:
+    with house(tmp_path) as found:
+        made = bench(found)
+        told = day(made, f"证件 {NUMBER}", title="心内科")
+        without = [role for role in ROLES if not made.parts.roles[role].may("exchange.body")]
+        shown = [
+            (role, address)
+            for role in without
+            for browser in [made.signed_in(role)]
+            for page in LOOKS
+            if page.right and page.path != PAPER and made.parts.roles[role].may(page.right)
+            for address in told.pages[page.path]
+            if NUMBER in _looked(browser, address)
+        ]
+        assert shown == []
+        assert NUMBER in _looked(made.signed_in("insurance"), "/exchanges"), "it is there for who may see it"
+
+
+def _looked(browser: Browser, address: str) -> str:
+    answer = browser.get(address)
+    assert answer.status_code == 200, address
+    return str(answer.text)
 
 
 CROOKED = ("%2e%2e%2fetc", "%00", "-1", "9" * 40, "%E4%B8%80", "%3Cscript%3Ealert(1)%3C%2Fscript%3E", "%27%20OR%201=1", "١", "x" * 3000)  # fmt: skip
