@@ -63,6 +63,8 @@ def test_chromium_opens_every_page(lived: tuple[Bench, Day, str], people: dict[s
             continue
         _opened(person, page, address)
         assert person.looked_at() == [] or page.path in PAPERS, address
+        on_screen, on_paper = _tables_on_screen_and_paper(person)
+        assert on_paper == on_screen, (address, "a list that is on the screen is on the paper too")
         person.picture(
             f"page{page.path.replace('/', '-').replace('{', '').replace('}', '')}-{number or ''}".rstrip("-")
         )
@@ -83,3 +85,14 @@ def _taken(person: Person, address: str) -> None:
     with person.page.expect_download() as taken:
         person.page.evaluate("path => { location.href = path }", address)
     assert taken.value.suggested_filename.endswith(".csv")
+
+
+def _tables_on_screen_and_paper(person: Person) -> tuple[list[int], list[int]]:
+    """Rows of every table that is seen, on the screen and as it would be printed."""
+    seen = """() => Array.from(document.querySelectorAll('table.rows')).map(
+        one => one.offsetHeight ? one.querySelectorAll('tr').length : 0)"""
+    on_screen = person.page.evaluate(seen)
+    person.page.emulate_media(media="print")
+    on_paper = person.page.evaluate(seen)
+    person.page.emulate_media(media="screen")
+    return on_screen, on_paper
