@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -16,6 +16,9 @@ from gateway.console.rights import NOBODY, Role
 from gateway.console.sessions import csrf_of, token_hash
 from gateway.console.shown import free_text
 from gateway.store.accounts import User
+
+TIME_HEADER: Final = "Console-Time"
+"""By it a page that refreshes itself knows from when its parts are (``static/console.js``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ class Visit:
             settings=self.parts.settings,
             **values,
         )
-        return HTMLResponse(text, status)
+        return HTMLResponse(text, status, {TIME_HEADER: f"{self.parts.clock():%H:%M:%S}"})
 
     def say(self, text: str, kind: str = "ok") -> None:
         """A line on the next page; what others wrote in it is masked like everywhere."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -96,3 +97,36 @@ def _tables_on_screen_and_paper(person: Person) -> tuple[list[int], list[int]]:
     on_paper = person.page.evaluate(seen)
     person.page.emulate_media(media="screen")
     return on_screen, on_paper
+
+
+def test_chromium_a_page_that_no_longer_refreshes_says_so(lived: tuple[Bench, Day, str], chromium: Any) -> None:
+    person = Person(chromium, lived[2], "insurance", "1366x768")
+    person.sign_in()
+    page = person.page
+    page.route("**/running", _refreshed_every_second)
+    person.open("/running")
+    told = page.locator("#stale")
+    assert told.is_hidden()
+    page.context.set_offline(True)
+    told.filter(has_text=re.compile(r"^页面已停止更新，停在 \d\d:\d\d:\d\d")).wait_for()
+    page.wait_for_selector("#status.stopped")
+    person.picture("stopped")
+    assert all("ERR_INTERNET_DISCONNECTED" in one or "htmx:" in one for one in person.complaints)
+    person.complaints.clear()
+    page.context.set_offline(False)
+    told.wait_for(state="hidden")
+    assert not page.query_selector(".stopped")
+    page.focus("#figures .tabs a")
+    told.filter(has_text="暂不更新").wait_for()
+    person.picture("held")
+    with page.expect_response(re.compile("/running/figures")):
+        page.focus("#main")
+    told.wait_for(state="hidden")
+    person.complaints[:] = [one for one in person.complaints if "ERR_INTERNET_DISCONNECTED" not in one]
+    person.done()
+
+
+def _refreshed_every_second(route: Any) -> None:
+    """The page as it is, only that nobody has to wait for its five seconds."""
+    answer = route.fetch()
+    route.fulfill(response=answer, body=answer.text().replace("every 5s", "every 1s"))
