@@ -231,6 +231,7 @@ def day(made: Bench, text: str = "", title: str | None = None) -> Day:
             "/lists/dip.csv",
             "/fees/progress",
             "/fees/export.csv",
+            "/audit/export.csv",
             "/exchanges",
             "/exchanges/export.csv",
         ),

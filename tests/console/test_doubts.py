@@ -84,7 +84,7 @@ def test_the_list_goes_on_page_by_page(own: Bench, monkeypatch: pytest.MonkeyPat
     waiting = [own.exchange(State.ESCALATED, busy_keys=(f"person {n}",)).id for n in range(6)]
     doubted = [own.exchange(State.IN_DOUBT, busy_keys=(f"doubt {n}",)).id for n in range(7)]
     assert pages(own, "/doubts") == [*reversed(waiting), *reversed(doubted)]
-    assert "这一页没有了" in own.signed_in("cashier").page(f"/doubts?after={doubted[0]}")
+    assert "这一页没有了" in own.signed_in("cashier").page(f"/doubts?as=IN_DOUBT&after={doubted[0]}")
     assert 'aria-label="翻页"' not in own.signed_in("cashier").page("/doubts?untold=1")
 
 

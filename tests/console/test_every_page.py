@@ -36,7 +36,7 @@ from tests.running import house
 PAGES = [page for area in AREAS for page in area.pages]
 LOOKS = [page for page in PAGES if page.method == "GET"]
 FORMS = [page for page in PAGES if page.method == "POST"]
-LOOKING = {"note", "seen", "reconcile_running", "stay_aligning", "voucher_list", "voucher_look", "emergency_extract"}
+LOOKING = {"note", "seen", "reconcile_running", "stay_aligning", "voucher_list", "voucher_look"}
 """What a page that only shows something may ask of the exchange process."""
 FORMULAS = ("=cmd|'/c calc'!A1", "+1+1", "-1+1", "@SUM(1)", "\t=1+1", "\r=1+1", "＝1+1", " =1+1", "\n@SUM(1)")
 FOREIGN = (
@@ -275,9 +275,13 @@ def test_the_same_forms_are_carried_out_for_who_may(watched: Watched) -> None:
         mark = browser.mark()
         watched.changed()
         address, form = watched.day.forms[page.path]
+        log = watched.made.parts.store.operator_log
+        before = log.head()[0]
         answer = browser.post(address, form, csrf=mark)
         assert answer.status_code in (200, 303), (address, answer.status_code, answer.text[:2000])
         assert watched.changed() or watched.made.line.answers == {}, address
+        mine = log.entries(operator=f"某{role}（{role}）", limit=5)
+        assert any(entry.seq > before for entry in mine), f"{address}: who did it stands in the operator log"
 
 
 # ------------------------------------------------------------------ exports
@@ -295,6 +299,7 @@ def formulas(made: Bench) -> None:
             State.REFUSED, infno="2401", err_msg=text, request_id=f"{text}{number}", client=text,
             keys=(("ipt_no", text), ("mdtrt_id", text), ("setl_id", text)),
         )  # fmt: skip
+        made.parts.store.operator_log.append(f"{text}{number}", "console.body", text, text)
     made.parts.store.stay_feed.begin("episode_time", 0, "test", stays)
     dip = [
         {"kind": "多余", "setl_id": text, "mdtrt_id": text, "ipt_no": text, "text": text, "line": 2}

@@ -48,9 +48,10 @@ def doubts(visit: Visit) -> Response:
 def _waiting(visit: Visit, last: Exchange | None) -> list[Exchange]:
     """What has no outcome yet, after ``last``; one row more than a page where there is one."""
     found: list[Exchange] = []
-    begun = WAITING.index(last.state) if last is not None and last.state in WAITING else 0
-    for state in WAITING[begun:]:
-        before = last.id if last is not None and state is last.state else None
+    # as what it was listed stands in the address: it may be settled by now
+    listed_as = next((state for state in WAITING if state.value == visit.query.get("as")), WAITING[0])
+    for state in WAITING[WAITING.index(listed_as) :]:
+        before = last.id if last is not None and state is listed_as else None
         query = Query(states=(state,), before_id=before, limit=PAGE_ROWS + 1 - len(found))
         found += visit.parts.store.journal.search(query)
         if len(found) > PAGE_ROWS:
