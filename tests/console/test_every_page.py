@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import Engine
 
 from gateway import clock
@@ -282,6 +282,73 @@ def test_the_same_forms_are_carried_out_for_who_may(watched: Watched) -> None:
         assert watched.changed() or watched.made.line.answers == {}, address
         mine = log.entries(operator=f"某{role}（{role}）", limit=5)
         assert any(entry.seq > before for entry in mine), f"{address}: who did it stands in the operator log"
+
+
+# ------------------------------------------------------------------ what a page costs a settlement
+
+WAITED_FOR = ("exchange", "exchange_key", "exchange_body", "proof", "busy", "request_key", "stay_fact")
+"""Tables that a settlement writes while somebody waits."""
+ASKED_MORE = (
+    "/exchanges?q=ZY1", "/exchanges?infno=2304&state=failed", "/exchanges?state=doubt&since=2026-01-01&until=2026-12-31",
+    "/exchanges?client=his&before=3", "/exchanges?q=GW-4101", "/exchanges?q=2304&state=CONFIRMED", "/doubts?as=IN_DOUBT&after=3",
+    "/doubts?untold=1&after=3", "/stays?q=ZY1", "/stays?presence=in_ward&alignment=differs&ward=N05&sort=t_reg",
+    "/stays?since=2026-01-01&until=2026-12-31", "/fees?fees=bad&q=P1", "/review?hours_from=1&hours_to=90", "/review?q=ZY1",
+    "/lists?tab=listed&page=2", "/running?window=24h", "/jobs?job=backup&before=9", "/audit?act=登录&since=2026-01-01",
+)  # fmt: skip
+
+
+def test_no_page_walks_a_table_that_a_settlement_waits_for(watched: Watched, people: dict[str, Browser]) -> None:
+    """Of every page and every export, with and without filters: each SELECT by the plan that SQLite has for it."""
+    asked: dict[str, tuple[str, Any]] = {}
+    address = ""
+
+    def heard(_connection: object, _cursor: object, statement: str, parameters: Any, *_more: object) -> None:
+        reads = re.match(r"\s*(select|with)", statement, re.IGNORECASE)
+        if reads and threading.current_thread().name.startswith("AnyIO"):
+            asked.setdefault(statement, (address, parameters))
+
+    event.listen(Engine, "before_cursor_execute", heard)
+    try:
+        for page in LOOKS:
+            role = next((role for role in ROLES if watched.made.parts.roles[role].may(page.right or "")), "it")
+            more = [one for one in ASKED_MORE if one.partition("?")[0] == page.path]
+            for address in (*watched.day.pages[page.path], *more):
+                assert people[role].get(address).status_code in (200, 303), address
+    finally:
+        event.remove(Engine, "before_cursor_execute", heard)
+    assert len(asked) > 60, "what pages ask is heard at all"
+    engine = create_engine(watched.made.parts.settings.store.url)
+    with engine.connect() as connection:
+        walked = [
+            (where, found, statement)
+            for statement, (where, parameters) in asked.items()
+            for found in walks(connection, statement, parameters)
+        ]
+    engine.dispose()
+    assert walked == []
+
+
+def walks(connection: Connection, statement: str, parameters: Any) -> list[str]:
+    """Steps of the plan that read a whole table of :data:`WAITED_FOR`, row by row.
+
+    The newest few by number are the end of the table: nothing narrows them, and a limit ends them.
+    """
+    names = {name: table for table in WAITED_FOR for name in (table, *re.findall(rf"\b{table} AS \"?(\w+)", statement))}
+    plan = [str(row[-1]) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+    newest = " WHERE " not in re.sub(r"\s+", " ", statement) and "LIMIT" in statement
+    newest = newest and not any("TEMP B-TREE" in step for step in plan)
+    found = [re.fullmatch(r"SCAN (\w+)\b(?! USING| VIRTUAL).*", step) for step in plan]
+    return [one[0] for one in found if one and one[1] in names and not newest]
+
+
+def test_a_walk_is_found(watched: Watched) -> None:
+    engine = create_engine(watched.made.parts.settings.store.url)
+    with engine.connect() as connection:
+        assert walks(connection, "SELECT * FROM exchange WHERE err_msg = 'x'", ())
+        assert walks(connection, "SELECT * FROM exchange AS e WHERE e.err_msg = 'x' ORDER BY id LIMIT 5", ())
+        assert not walks(connection, "SELECT * FROM exchange ORDER BY id DESC LIMIT 5", ())
+        assert not walks(connection, "SELECT * FROM exchange WHERE id = 5", ())
+    engine.dispose()
 
 
 # ------------------------------------------------------------------ exports
