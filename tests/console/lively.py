@@ -296,10 +296,11 @@ class _Written(Stay):
     """A stay whose HIS sends ``text`` in every field that people fill with words."""
 
     text: str = ""
+    title: str = ""
 
     def done(self, infno: str, message: Mapping[str, Any]) -> Told:
         side = self.house.gateway.mappings.interface.contract.transactions[infno].input
-        return super().done(infno, marked(side, message, self.text) if self.text else message)
+        return super().done(infno, marked(side, message, self.text, self.title) if self.text else message)
 
 
 class _Stays:
@@ -321,7 +322,7 @@ class _Stays:
         return f"{path}?mdtrt_id={stay.mdtrt_id}"
 
     def _admitted(self) -> Stay:
-        return _Written(self._made.house, "json", text=self._text).admit()
+        return _Written(self._made.house, "json", text=self._text, title=self._title).admit()
 
     def _in_ward(self) -> Stay:
         stay, text = self._admitted(), self._text
@@ -378,16 +379,21 @@ class _Stays:
         return str(told["number"])
 
 
-def marked(side: Side, message: Mapping[str, Any], text: str) -> dict[str, Any]:
-    """A message with ``text`` in every field that people fill with words, cut to what the field takes."""
+def marked(side: Side, message: Mapping[str, Any], text: str, title: str) -> dict[str, Any]:
+    """A message with ``text`` in every field that people fill with words, cut to what the field takes.
+
+    Args:
+        title: stands in those that name a ward or a bed.
+    """
     nodes = {node.name: node for node in side.nodes}
-    return {name: _marked(nodes[name], part, text) if name in nodes else part for name, part in message.items()}
+    return {name: _marked(nodes[name], part, text, title) if name in nodes else part for name, part in message.items()}
 
 
-def _marked(node: Node, part: Any, text: str) -> Any:
+def _marked(node: Node, part: Any, text: str, title: str) -> Any:
     if isinstance(part, list):
-        return [_marked(node, one, text) for one in part]
-    return {**part, **{spec.name: text[: spec.length] for spec in node.fields if _is_free(spec)}}
+        return [_marked(node, one, text, title) for one in part]
+    words = {spec.name: title if "dept" in spec.name or "bed" in spec.name else text for spec in node.fields}
+    return {**part, **{spec.name: words[spec.name][: spec.length] for spec in node.fields if _is_free(spec)}}
 
 
 def _is_free(spec: Field) -> bool:
