@@ -68,7 +68,7 @@ def test_chromium_opens_every_page(lived: tuple[Bench, Day, str], people: dict[s
         assert on_paper == on_screen, (address, "a list that is on the screen is on the paper too")
         name = f"page{page.path.replace('/', '-').replace('{', '').replace('}', '')}-{number or ''}".rstrip("-")
         person.picture(name)
-        assert person.wide(name) == "", address
+        assert person.wide(name) == "" or page.path in PAPERS, address
         assert (person.strangers, person.complaints) == ([], []), address
 
 
