@@ -206,6 +206,7 @@ class Platform(_Part):
     )
     tif_paasid: str = ""
     tif_secret: Secret = SecretStr("")
+    tif_upper_case: bool = Field(False, description="真：x-tif-signature 用大写十六进制")
     api_access_key: str = Field("", description="api-headers 的 _api_access_key")
     api_secret_key: Secret = Field(SecretStr(""), description="api-headers 的密钥，不随请求发送")
     api_version: str = Field("1.0.0", description="api-headers 的 _api_version")
@@ -219,7 +220,10 @@ class Platform(_Part):
         description="真：地址后加 /<infno>；假：全部发往 url；不设：tif、api-headers（地址不以 callService 结尾时），"
         "或 url 没有路径时为真",
     )
-    paths: dict[str, str] = Field(default_factory=dict, description="按交易指定路径（河北）")
+    paths: dict[str, str] = Field(default_factory=dict, description="按交易指定路径；覆盖省份文件中的服务路径（河北）")
+    province_paths: bool = Field(
+        True, description="使用省份文件中的服务路径；没有路径的交易不发送，除非设了 infno_in_url。假：只用 paths"
+    )
     connect_timeout_s: float = Field(5, gt=0, le=60)
     read_timeout_s: float = Field(60, gt=0, le=600)
     closed: tuple[str, ...] = Field(
@@ -686,6 +690,14 @@ class AlignmentTimes(JobTimes):
     silent_after_s: float = 3600
 
 
+class DoubtTimes(JobTimes):
+    """How the settling of doubts stands; they are settled whether this runs or not."""
+
+    when: str = "every 5m"
+    grace_s: float = 300
+    silent_after_s: float = 1200
+
+
 class SignInTimes(JobTimes):
     """9001 of every workstation, on each day that people work."""
 
@@ -802,6 +814,7 @@ class Jobs(_Part):
 
     enabled: bool = Field(True, description="本节点参与运行作业")
     alignment: AlignmentTimes = AlignmentTimes()
+    doubts: DoubtTimes = DoubtTimes()
     sign_in: SignInTimes = SignInTimes()
     sign_out: SignOutTimes = SignOutTimes()
     his_sync: HisSyncTimes = HisSyncTimes()
@@ -829,7 +842,7 @@ class AlertSettings(_Part):
     slow_s: float = Field(10, gt=0, description="某一交易 95% 的耗时超过多少秒即告警")
     doubts: int = Field(5, ge=1, description="结果未知的交易达到多少笔即告警；待人工核对的有一笔即告警")
     platform_s: float = Field(60, ge=1, description="连不上省平台多少秒即告警")
-    certificate_days: int = Field(30, ge=1, description="证书剩余不足多少天即告警")
+    certificate_days: int = Field(60, ge=1, description="证书剩余不足多少天即告警；不足 30 天、7 天时再告警")
     disk_mb: int = Field(1024, ge=1, description="存储、文件与备份所在磁盘剩余不足多少 MB 即告警")
 
 

@@ -27,6 +27,9 @@ def simulate(
         str,
         typer.Option(help="与网关的 platform.signing 相同。", metavar="plain|tif|api-headers|api-key|oauth-sm|gm|soap"),
     ] = "plain",
+    path_per_service: Annotated[
+        bool, typer.Option("--path-per-service", help="按服务分路径（河北），其他地址不受理。")
+    ] = False,
     account: Annotated[str, typer.Option("--account", "--tif-paasid", help="账号；不给则取配置文件。")] = "",
     secret: Annotated[str, typer.Option("--secret", "--tif-secret", help="密钥；不给则取配置文件。")] = "",
     keys_dir: Annotated[
@@ -35,6 +38,7 @@ def simulate(
     ] = None,
     institution: Annotated[list[str] | None, typer.Option(metavar="CODE=NAME", help="只接受这些机构；可重复。")] = None,
     require_sign_in: Annotated[bool, typer.Option("--require-sign-in", help="拒绝没有有效签到的请求。")] = False,
+    one_sign_in: Annotated[bool, typer.Option("--one-sign-in", help="再次签到使该操作员先前的签到失效。")] = False,
     discharge_first: Annotated[bool, typer.Option("--discharge-first", help="出院登记前拒绝出院结算。")] = False,
     config: ConfigOption = None,
 ) -> None:
@@ -57,8 +61,10 @@ def simulate(
         data_root() / "mappings",
         institutions=_institutions(institution or []),
         **line,
+        path_per_service=path_per_service,
         seed=seed,
         require_sign_in=require_sign_in,
+        one_sign_in=one_sign_in,
         discharge_first=discharge_first,
     )
     try:

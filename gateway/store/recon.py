@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -12,7 +12,9 @@ from sqlalchemy import Connection
 from gateway.exchange import entries
 from gateway.store import recon_statements as sql
 from gateway.store._backend import Backend
+from gateway.store._keys import sealing_of
 from gateway.store._veil import Veiled
+from gateway.store._veil_past import WORDS, packed_words, seal_told
 from gateway.store.stays import packed, unpacked
 
 PartKind = Literal["total", "detail"]
@@ -20,7 +22,6 @@ PartState = Literal["even", "uneven", "failed"]
 CaseState = Literal["open", "closed"]
 ALL_TYPES: Final = "-"
 """``insutype`` of a detail, which covers all; Oracle takes empty text for NULL."""
-_TOLD_MAX: Final = 400
 _AMOUNTS: Final = ("medfee_cents", "fund_cents", "acct_cents", "cash_cents")
 
 
@@ -86,13 +87,13 @@ class Compared:
     Args:
         parts: every comparison.
         cases: every difference.
-        settled: ``(setl_optins, clr_type)`` of the details that were compared whole: their other cases are closed.
+        over: whether a case of the day that this run has not found again is to be closed.
     """
 
     day: str
     parts: Sequence[Part]
     cases: Sequence[NewCase]
-    settled: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    over: Callable[[Case], bool]
 
 
 class SqlRecon:
@@ -115,6 +116,7 @@ class SqlRecon:
                 connection.execute(sql.INSERT_PART, _part_row(part))
             before = [_case(row) for row in connection.execute(sql.CASES_OF, {"of_day": found.day})]
             _merge(connection, found, before, entries.to_ms(now))
+            seal_told(plain, sealing_of(plain))
             return [_case(row) for row in connection.execute(sql.CASES_OF, {"of_day": found.day})]
 
         return self._backend.write(job)
@@ -122,7 +124,7 @@ class SqlRecon:
     def parts(self, first: str, last: str) -> list[Part]:
         """Comparisons of days from ``first`` to ``last`` (``yyyy-MM-dd``), in their order."""
         days = {"first": first, "last": last}
-        found = self._backend.read(lambda connection: connection.execute(sql.PARTS, days).mappings().all())
+        found = self._backend.read(lambda connection: Veiled(connection).execute(sql.PARTS, days).all())
         return [_part(row) for row in found]
 
     def cases(self, first: str, last: str, states: Sequence[CaseState] = ("open",), limit: int = 1000) -> list[Case]:
@@ -148,7 +150,7 @@ class SqlRecon:
         return found
 
     def unsettled_days(self) -> list[str]:
-        """Days with open cases, or with a comparison that could not be made."""
+        """Days with open cases, or with a comparison that could not be made or did not come out even."""
 
         def job(connection: Connection) -> set[str]:
             return {row.day for asked in (sql.OPEN_DAYS, sql.UNFINISHED_DAYS) for row in connection.execute(asked)}
@@ -169,7 +171,7 @@ def _merge(connection: Veiled, found: Compared, before: Sequence[Case], now: int
                "exchange_id": new.exchange_id, "packed": content, "opened_at": now, "seen_at": now}  # fmt: skip
         connection.execute(sql.INSERT_CASE, row)
     for case in known.values():
-        if case.state == "open" and (case.setl_optins, case.clr_type) in found.settled:
+        if case.state == "open" and found.over(case):
             content = packed(case.content)
             seen = entries.to_ms(case.seen_at)
             connection.execute(sql.SEEN, _seen(case.id, case.kind, case.exchange_id, content, seen, now))
@@ -200,17 +202,18 @@ def _part_row(part: Part) -> dict[str, Any]:
         "state": part.state,
         "line_count": part.line_count,
         **amounts,
-        "told": part.told[:_TOLD_MAX] or None,
+        "told": None,
+        "packed": packed_words(part.told),
         "exchange_id": part.exchange_id,
         "checked_at": entries.to_ms(part.checked_at),
     }
 
 
-def _part(row: Mapping[Any, Any]) -> Part:
-    given = {name: row[name] for name in ("day", "kind", "setl_optins", "insutype", "clr_type", "state", "line_count")}
-    amounts = {name: row[name] for name in _AMOUNTS}
-    checked = entries.from_ms(row["checked_at"])
-    return Part(**given, **amounts, told=row["told"] or "", exchange_id=row["exchange_id"], checked_at=checked)
+def _part(row: Any) -> Part:
+    names = ("day", "kind", "setl_optins", "insutype", "clr_type", "state", "line_count", *_AMOUNTS)
+    given = {name: getattr(row, name) for name in names}
+    told = row.told or "" if row.packed is None else unpacked(row.packed)[WORDS]
+    return Part(**given, told=told, exchange_id=row.exchange_id, checked_at=entries.from_ms(row.checked_at))
 
 
 def _case(row: Any) -> Case:

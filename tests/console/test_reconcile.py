@@ -46,7 +46,7 @@ def test_a_case_leads_to_its_exchange_and_runs_no_script(own: Bench) -> None:
     content = {"cause": HOSTILE, "setl_id": "440802000123", "psn_no": "", "mdtrt_id": "", "refund": True,
                "ours": {"medfee_sumamt": "1.00", "fund_pay_sumamt": "0.50", "acct_pay": "0.10"}, "theirs": None}  # fmt: skip
     case = NewCase("only_here", "440800", "11", row.msgid or "", row.id, "K", content)
-    own.parts.store.recon.keep(Compared("2026-03-01", [], [case]), own.clock())
+    own.parts.store.recon.keep(Compared("2026-03-01", [], [case], lambda _: False), own.clock())
     for role in ("insurance", "auditor"):
         page = own.signed_in(role).page("/reconcile/2026-03-01")
         assert HOSTILE not in page

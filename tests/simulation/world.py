@@ -558,6 +558,8 @@ class World:
         worlds[:] = [self]
         simulator.reset(self.rng.randrange(10**9))
         simulator._require_sign_in = self.weather.sign_in
+        # no draw of its own: recorded seeds stay the worlds that they were
+        simulator._one_sign_in = self.weather.sign_in and self.weather.seen_gone
         self.platform = Platform(self, simulator)
         self.nodes = [Node(self, f"n{number + 1}") for number in range(NODES)]
         self.desks = [Desk(self, number + 1) for number in range(DESKS)]

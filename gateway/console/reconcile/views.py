@@ -11,15 +11,9 @@ from starlette.responses import Response
 
 from gateway.console.area import Area, MenuItem, Page
 from gateway.console.visit import Visit
+from gateway.reconcile.compare import KINDS
 from gateway.store.recon import Part
 
-KINDS: Final = {
-    "in_doubt": "结果未明",
-    "revoked_one_side": "一方撤销",
-    "amount_differs": "金额不一致",
-    "only_there": "平台多",
-    "only_here": "本方多",
-}
 STATES: Final = {"even": ("平", "ok"), "uneven": ("不平", "bad"), "failed": ("没有对成", "warn")}
 CASES_MAX: Final = 1000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -79,6 +79,7 @@ def _status(visit: Visit) -> dict[str, Any]:
         "alerts": alerts(visit),
         "raised": open_alerts(visit),
         "sign_ins": sign_ins,
+        "his": _his(visit),
         "facts": [
             ("机构", f"{visit.parts.settings.institution.name}（{visit.parts.settings.institution.code}）"),
             ("省份", contract.province),
@@ -87,6 +88,14 @@ def _status(visit: Visit) -> dict[str, Any]:
             ("节点", visit.parts.settings.node),
         ],
     }
+
+
+def _his(visit: Visit) -> dict[str, Any] | None:
+    """What the start has found of the HIS; None where there is none, or nobody to ask."""
+    if not visit.parts.settings.his.there:
+        return None
+    told = visit.do("his_report")
+    return {**told, "at": told["at"] and datetime.fromisoformat(told["at"])} if told["ok"] else None
 
 
 def _figures(visit: Visit) -> dict[str, Any]:
