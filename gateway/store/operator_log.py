@@ -97,16 +97,16 @@ class OperatorLog:
         return seq
 
     def entries(
-        self, *, operator: str = "", subject: str = "", before: int | None = None, limit: int = 100
+        self, *, operator: str = "", act: str = "", subject: str = "", before: int | None = None, limit: int = 100
     ) -> list[OperatorEntry]:
         """Rows, newest first.
 
         Args:
-            operator, subject: only theirs; empty for all.
+            operator, act, subject: only theirs; empty for all.
             before: only rows with a smaller number, for the next page.
             limit: 1 to 1,000.
         """
-        statement = sql.operator_log_page(operator, subject, before, limit)
+        statement = sql.operator_log_page(operator, act, subject, before, limit)
         found = self._backend.read(lambda connection: connection.execute(statement).all())
         return [_entry(row) for row in found]
 

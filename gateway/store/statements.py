@@ -301,11 +301,13 @@ LOG_KEPT_FROM = (
 DROP_OPERATOR_LOG = delete(operator_log).where(operator_log.c.seq < bindparam("kept_from"))
 
 
-def operator_log_page(operator: str, subject: str, before: int | None, limit: int) -> Select[Any]:
+def operator_log_page(operator: str, act: str, subject: str, before: int | None, limit: int) -> Select[Any]:
     """Rows of the operator log, newest first; what is empty is no condition."""
     statement = select(operator_log).order_by(operator_log.c.seq.desc()).limit(entries.check_limit(limit))
     if operator:
         statement = statement.where(operator_log.c.operator == operator)
+    if act:
+        statement = statement.where(operator_log.c.act == act)
     if subject:
         statement = statement.where(operator_log.c.subject == subject)
     return statement if before is None else statement.where(operator_log.c.seq < before)
