@@ -58,6 +58,8 @@ def test_what_is_appended_is_read_back_newest_first(store: Store) -> None:
     assert [one.seq for one in store.operator_log.entries(before=3)] == [2, 1]
     assert [one.seq for one in store.operator_log.entries(subject="exchange 2")] == [6, 2]
     assert [one.seq for one in store.operator_log.entries(operator="李四")] == [6]
+    assert [one.seq for one in store.operator_log.entries(act="doubts.resolve")] == [6]
+    assert store.operator_log.entries(act="doubts.resolve", before=6) == []
     assert store.operator_log.verify() is None
     assert store.operator_log.head() == (6, found[0].hash)
 

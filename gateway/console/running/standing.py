@@ -69,7 +69,7 @@ def _confirmed(visit: Visit, infno: str) -> list[Exchange]:
 
 def in_force(ins: Iterable[Exchange], outs: Iterable[Exchange]) -> list[Exchange]:
     """The newest sign-in of each operator who has not signed out since; both newest first."""
-    left = {}
+    left: dict[str, int] = {}
     for one in outs:
         left.setdefault(one.opter, one.id)
     found: dict[str, Exchange] = {}
