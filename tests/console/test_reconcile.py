@@ -70,17 +70,18 @@ def test_what_goes_on_is_shown_step_by_step_until_it_ends(own: Bench, monkeypatc
         return step if operation == "reconcile_running" else ask(desk, operation, arguments)
 
     monkeypatch.setattr(type(own.parts.desk), "do", asked)
-    browser, htmx = own.signed_in("auditor"), {"HX-Request": "true"}
+    browser, htmx, asks = own.signed_in("auditor"), {"HX-Request": "true"}, "/reconcile/progress?day=2026-03-02"
     for path in ("/reconcile", "/reconcile/2026-03-02", "/reconcile/progress"):
         (part,) = tree(browser.page(path)).xpath("//*[@id='comparing']")
-        assert part.get("hx-get") == "/reconcile/progress"
+        assert part.get("hx-get") == asks
         (bar,) = part.xpath(".//progress")
         assert (bar.get("value"), bar.get("max")) == ("3", "8")
         assert "对总账 3201" in part.text_content()
-    assert "hx-refresh" not in browser.get("/reconcile/progress", headers=htmx).headers
+    assert "hx-refresh" not in browser.get(asks, headers=htmx).headers
     step = {"ok": True, "day": "", "text": "", "done": 0, "total": 0}
-    assert browser.get("/reconcile/progress", headers=htmx).headers["hx-refresh"] == "true"
-    assert "hx-refresh" not in browser.get("/reconcile/progress").headers
+    assert browser.get(asks, headers=htmx).headers["hx-refresh"] == "true"
+    assert "hx-refresh" not in browser.get("/reconcile/progress", headers=htmx).headers, "nobody waited for it"
+    assert "hx-refresh" not in browser.get(asks).headers
     step = {"ok": False, "error": "网关进程没有应答"}
     assert tree(browser.page("/reconcile")).xpath("//*[@id='comparing']/@hx-get") == []
 

@@ -144,10 +144,10 @@ def _values(case: Case, *, plain: bool) -> list[object]:
 
 
 def progress(visit: Visit) -> Response:
-    """How far the comparison is; once it has ended the page that asks is loaded anew."""
+    """How far the comparison is; once the one has ended that a page was waiting for, that page is loaded anew."""
     step = _step(visit)
     answer = visit.show("reconcile/progress.html", step=step)
-    if visit.by_htmx and not step["day"]:
+    if visit.by_htmx and visit.query.get("day") and not step["day"]:
         answer.headers["HX-Refresh"] = "true"
     return answer
 
