@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from unittest.mock import patch
 
 from gateway import app, clock, configured
@@ -23,6 +23,7 @@ MAPPINGS = Path(__file__).parents[1] / "mappings"
 BODY_BYTES_MAX = 2 * 1024 * 1024
 """Limit of the gateway under test: a body above it need not be 64 MiB to be too large."""
 
+READ_BACK_S_MAX: Final = 60
 _CONFIG = """\
 production = false
 
@@ -172,7 +173,12 @@ def house(folder: Path) -> Iterator[House]:
     """A gateway that speaks to the simulator over a socket; files under ``folder``."""
     simulator = Simulator(MAPPINGS, seed=11)
     with serve(simulator, port=0) as server, _built(folder, server.url) as gateway:
-        yield House(gateway, lambda: sum(simulator.ledger()["requests"].values()), simulator)
+
+        def sent() -> int:
+            gateway.background.submit(int).result(READ_BACK_S_MAX)  # behind what is still to be read back (5202)
+            return sum(simulator.ledger()["requests"].values())
+
+        yield House(gateway, sent, simulator)
 
 
 @contextmanager

@@ -176,21 +176,15 @@ def row(shared: Bench, stay: Stay) -> Episode:
     return shared.parts.store.stay_feed.episodes(EpisodeQuery(ipt_no=stay.ipt_no))[0]
 
 
-def asked(shared: Bench) -> dict[str, int]:
-    """What the platform was asked so far, but for 5202: what a registration wrote is read back soon after by itself."""
-    assert shared.house.simulator is not None
-    return {infno: count for infno, count in shared.house.simulator.ledger()["requests"].items() if infno != "5202"}
-
-
 # ------------------------------------------------------------------ discharge
 
 
 def test_discharge_shows_operations_and_the_gate_and_sends_nothing(shared: Bench, stay: Stay) -> None:
     shared.house.gateway.store.journal.stays.keep(stay.ipt_no, Record("operations", 3, clock.now(), OPERATIONS), "his")
     stay.ward_in()
-    sent = asked(shared)
+    sent = shared.house.sent()
     page = shared.signed_in("cashier").page(at(stay, "/stays/discharge"))
-    assert asked(shared) == sent
+    assert shared.house.sent() == sent
     cells = [
         [cell.text_content().strip() for cell in one] for one in tree(page).xpath("//section[h2='手术']//tbody/tr")
     ]
