@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -14,7 +14,11 @@ from gateway.console.pages import Pages
 from gateway.console.parts import Parts
 from gateway.console.rights import NOBODY, Role
 from gateway.console.sessions import csrf_of, token_hash
+from gateway.console.shown import free_text
 from gateway.store.accounts import User
+
+TIME_HEADER: Final = "Console-Time"
+"""By it a page that refreshes itself knows from when its parts are (``static/console.js``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +87,11 @@ class Visit:
             settings=self.parts.settings,
             **values,
         )
-        return HTMLResponse(text, status)
+        return HTMLResponse(text, status, {TIME_HEADER: f"{self.parts.clock():%H:%M:%S}"})
 
     def say(self, text: str, kind: str = "ok") -> None:
-        """A line on the next page."""
-        self.parts.flashes.put(token_hash(self.token), kind, text)
+        """A line on the next page; what others wrote in it is masked like everywhere."""
+        self.parts.flashes.put(token_hash(self.token), kind, free_text(text, plain=self.may("exchange.body")))
 
     def go(self, path: str) -> Response:
         """See another page (after a POST)."""

@@ -197,11 +197,13 @@ class StayActs:
 
     def _extract(self, operator: str, ipt_no: str) -> Answer:
         self._log.append(operator, "emergency.extract", f"stay {ipt_no}")
-        return _fees(self._emergency.extract(ipt_no, NAME, operator))
+        return emergency_answer(self._emergency.extract(ipt_no, NAME, operator))
 
     def _approve(self, operator: str, ipt_no: str, cut_time: str) -> Answer:
         self._log.append(operator, "emergency.approve", f"stay {ipt_no}", f"截止 {cut_time}")
-        return _fees(self._emergency.approve(ipt_no, cut_time, operator))
+        told = self._emergency.approve(ipt_no, cut_time, operator)
+        # what the office has approved is what it was told: the doctor's station is compared with it
+        return emergency_answer(told if told.refusal else self._emergency.extract(ipt_no, NAME, operator))
 
 
 def category_message(judged: Judged, exchange: Exchange, given: Mapping[str, str]) -> Message:
@@ -231,7 +233,8 @@ def _told(reply: Reply) -> Answer:
     return told
 
 
-def _fees(told: EmergencyTold) -> Answer:
+def emergency_answer(told: EmergencyTold) -> Answer:
+    """The set of ET-10 as pages show it; ``error`` where it may not be taken over."""
     answer: Answer = {"ok": told.refusal is None, "fees": view(told), "warnings": list(told.warnings)}
     if told.refusal is not None:
         answer |= {"error": told.refusal.text, "code": told.refusal.fault.code}

@@ -51,15 +51,23 @@ class EmergencyDesk:
         self._desk = desk
 
     def extract(self, ipt_no: str, client: str, operator: str) -> EmergencyTold:
-        """The set of ET-10 with what every caller was told; a refusal tells the set too, since it is to be looked at anew."""
+        """The set of ET-10 with what every caller was told; a refusal tells the set too, since it is to be looked at anew.
+
+        That ``client`` was told it is kept, so that the others can be compared with it.
+        """
+        told = self.look(ipt_no, client)
+        if told.found is not None:
+            mine = _extracted(told.found, client, operator, self._desk)
+            if not any(_same(one, mine) for one in self._desk.records.extractions(ipt_no)):
+                self._desk.records.extracted(ipt_no, mine)
+        return told
+
+    def look(self, ipt_no: str, client: str) -> EmergencyTold:
+        """The same without keeping that anybody was told: what the others were told is compared with it."""
         told = self._told(ipt_no)
         if told.found is None:
             return told
-        mine = _extracted(told.found, client, operator, self._desk)
-        before = self._desk.records.extractions(ipt_no)
-        if not any(_same(one, mine) for one in before):
-            self._desk.records.extracted(ipt_no, mine)
-        others = tuple(one for one in before if one.client != client)
+        others = tuple(one for one in self._desk.records.extractions(ipt_no) if one.client != client)
         return EmergencyTold(told.stay, told.found, told.refusal, others, _remarks(told.stay, told.found))
 
     def approve(self, ipt_no: str, cut: str, operator: str) -> EmergencyTold:

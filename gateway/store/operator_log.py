@@ -7,7 +7,7 @@ too, and whoever anchors the log writes it elsewhere: cutting off the end of the
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -97,16 +97,26 @@ class OperatorLog:
         return seq
 
     def entries(
-        self, *, operator: str = "", act: str = "", subject: str = "", before: int | None = None, limit: int = 100
+        self,
+        *,
+        operator: str = "",
+        subject: str = "",
+        acts: Sequence[str] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
+        before: int | None = None,
+        limit: int = 100,
     ) -> list[OperatorEntry]:
         """Rows, newest first.
 
         Args:
-            operator, act, subject: only theirs; empty for all.
+            operator, subject, acts: only theirs; empty for all.
+            since, until: only rows from then on, and from before then; aware.
             before: only rows with a smaller number, for the next page.
             limit: 1 to 1,000.
         """
-        statement = sql.operator_log_page(operator, act, subject, before, limit)
+        times = [entries.to_ms(moment) if moment is not None else None for moment in (since, until)]
+        statement = sql.operator_log_page(operator, subject, acts, *times, before, limit)
         found = self._backend.read(lambda connection: connection.execute(statement).all())
         return [_entry(row) for row in found]
 

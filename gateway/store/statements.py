@@ -301,16 +301,27 @@ LOG_KEPT_FROM = (
 DROP_OPERATOR_LOG = delete(operator_log).where(operator_log.c.seq < bindparam("kept_from"))
 
 
-def operator_log_page(operator: str, act: str, subject: str, before: int | None, limit: int) -> Select[Any]:
-    """Rows of the operator log, newest first; what is empty is no condition."""
-    statement = select(operator_log).order_by(operator_log.c.seq.desc()).limit(entries.check_limit(limit))
-    if operator:
-        statement = statement.where(operator_log.c.operator == operator)
-    if act:
-        statement = statement.where(operator_log.c.act == act)
-    if subject:
-        statement = statement.where(operator_log.c.subject == subject)
-    return statement if before is None else statement.where(operator_log.c.seq < before)
+def operator_log_page(
+    operator: str,
+    subject: str,
+    acts: Sequence[str],
+    since: int | None,
+    until: int | None,
+    before: int | None,
+    limit: int,
+) -> Select[Any]:
+    """Rows of the operator log, newest first; what is empty is no condition, times are in ms."""
+    log = operator_log.c
+    statement = select(operator_log).order_by(log.seq.desc()).limit(entries.check_limit(limit))
+    for column, wanted in ((log.operator, operator), (log.subject, subject)):
+        statement = statement.where(column == wanted) if wanted else statement
+    if acts:
+        statement = statement.where(log.act.in_(acts))
+    if since is not None:
+        statement = statement.where(log.at >= since)
+    for column, end in ((log.at, until), (log.seq, before)):
+        statement = statement.where(column < end) if end is not None else statement
+    return statement
 
 
 Forms = Callable[[str, str], Sequence[str]]

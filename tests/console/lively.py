@@ -25,9 +25,10 @@ from gateway.stays.hospital_fake import MemoryHospital
 from gateway.stays.ports import StayRef
 from gateway.store.accounts import User
 from gateway.store.alerts import Found
-from gateway.store.recon import Compared, NewCase
+from gateway.store.recon import Compared, NewCase, Part
+from gateway.store.stay_feed import WorkEntry
 from jobs.dip_differences import NAME as DIP
-from jobs.job import Job
+from jobs.job import Job, Result, Run
 from jobs.runner import Runner
 from tests.console.kit import KEPT, PASSWORD, Bench
 from tests.console.test_catalogs import kept as catalog_kept
@@ -171,18 +172,23 @@ class Day:
     stays: tuple[str, ...]
 
 
-def day(made: Bench, text: str = "") -> Day:
+def day(made: Bench, text: str = "", title: str | None = None) -> Day:
     """A day with one thing of each kind.
 
     Args:
         text: a stranger's, put into everything that people write; empty for ordinary words.
+        title: stands where a ward, a client or a catalog's record is named, which is about nobody; ``text`` without it.
     """
-    stays = _Stays(made, text)
-    doubt, exchange = escalated(made, text or "核实 12 次没有结果，请人工核对"), _exchange(made, text)
+    title = text if title is None else title
+    stays = _Stays(made, text, title)
+    doubt, exchange = escalated(made, text or "核实 12 次没有结果，请人工核对"), _exchange(made, text, title)
     fees, run = uploaded(with_his(made), text, rows=8)
     _compared_with_dip(made, stays, text)
-    version = catalog_kept(made, "V1", [catalog_record(1, text or "一次性使用无菌注射器"), catalog_record(2, "导尿管")])
+    version = catalog_kept(
+        made, "V1", [catalog_record(1, title or "一次性使用无菌注射器"), catalog_record(2, "导尿管")]
+    )
     _told_by_others(made, text, exchange)
+    backup = _left_by_jobs(made, stays.waits, text)
     made.parts.store.accounts.add(User("visitor", (text or "实习生")[:60], "ward", KEPT, made.clock()))
     made.house.gateway.episodes.catch_up()
     made.parts.figures.catch_up()
@@ -214,7 +220,7 @@ def day(made: Bench, text: str = "") -> Day:
         "/catalogs/{infno}": ("/catalogs/1306", "/catalogs/1306?q=C"),
         "/catalogs/{infno}/record": ("/catalogs/1306/record?code=C1",),
         "/catalogs/{infno}/versions/{version}": (f"/catalogs/1306/versions/{version}",),
-        "/jobs/runs/{number}": (f"/jobs/runs/{run}",),
+        "/jobs/runs/{number}": (f"/jobs/runs/{run}", f"/jobs/runs/{backup}"),
         "/debug/{infno}": ("/debug/2401",),
         "/conformance": ("/conformance", "/conformance?client=his&since=2026-01-01"),
         "/conformance/report": ("/conformance/report?client=his&since=2026-01-01",),
@@ -227,6 +233,7 @@ def day(made: Bench, text: str = "") -> Day:
             "/lists/dip.csv",
             "/fees/progress",
             "/fees/export.csv",
+            "/audit/export.csv",
             "/exchanges",
             "/exchanges/export.csv",
         ),
@@ -292,17 +299,18 @@ class _Written(Stay):
     """A stay whose HIS sends ``text`` in every field that people fill with words."""
 
     text: str = ""
+    title: str = ""
 
     def done(self, infno: str, message: Mapping[str, Any]) -> Told:
         side = self.house.gateway.mappings.interface.contract.transactions[infno].input
-        return super().done(infno, marked(side, message, self.text) if self.text else message)
+        return super().done(infno, marked(side, message, self.text, self.title) if self.text else message)
 
 
 class _Stays:
     """One stay in each state that a page is about."""
 
-    def __init__(self, made: Bench, text: str) -> None:
-        self._made, self._text = made, text
+    def __init__(self, made: Bench, text: str, title: str) -> None:
+        self._made, self._text, self._title = made, text, title
         self.differs, self.waits = self._in_ward(), self._in_ward()
         self.aligned, self.leaves, self.left = (self._aligned() for _ in range(3))
         self.left.done("2402", self.left.discharge())
@@ -317,12 +325,14 @@ class _Stays:
         return f"{path}?mdtrt_id={stay.mdtrt_id}"
 
     def _admitted(self) -> Stay:
-        return _Written(self._made.house, "json", text=self._text).admit()
+        return _Written(self._made.house, "json", text=self._text, title=self._title).admit()
 
     def _in_ward(self) -> Stay:
         stay, text = self._admitted(), self._text
         more = (
-            {"ward_name": text[:100], "reason": text[:100], "operator": text[:50]} if text else {"ward_name": "心内科"}
+            {"ward_name": self._title[:100], "reason": text[:100], "operator": text[:50]}
+            if text
+            else {"ward_name": "心内科"}
         )
         stay.ward_in(**more)
         rows = [
@@ -372,16 +382,21 @@ class _Stays:
         return str(told["number"])
 
 
-def marked(side: Side, message: Mapping[str, Any], text: str) -> dict[str, Any]:
-    """A message with ``text`` in every field that people fill with words, cut to what the field takes."""
+def marked(side: Side, message: Mapping[str, Any], text: str, title: str) -> dict[str, Any]:
+    """A message with ``text`` in every field that people fill with words, cut to what the field takes.
+
+    Args:
+        title: stands in those that name a ward or a bed.
+    """
     nodes = {node.name: node for node in side.nodes}
-    return {name: _marked(nodes[name], part, text) if name in nodes else part for name, part in message.items()}
+    return {name: _marked(nodes[name], part, text, title) if name in nodes else part for name, part in message.items()}
 
 
-def _marked(node: Node, part: Any, text: str) -> Any:
+def _marked(node: Node, part: Any, text: str, title: str) -> Any:
     if isinstance(part, list):
-        return [_marked(node, one, text) for one in part]
-    return {**part, **{spec.name: text[: spec.length] for spec in node.fields if _is_free(spec)}}
+        return [_marked(node, one, text, title) for one in part]
+    words = {spec.name: title if "dept" in spec.name or "bed" in spec.name else text for spec in node.fields}
+    return {**part, **{spec.name: words[spec.name][: spec.length] for spec in node.fields if _is_free(spec)}}
 
 
 def _is_free(spec: Field) -> bool:
@@ -392,13 +407,13 @@ def _is_free(spec: Field) -> bool:
     )
 
 
-def _exchange(made: Bench, text: str) -> int:
+def _exchange(made: Bench, text: str, title: str) -> int:
     stay = Stay(made.house, "json").admit()
     row = stay.newest("2401")
     if not text:
         return row.id
     other = made.exchange(
-        State.DECLINED, infno="2304", err_msg=text, request_id=text[:60], opter=text[:20], client=text[:60],
+        State.DECLINED, infno="2304", err_msg=text, request_id=text[:60], opter=text[:30], client=title[:60],
         keys=(("ipt_no", text), ("setl_id", text)), caller_request=text.encode(), busy_keys=("evil",),
     )  # fmt: skip
     return other.id
@@ -410,6 +425,20 @@ def _told_by_others(made: Bench, text: str, exchange: int) -> None:
                "refund": False, "ours": {"medfee_sumamt": "1.00", "fund_pay_sumamt": "0.50", "acct_pay": "0.10"},
                "theirs": None}  # fmt: skip
     case = NewCase("only_here", "440800", "11", text[:30], exchange, "K", content)
-    made.parts.store.recon.keep(Compared(CASE_DAY, [], [case]), made.clock())
+    part = Part(CASE_DAY, "total", "440800", "310", "11", "failed", 1, 100, 50, 10, 40, text, None, made.clock())
+    made.parts.store.recon.keep(Compared(CASE_DAY, [part], [case]), made.clock())
     found = [Found("certificate", "warn", f"平台签名证书 还有 21 天到期 {text}", subject="signing", node="none")]
     made.parts.store.alerts.settle(found, {"certificate"}, "none", made.clock())
+
+
+def _left_by_jobs(made: Bench, waits: Stay, text: str) -> int:
+    """A stay that could not be aligned by itself, and a run that tells a value: its number."""
+    gateway = made.house.gateway
+    entry = WorkEntry(waits.mdtrt_id, waits.ipt_no, "", "", "", "ET01-02", text or "平台没有答复", "", 1, made.clock())
+    gateway.store.stay_feed.set_work(entry)
+
+    def work(_: Run) -> Result:
+        return Result({"份": 1}, detail={"file": text or "yibao.backup"})
+
+    Runner([Job("backup", work)], gateway.store.jobs, gateway.membership.current, clock.now).run_scheduled("backup")
+    return gateway.store.jobs.history("backup", limit=1)[0].id

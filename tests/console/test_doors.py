@@ -57,6 +57,7 @@ WANTED = {
     ("GET", "/fees/progress"): frozenset({"insurance", "cashier", "operations", "it"}),
     ("GET", "/fees/one"): frozenset({"insurance", "cashier", "operations", "it"}),
     ("GET", "/fees/export.csv"): frozenset({"insurance", "operations", "it"}),
+    ("GET", "/audit/export.csv"): frozenset({"it", "auditor"}),
     ("GET", "/exchanges"): ALL,
     ("GET", "/exchanges/export.csv"): frozenset({"insurance", "operations", "it"}),
     ("GET", "/exchanges/{exchange_id}"): ALL,

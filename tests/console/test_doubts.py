@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.console.doubts import views
 from gateway.exchange.ports import ProofKind, State
-from tests.console.kit import Bench
+from gateway.exchange.resolver_turn import UNTOLD_AFTER
+from tests.console.kit import Bench, tree
 
 GOOD = {"as": "not-done", "reason": "经办端 10:20 查询，没有这笔结算", "sure": "yes"}
 
@@ -75,3 +77,30 @@ def test_who_may_only_look_finds_no_button(shared: Bench, role: str) -> None:
     page = shared.signed_in(role).page(f"/doubts/{row.id}")
     assert "了结这笔交易" not in page
     assert "查询 5201" in page
+
+
+def test_the_list_goes_on_page_by_page(own: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "PAGE_ROWS", 4)
+    waiting = [own.exchange(State.ESCALATED, busy_keys=(f"person {n}",)).id for n in range(6)]
+    doubted = [own.exchange(State.IN_DOUBT, busy_keys=(f"doubt {n}",)).id for n in range(7)]
+    assert pages(own, "/doubts") == [*reversed(waiting), *reversed(doubted)]
+    assert "这一页没有了" in own.signed_in("cashier").page(f"/doubts?as=IN_DOUBT&after={doubted[0]}")
+    assert 'aria-label="翻页"' not in own.signed_in("cashier").page("/doubts?untold=1")
+
+
+def test_the_list_of_the_untold_goes_on_page_by_page(own: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "PAGE_ROWS", 4)
+    own.clock.ahead += 2 * UNTOLD_AFTER
+    received = own.clock() - 2 * UNTOLD_AFTER
+    untold = [own.exchange(infno="2304", busy_keys=(f"u {n}",), received_at=received).id for n in range(9)]
+    assert pages(own, "/doubts?untold=1") == untold
+
+
+def pages(own: Bench, path: str) -> list[int]:
+    """Numbers on a page and those that it leads on to, in their order."""
+    browser, seen = own.signed_in("cashier"), []
+    while path:
+        page = tree(browser.page(path))
+        seen += [int(link.rpartition("/")[2]) for link in page.xpath("//main//table//td[1]/a/@href")]
+        path = next(iter(page.xpath("//a[@rel='next']/@href")), "")
+    return seen

@@ -8,13 +8,15 @@ from __future__ import annotations
 import csv
 import io
 import re
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, make_url
 from sqlalchemy.engine import Engine
 
 from gateway import clock
@@ -35,7 +37,7 @@ from tests.console.test_pages import HOSTILE, harmless
 PAGES = [page for area in AREAS for page in area.pages]
 LOOKS = [page for page in PAGES if page.method == "GET"]
 FORMS = [page for page in PAGES if page.method == "POST"]
-LOOKING = {"note", "seen", "reconcile_running", "stay_aligning", "voucher_list", "voucher_look", "emergency_extract"}
+LOOKING = {"note", "seen", "reconcile_running", "stay_aligning", "voucher_list", "voucher_look"}
 """What a page that only shows something may ask of the exchange process."""
 FORMULAS = ("=cmd|'/c calc'!A1", "+1+1", "-1+1", "@SUM(1)", "\t=1+1", "\r=1+1", "＝1+1", " =1+1", "\n@SUM(1)")
 FOREIGN = (
@@ -45,6 +47,10 @@ FOREIGN = (
     {"Sec-Fetch-Site": "cross-site"},
     {"Sec-Fetch-Site": "same-site"},
 )
+NUMBER = "440899198507241019"
+"""An identity number, somewhere in what people write."""
+PAPER = "/stays/vouchers/look"
+"""It is made for the patient, with a right of its own, and each look is in the operator log."""
 EXPORTS = [page.path for page in LOOKS if page.path.endswith(".csv")]
 
 
@@ -75,6 +81,11 @@ class Watched:
     written: list[str] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
 
+    @property
+    def file(self) -> str:
+        """Of its store."""
+        return str(make_url(self.made.parts.settings.store.url).database)
+
     def changed(self) -> list[str]:
         """What was asked for since the last time, but for what belongs to a session."""
         found = [one for one in (*self.recorder.asked, *self.written, *self.sent) if one != "seen"]
@@ -87,7 +98,7 @@ class Watched:
 @pytest.fixture(scope="module")
 def watched(shared: Bench) -> Iterator[Watched]:
     made = Bench(shared.house, shared.parts, shared.clock, shared.line)
-    found = day(made, HOSTILE)
+    found = day(made, f"{NUMBER} {HOSTILE}", title=HOSTILE)
     recorder = Recorder(made.parts.desk)
     made.parts = replace(made.parts, desk=recorder)
     watched = Watched(made, found, recorder)
@@ -137,12 +148,30 @@ def test_a_strangers_text_is_text_on_every_page(watched: Watched, role: str) -> 
             answer = browser.get(address)
             assert answer.status_code == 200, (address, answer.status_code)
             seen += "alert(1)" in answer.text
-            if page.path == "/stays/vouchers/look":
+            if page.path == PAPER:
                 assert not tree(answer.text).xpath("//script | //img[@src='x'] | //*[@onerror]"), address
             else:
                 harmless(answer.text, address)
         assert set(watched.changed()) <= LOOKING | set(watched.written), page.path
     assert seen >= {"insurance": 20, "it": 12, "cashier": 8}[role], "the stranger's text is on the pages at all"
+
+
+def test_who_may_not_see_bodies_finds_no_persons_number_in_any_text(
+    watched: Watched, people: dict[str, Browser]
+) -> None:
+    roles = watched.made.parts.roles
+    without = [role for role in ROLES if not roles[role].may("exchange.body")]
+    shown = [
+        (role, address)
+        for page in LOOKS
+        if page.right and page.path != PAPER
+        for may in [[role for role in without if roles[role].may(page.right)]]
+        for role in {*may[:1], *may[-1:]}  # of those between no page shows more
+        for address in watched.day.pages[page.path]
+        if NUMBER in people[role].get(address).text
+    ]
+    assert shown == []
+    assert NUMBER in people["insurance"].page("/exchanges"), "it is there for who may see it"
 
 
 CROOKED = ("%2e%2e%2fetc", "%00", "-1", "9" * 40, "%E4%B8%80", "%3Cscript%3Ealert(1)%3C%2Fscript%3E", "%27%20OR%201=1", "١", "x" * 3000)  # fmt: skip
@@ -244,9 +273,78 @@ def test_the_same_forms_are_carried_out_for_who_may(watched: Watched) -> None:
         mark = browser.mark()
         watched.changed()
         address, form = watched.day.forms[page.path]
+        log = watched.made.parts.store.operator_log
+        before = log.head()[0]
         answer = browser.post(address, form, csrf=mark)
         assert answer.status_code in (200, 303), (address, answer.status_code, answer.text[:2000])
         assert watched.changed() or watched.made.line.answers == {}, address
+        mine = log.entries(operator=f"某{role}（{role}）", limit=5)
+        assert any(entry.seq > before for entry in mine), f"{address}: who did it stands in the operator log"
+
+
+# ------------------------------------------------------------------ what a page costs a settlement
+
+WAITED_FOR = ("exchange", "exchange_key", "exchange_body", "proof", "busy", "request_key", "stay_fact")
+"""Tables that a settlement writes while somebody waits."""
+ASKED_MORE = (
+    "/exchanges?q=ZY1", "/exchanges?infno=2304&state=failed", "/exchanges?state=doubt&since=2026-01-01&until=2026-12-31",
+    "/exchanges?client=his&before=3", "/exchanges?q=GW-4101", "/exchanges?q=2304&state=CONFIRMED", "/doubts?as=IN_DOUBT&after=3",
+    "/doubts?untold=1&after=3", "/stays?q=ZY1", "/stays?presence=in_ward&alignment=differs&ward=N05&sort=t_reg",
+    "/stays?since=2026-01-01&until=2026-12-31", "/fees?fees=bad&q=P1", "/review?hours_from=1&hours_to=90", "/review?q=ZY1",
+    "/lists?tab=listed&page=2", "/running?window=24h", "/jobs?job=backup&before=9", "/audit?act=登录&since=2026-01-01",
+)  # fmt: skip
+
+
+def test_no_page_walks_a_table_that_a_settlement_waits_for(watched: Watched, people: dict[str, Browser]) -> None:
+    """Of every page and every export, with and without filters: each SELECT by the plan that SQLite has for it."""
+    asked: dict[str, tuple[str, Any]] = {}
+    address = ""
+
+    def heard(_connection: object, _cursor: object, statement: str, parameters: Any, *_more: object) -> None:
+        reads = re.match(r"\s*(select|with)", statement, re.IGNORECASE)
+        if reads and threading.current_thread().name.startswith("AnyIO"):
+            asked.setdefault(statement, (address, parameters))
+
+    event.listen(Engine, "before_cursor_execute", heard)
+    try:
+        for page in LOOKS:
+            role = next((role for role in ROLES if watched.made.parts.roles[role].may(page.right or "")), "it")
+            more = [one for one in ASKED_MORE if one.partition("?")[0] == page.path]
+            for address in (*watched.day.pages[page.path], *more):
+                assert people[role].get(address).status_code in (200, 303), address
+    finally:
+        event.remove(Engine, "before_cursor_execute", heard)
+    assert len(asked) > 60, "what pages ask is heard at all"
+    with closing(sqlite3.connect(watched.file)) as connection:
+        walked = [
+            (where, found, statement)
+            for statement, (where, parameters) in asked.items()
+            for found in walks(connection, statement, parameters)
+        ]
+    assert walked == []
+
+
+def walks(connection: sqlite3.Connection, statement: str, parameters: Any) -> list[str]:
+    """Steps of the plan that read a whole table of :data:`WAITED_FOR`, or a whole index of it.
+
+    The newest few are the end of the table or of an index: nothing narrows them, and a limit ends them.
+    """
+    names = {name for table in WAITED_FOR for name in (table, *re.findall(rf'\b{table} AS "?(\w+)', statement))}
+    plan = [str(row[-1]) for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+    sorted_first = [step for step in plan if "TEMP B-TREE" in step and "RIGHT PART" not in step]
+    if not sorted_first and "LIMIT" in statement and "WHERE" not in statement:
+        return []
+    return [step for step in plan if step.startswith("SCAN ") and step.split()[1] in names]
+
+
+def test_a_walk_is_found(watched: Watched) -> None:
+    with closing(sqlite3.connect(watched.file)) as connection:
+        assert walks(connection, "SELECT * FROM exchange WHERE err_msg = 'x'", ())
+        assert walks(connection, "SELECT * FROM exchange AS e WHERE e.err_msg = 'x' ORDER BY id LIMIT 5", ())
+        assert walks(connection, "SELECT * FROM exchange ORDER BY err_msg LIMIT 5", ())
+        assert walks(connection, "SELECT count(*) FROM exchange", ())
+        assert not walks(connection, "SELECT * FROM exchange ORDER BY id DESC LIMIT 5", ())
+        assert not walks(connection, "SELECT * FROM exchange WHERE id = 5", ())
 
 
 # ------------------------------------------------------------------ exports
@@ -264,6 +362,7 @@ def formulas(made: Bench) -> None:
             State.REFUSED, infno="2401", err_msg=text, request_id=f"{text}{number}", client=text,
             keys=(("ipt_no", text), ("mdtrt_id", text), ("setl_id", text)),
         )  # fmt: skip
+        made.parts.store.operator_log.append(f"{text}{number}", "console.body", text, text)
     made.parts.store.stay_feed.begin("episode_time", 0, "test", stays)
     cases = [
         NewCase("only_here", "440800", "11", text, None, f"K{number}", {"cause": text, "setl_id": text, "psn_no": text})

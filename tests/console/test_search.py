@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.console import exports
 from gateway.console.exchanges import views
 from gateway.console.exchanges.search import FIELDS, find, read_wish
 from gateway.console.shown import KEYS, STATES
@@ -107,10 +108,38 @@ def test_the_export_masks_for_who_may_not_see(own: Bench) -> None:
 
 
 def test_the_export_ends_where_it_should(own: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(views, "EXPORT_ROWS_MAX", 5)
-    for _ in range(9):
+    monkeypatch.setattr(exports, "ROWS_MAX", 5)
+    browser = own.signed_in("it")
+    for _ in range(5):
         own.exchange(State.REFUSED)
-    assert len(own.signed_in("it").get("/exchanges/export.csv").text.splitlines()) == 6
+    assert "只导出" not in browser.get("/exchanges/export.csv").text, "all of them are in it"
+    for _ in range(4):
+        own.exchange(State.REFUSED)
+    lines = browser.get("/exchanges/export.csv").text.splitlines()
+    assert len(lines) == 7
+    assert "只导出前 5 行" in lines[-1]
+
+
+@pytest.mark.parametrize("count", [0, 1, 499, 500, 501, 1203])
+def test_a_file_has_every_row_and_says_what_it_has_not(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "ROWS_MAX", 1000)
+    asked: list[int] = []
+    rows = ([asked.append(number) or number] for number in range(count))
+    found = "".join(exports.lines(["编号"], rows, cut="另有")).splitlines()
+    assert found[0] == "\ufeff编号"
+    assert found[1 : min(count, 1000) + 1] == [str(number) for number in range(min(count, 1000))]
+    assert len(asked) == min(count, 1001), "no more is read than it takes to know that there is more"
+    (last,) = found[min(count, 1000) + 1 :]
+    assert last.startswith('"只导出前 1,000 行' if count > 1000 else "另有")
+
+
+def test_what_the_gateway_sent_itself_is_found_by_its_name(own: Bench) -> None:
+    mine, his = own.exchange(State.REFUSED, client="fee_upload"), own.exchange(State.REFUSED)
+    browser = own.signed_in("ward")
+    options = tree(browser.page("/exchanges")).xpath("//select[@name='client']/option")
+    assert {"fee_upload": "费用上传", "his": "his"}.items() <= {one.get("value"): one.text for one in options}.items()
+    assert listed(browser.page("/exchanges?client=fee_upload")) == [mine.id]
+    assert his.id in listed(browser.page("/exchanges"))
 
 
 @given(st.text())

@@ -398,6 +398,16 @@ def test_emergency_fees_are_shown_and_approved_for_the_cut_that_was_seen(shared:
     for word in ("未审核", "2026-02-20 10:05", "20.00", "his", "一致", "审核通过</button>"):
         assert word in page, word
     assert page.count("不计入</span>") == 1
+
+    def cuts() -> dict[str, str]:
+        found = shared.parts.store.journal.stays.extractions(stay.ipt_no)
+        return {one.client: one.cut for one in found}
+
+    assert cuts() == {"his": WARD_IN}, "a look is no extraction"
+    taken = browser.post("/stays/emergency", {**numbers(stay), "act": "extract"})
+    assert taken.status_code == 303, told(taken)
+    assert cuts() == {"his": WARD_IN, "console": WARD_IN}
+    assert shared.log()[-1] == ("某insurance（insurance）", "emergency.extract", f"stay {stay.ipt_no}")
     assert waits_for_approval(shared, stay)
     wrong = browser.post("/stays/emergency", {**numbers(stay), "cut_time": "2026-02-20 09:00:00"})
     assert (wrong.status_code, "ET10-02" in told(wrong)) == (409, True)
@@ -415,6 +425,10 @@ def test_emergency_fees_are_shown_and_approved_for_the_cut_that_was_seen(shared:
     moved = browser.page(at(stay, "/stays/emergency"))
     assert "ET10-02" in moved
     assert "审核已失效" in moved
+    assert cuts()["console"] == WARD_IN, "nor is a look at what has to be judged anew"
+    again = browser.post("/stays/emergency", {**numbers(stay), "cut_time": "2026-02-20 10:20:00"})
+    assert again.status_code == 303, told(again)
+    assert cuts()["console"] == "2026-02-20 10:20:00", "what is approved is what the office was told"
 
 
 # -------------------------------------------------------------------- names

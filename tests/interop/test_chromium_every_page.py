@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,6 +64,8 @@ def test_chromium_opens_every_page(lived: tuple[Bench, Day, str], people: dict[s
             continue
         _opened(person, page, address)
         assert person.looked_at() == [] or page.path in PAPERS, address
+        on_screen, on_paper = _tables_on_screen_and_paper(person)
+        assert on_paper == on_screen, (address, "a list that is on the screen is on the paper too")
         person.picture(
             f"page{page.path.replace('/', '-').replace('{', '').replace('}', '')}-{number or ''}".rstrip("-")
         )
@@ -83,3 +86,47 @@ def _taken(person: Person, address: str) -> None:
     with person.page.expect_download() as taken:
         person.page.evaluate("path => { location.href = path }", address)
     assert taken.value.suggested_filename.endswith(".csv")
+
+
+def _tables_on_screen_and_paper(person: Person) -> tuple[list[int], list[int]]:
+    """Rows of every table that is seen, on the screen and as it would be printed."""
+    seen = """() => Array.from(document.querySelectorAll('table.rows')).map(
+        one => one.offsetHeight ? one.querySelectorAll('tr').length : 0)"""
+    on_screen = person.page.evaluate(seen)
+    person.page.emulate_media(media="print")
+    on_paper = person.page.evaluate(seen)
+    person.page.emulate_media(media="screen")
+    return on_screen, on_paper
+
+
+def test_chromium_a_page_that_no_longer_refreshes_says_so(lived: tuple[Bench, Day, str], chromium: Any) -> None:
+    person = Person(chromium, lived[2], "insurance", "1366x768")
+    person.sign_in()
+    page = person.page
+    page.route("**/running", _refreshed_every_second)
+    person.open("/running")
+    told = page.locator("#stale")
+    assert told.is_hidden()
+    page.context.set_offline(True)
+    told.filter(has_text=re.compile(r"^页面已停止更新，停在 \d\d:\d\d:\d\d")).wait_for()
+    page.wait_for_selector("#status.stopped")
+    person.picture("stopped")
+    assert all("ERR_INTERNET_DISCONNECTED" in one or "htmx:" in one for one in person.complaints)
+    person.complaints.clear()
+    page.context.set_offline(False)
+    told.wait_for(state="hidden")
+    assert not page.query_selector(".stopped")
+    page.focus("#figures .tabs a")
+    told.filter(has_text="暂不更新").wait_for()
+    person.picture("held")
+    with page.expect_response(re.compile("/running/figures")):
+        page.focus("#main")
+    told.wait_for(state="hidden")
+    person.complaints[:] = [one for one in person.complaints if "ERR_INTERNET_DISCONNECTED" not in one]
+    person.done()
+
+
+def _refreshed_every_second(route: Any) -> None:
+    """The page as it is, only that nobody has to wait for its five seconds."""
+    answer = route.fetch()
+    route.fulfill(response=answer, body=answer.text().replace("every 5s", "every 1s"))

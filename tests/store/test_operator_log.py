@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -58,8 +59,13 @@ def test_what_is_appended_is_read_back_newest_first(store: Store) -> None:
     assert [one.seq for one in store.operator_log.entries(before=3)] == [2, 1]
     assert [one.seq for one in store.operator_log.entries(subject="exchange 2")] == [6, 2]
     assert [one.seq for one in store.operator_log.entries(operator="李四")] == [6]
-    assert [one.seq for one in store.operator_log.entries(act="doubts.resolve")] == [6]
-    assert store.operator_log.entries(act="doubts.resolve", before=6) == []
+    assert [one.seq for one in store.operator_log.entries(acts=("doubts.resolve", "no.such"))] == [6]
+    assert [one.seq for one in store.operator_log.entries(acts=("journal.show",), before=3)] == [2, 1]
+    last = found[0].at
+    assert [one.seq for one in store.operator_log.entries(since=last + timedelta(milliseconds=1))] == []
+    assert len(store.operator_log.entries(until=last + timedelta(milliseconds=1))) == 6
+    assert {one.seq for one in store.operator_log.entries(since=last)} >= {6}
+    assert 6 not in {one.seq for one in store.operator_log.entries(until=last)}
     assert store.operator_log.verify() is None
     assert store.operator_log.head() == (6, found[0].hash)
 

@@ -64,7 +64,7 @@ STAYS = [
 ]  # fmt: skip
 FOR_A_CALL = {
     "statements.py _start": [statements.search(query) for query in (Query(), EVERYTHING)],
-    "statements.py operator_log_page": [statements.operator_log_page("王工", "console.body", "E1", 9, 50)],
+    "statements.py operator_log_page": [statements.operator_log_page("王工", "E1", ("console.body",), 1, 9, 9, 50)],
     "stay_feed.py _selected": [_selected(query)[0] for query in STAYS],
     "stay_feed.py _counted": [_counted(query)[0] for query in STAYS],
 }

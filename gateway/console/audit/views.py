@@ -2,55 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from gateway.console.area import Area, MenuItem, Page
+from gateway.console.audit.words import ACTS, acts_called
+from gateway.console.exports import exported
+from gateway.console.shown import exactly
+from gateway.console.stays.listing import day
 from gateway.console.visit import Visit
+from gateway.exchange.entries import SHANGHAI
+from gateway.store.operator_log import OperatorEntry
 
 PAGE_ROWS: Final = 100
-ACTS: Final[Mapping[str, str]] = {
-    "console.sign_in": "登录",
-    "console.sign_in_failed": "登录失败",
-    "console.sign_in_refused": "登录被暂停",
-    "console.sign_out": "退出",
-    "console.body": "查看报文",
-    "console.names": "查看姓名",
-    "journal.resend": "再次发送",
-    "console.export": "导出清单",
-    "console.audit_verify": "校验操作日志",
-    "console.try": "联调发送",
-    "console.fault": "设置模拟故障",
-    "doubts.resolve": "了结疑问交易",
-    "journal.show": "命令行查看交易",
-    "journal.export": "命令行导出",
-    "users.add": "新建用户",
-    "users.password": "设置密码",
-    "users.role": "调整角色",
-    "users.lock": "停用用户",
-    "users.unlock": "启用用户",
-}
+EXPORT_PAGE: Final = 1000
+FIELDS: Final = ("operator", "subject", "act", "since", "until")
+TEXT_CHARS_MAX: Final = 200
+_COLUMNS: Final = ("序号", "时间", "何人", "何事", "操作代号", "对象", "说明", "校验值")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the list is narrowed to, as it stands in the address; ``act`` is a title, the days are ``2026-11-21``."""
+
+    operator: str = ""
+    subject: str = ""
+    act: str = ""
+    since: str = ""
+    until: str = ""
+    before: int | None = None
+    problems: tuple[str, ...] = ()
+
+    @property
+    def address(self) -> str:
+        """The filters as the end of an address, without the place in the list."""
+        return urlencode({name: value for name in FIELDS if (value := getattr(self, name))})
+
+
+def read_wish(query: Mapping[str, str]) -> Wish:
+    """What the address asks for; what cannot be read is left out and named."""
+    given = {name: query.get(name, "").strip()[:TEXT_CHARS_MAX] for name in FIELDS}
+    problems = []
+    for name in ("since", "until"):
+        if given[name] and day(given[name]) is None:
+            problems.append(f"日期“{given[name]}”无法识别，应如 2026-11-21")
+            given[name] = ""
+    if given["act"] and not acts_called(given["act"]):
+        problems.append(f"没有“{given['act']}”这种操作")
+        given["act"] = ""
+    before = query.get("before", "")
+    number = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
+    return Wish(**given, before=number, problems=tuple(problems))
 
 
 def audit(visit: Visit) -> Response:
     """The log, newest first."""
-    before = visit.query.get("before", "")
-    number = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
-    operator, subject = visit.query.get("operator", "").strip()[:64], visit.query.get("subject", "").strip()[:200]
-    found = visit.parts.store.operator_log.entries(
-        operator=operator, subject=subject, before=number, limit=PAGE_ROWS + 1
-    )
+    wish = read_wish(visit.query)
+    found = _find(visit, wish, wish.before, PAGE_ROWS + 1)
     rows = found[:PAGE_ROWS]
     return visit.show(
         "audit/audit.html",
+        wish=wish,
         rows=rows,
         more=rows[-1].seq if len(found) > PAGE_ROWS else None,
         acts=ACTS,
-        operator=operator,
-        subject=subject,
+        titles=sorted(set(ACTS.values())),
     )
+
+
+def _find(visit: Visit, wish: Wish, before: int | None, limit: int) -> list[OperatorEntry]:
+    until = _moment(wish.until)
+    return visit.parts.store.operator_log.entries(
+        operator=wish.operator,
+        subject=wish.subject,
+        acts=acts_called(wish.act),
+        since=_moment(wish.since),
+        until=until + timedelta(days=1) if until else None,
+        before=before,
+        limit=limit,
+    )
+
+
+def _moment(text: str) -> datetime | None:
+    found = day(text)
+    return found.replace(tzinfo=SHANGHAI) if found else None
+
+
+def export(visit: Visit) -> Response:
+    """The same as a file; that it was taken is an entry too."""
+    wish = read_wish(visit.query)
+    return exported(visit, "audit", wish.address, _COLUMNS, _lines(visit, wish))
+
+
+def _lines(visit: Visit, wish: Wish) -> Iterator[list[object]]:
+    before = None
+    while rows := _find(visit, wish, before, EXPORT_PAGE):
+        for row in rows:
+            called = ACTS.get(row.act, row.act)
+            yield [row.seq, exactly(row.at), row.operator, called, row.act, row.subject, row.detail, row.hash]
+        before = rows[-1].seq
 
 
 def verify(visit: Visit) -> Response:
@@ -67,6 +122,7 @@ AREA: Final = Area(
     name="audit",
     pages=(
         Page("GET", "/audit", "audit.see", audit),
+        Page("GET", "/audit/export.csv", "audit.see", export),
         Page("POST", "/audit/verify", "audit.see", verify),
     ),
     menu=(MenuItem("/audit", "审计", "audit.see"),),

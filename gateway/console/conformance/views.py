@@ -90,7 +90,7 @@ def _rows(visit: Visit, client: str, since: datetime) -> list[Exchange]:
 
 def _begun(visit: Visit) -> list[dict[str, Any]]:
     """Runs that were begun, newest first: the operator log keeps them, and nobody can change it."""
-    entries = visit.parts.store.operator_log.entries(act=ACT, limit=RUNS_SHOWN)
+    entries = visit.parts.store.operator_log.entries(acts=(ACT,), limit=RUNS_SHOWN)
     return [{"at": one.at, "operator": one.operator, "client": one.subject, "since": one.detail} for one in entries]
 
 

@@ -103,23 +103,26 @@ def add_fault(visit: Visit) -> Response:
         text = visit.form.get(name, "").strip()
         if text.isascii() and text.isdigit() and len(text) < 6:
             wish[name] = int(text)
+    if not visit.note("console.fault", wish["infno"], str(wish["kind"])):
+        visit.say("操作日志写不进去，没有设置。", "bad")
+        return visit.go("/debug")
     answer = visit.parts.line.simulator("/_sim/faults", dumps(wish))
     if isinstance(answer, dict) and "error" in answer:
         visit.say(f"没有设置：{answer['error']}", "bad")
     elif answer is None:
         visit.say("平台不是模拟平台，不能设置故障。", "bad")
     else:
-        visit.note("console.fault", wish["infno"], str(wish["kind"]))
         visit.say(f"已设置：{wish['infno']} {wish['kind']}。")
     return visit.go("/debug")
 
 
 def clear_faults(visit: Visit) -> Response:
     """Nothing is to go wrong at the simulator any more."""
-    if visit.parts.line.simulator("/_sim/faults", method="DELETE") is None:
+    if not visit.note("console.fault", "*", "全部清除"):
+        visit.say("操作日志写不进去，没有清除。", "bad")
+    elif visit.parts.line.simulator("/_sim/faults", method="DELETE") is None:
         visit.say("平台不是模拟平台，没有可清除的故障。", "bad")
     else:
-        visit.note("console.fault", "*", "全部清除")
         visit.say("已全部清除：模拟平台不再出故障。")
     return visit.go("/debug")
 

@@ -8,14 +8,18 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from gateway.console.area import Area, MenuItem, Page
-from gateway.console.exchanges.views import exchange_of, names
+from gateway.console.exchanges.views import exchange_of, names, numbered
 from gateway.console.visit import Visit
 from gateway.contract.jsontext import loads_strict
 from gateway.exchange.ports import Exchange, Query, State
 from gateway.exchange.resolver_turn import UNTOLD_AFTER, UNTOLD_SINCE
 from gateway.faults import GatewayFault
 
-LISTED_MAX: Final = 300
+PAGE_ROWS: Final = 100
+AT_ONE_TIME: Final = 50
+"""More than are ever received in one millisecond: where a page ends, the next one begins by that time."""
+WAITING: Final = (State.ESCALATED, State.IN_DOUBT)
+"""In the order of the list: those that wait for a person first."""
 REASON_CHARS_MIN: Final = 6
 REASON_CHARS_MAX: Final = 500
 MOVES: Final[Mapping[str, tuple[str, str]]] = {
@@ -27,20 +31,41 @@ MOVES: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def doubts(visit: Visit) -> Response:
-    """The list; those that wait for a person first."""
-    journal, untold = visit.parts.store.journal, visit.query.get("untold") == "1"
-    now = visit.parts.clock()
-    if untold:
-        rows = journal.untold(now - UNTOLD_SINCE, now - UNTOLD_AFTER, LISTED_MAX)
-    else:
-        rows = [
-            row
-            for state in (State.ESCALATED, State.IN_DOUBT)
-            for row in journal.search(Query(states=(state,), limit=LISTED_MAX))
-        ]
+    """The list, a page at a time; those that wait for a person first."""
+    untold, last = visit.query.get("untold") == "1", numbered(visit, visit.query.get("after", ""))
+    rows = _untold(visit, last) if untold else _waiting(visit, last)
     return visit.show(
-        "doubts/doubts.html", rows=rows, untold=untold, names=names(visit), plain=visit.may("exchange.body")
+        "doubts/doubts.html",
+        rows=rows[:PAGE_ROWS],
+        more=rows[PAGE_ROWS - 1].id if len(rows) > PAGE_ROWS else 0,
+        first=last is None,
+        untold=untold,
+        names=names(visit),
+        plain=visit.may("exchange.body"),
     )
+
+
+def _waiting(visit: Visit, last: Exchange | None) -> list[Exchange]:
+    """What has no outcome yet, after ``last``; one row more than a page where there is one."""
+    found: list[Exchange] = []
+    # as what it was listed stands in the address: it may be settled by now
+    listed_as = next((state for state in WAITING if state.value == visit.query.get("as")), WAITING[0])
+    for state in WAITING[WAITING.index(listed_as) :]:
+        before = last.id if last is not None and state is listed_as else None
+        query = Query(states=(state,), before_id=before, limit=PAGE_ROWS + 1 - len(found))
+        found += visit.parts.store.journal.search(query)
+        if len(found) > PAGE_ROWS:
+            break
+    return found
+
+
+def _untold(visit: Visit, last: Exchange | None) -> list[Exchange]:
+    """Settlements that nobody was told of, oldest first, after ``last``; likewise."""
+    now = visit.parts.clock()
+    since = now - UNTOLD_SINCE if last is None else last.received_at
+    found = visit.parts.store.journal.untold(since, now - UNTOLD_AFTER, PAGE_ROWS + 1 + AT_ONE_TIME)
+    shown = (last.received_at, last.id) if last is not None else None
+    return [row for row in found if shown is None or (row.received_at, row.id) > shown][: PAGE_ROWS + 1]
 
 
 def doubt(visit: Visit) -> Response:

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from gateway.console.area import Area, MenuItem, Page
 from gateway.console.exchanges import reading
 from gateway.console.exchanges.picture import Kept, Step, picture
 from gateway.console.exchanges.search import PAGE_ROWS, Wish, find, read_wish
-from gateway.console.shown import PROOFS, STATES, exactly, free_text, key_value
+from gateway.console.exports import exported
+from gateway.console.shown import CLIENTS, PROOFS, STATES, exactly, free_text, key_value
 from gateway.console.visit import Visit
 from gateway.contract.charset import declared_in_xml
 from gateway.contract.hospital import BY_NAME
@@ -23,9 +24,7 @@ from gateway.exchange.again import Resends
 from gateway.exchange.ports import Bodies, BodiesAway, Exchange, Proof, Query, Resent
 from gateway.http.identity import Clients
 from gateway.masking import mask_value
-from gateway.spreadsheet import BOM, line
 
-EXPORT_ROWS_MAX: Final = 20_000
 EXPORT_PAGE: Final = 500
 RELATED_MAX: Final = 20
 _CLAUSE: Final = re.compile("[，；]")
@@ -47,7 +46,7 @@ def search(visit: Visit) -> Response:
         names=names(visit),
         states=STATES,
         plain=visit.may("exchange.body"),
-        clients=[client.name for client in visit.parts.settings.clients],
+        clients={client.name: client.name for client in visit.parts.settings.clients} | CLIENTS,
     )
 
 
@@ -140,7 +139,11 @@ def _if_at_hand(visit: Visit, row: Exchange) -> Bodies | None:
 
 def exchange_of(visit: Visit) -> Exchange | None:
     """The exchange whose number stands in the address."""
-    text = visit.path["exchange_id"]
+    return numbered(visit, visit.path["exchange_id"])
+
+
+def numbered(visit: Visit, text: str) -> Exchange | None:
+    """The exchange of a number as somebody may have written it."""
     return visit.parts.store.journal.get(int(text)) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
@@ -220,21 +223,15 @@ def _declared(body: bytes | None) -> str:
 def export(visit: Visit) -> Response:
     """The list as a file for a spreadsheet, never a formula in it."""
     wish = read_wish(visit.query)
-    if not visit.note("console.export", "exchanges", wish.address or "全部"):
-        return visit.show("templates/told.html", 503, title="不能导出", text="操作日志写不进去。")
-    stamp = f"{visit.parts.clock():%Y%m%d-%H%M%S}"
-    headers = {"Content-Disposition": f'attachment; filename="exchanges-{stamp}.csv"'}
-    return StreamingResponse(_lines(visit, wish), media_type="text/csv; charset=utf-8", headers=headers)
+    return exported(visit, "exchanges", wish.address, _COLUMNS, _lines(visit, wish))
 
 
-def _lines(visit: Visit, wish: Wish) -> Iterator[str]:
-    yield BOM + line(_COLUMNS)
-    titles, plain, left = names(visit), visit.may("exchange.body"), EXPORT_ROWS_MAX
-    while left > 0:
-        found = find(visit.parts.store.journal, visit.parts.interface.contract, wish, min(EXPORT_PAGE, left))
-        page = found[: min(EXPORT_PAGE, left)]
-        yield "".join(line(_values(row, titles, plain=plain)) for row in page)
-        left -= len(page)
+def _lines(visit: Visit, wish: Wish) -> Iterator[list[object]]:
+    titles, plain = names(visit), visit.may("exchange.body")
+    while True:
+        found = find(visit.parts.store.journal, visit.parts.interface.contract, wish, EXPORT_PAGE)
+        page = found[:EXPORT_PAGE]
+        yield from (_values(row, titles, plain=plain) for row in page)
         if len(found) == len(page):
             return
         wish = replace(wish, before=page[-1].id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,14 +12,14 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from gateway.console.area import Area, MenuItem, Page
+from gateway.console.exports import exported
 from gateway.console.fees.words import OTHER, ROW, RULES
+from gateway.console.shown import free_text
 from gateway.console.stays.finding import found, not_found
 from gateway.console.stays.listing import (
     EXPORT_PAGE,
-    EXPORT_ROWS_MAX,
     NO_WARD_IN,
     Wish,
-    exported,
     meanings,
     read_wish,
 )
@@ -28,7 +29,6 @@ from gateway.console.stays.words import ALIGNMENT, PRESENCE
 from gateway.console.visit import Visit
 from gateway.desks.fees import JOB
 from gateway.desks.jobs import OUTCOMES
-from gateway.spreadsheet import BOM, line
 from gateway.store.fees import FeeWork
 from gateway.store.jobs import JobRun, RunOutcome
 from gateway.store.stay_feed import Episode, EpisodeQuery
@@ -216,22 +216,22 @@ def _short(text: str) -> str:
 def export(visit: Visit) -> Response:
     """The list as a file for a spreadsheet."""
     asked = _asked(visit)
-    return exported(visit, "fees", asked.address, _lines(visit, asked))
+    return exported(visit, "fees", asked.address, _COLUMNS, _lines(visit, asked))
 
 
-def _lines(visit: Visit, asked: Asked) -> Iterator[str]:
-    yield BOM + line(_COLUMNS)
-    for skip in range(0, EXPORT_ROWS_MAX, EXPORT_PAGE):
+def _lines(visit: Visit, asked: Asked) -> Iterator[list[object]]:
+    plain = visit.may("exchange.body")
+    for skip in itertools.count(0, EXPORT_PAGE):
         rows = _find(visit, asked, EXPORT_PAGE, skip)
-        yield "".join(line(_values(one, work)) for one, work in _with_work(visit, rows))
+        yield from (_values(one, work, plain=plain) for one, work in _with_work(visit, rows))
         if len(rows) < EXPORT_PAGE:
             return
 
 
-def _values(one: Episode, work: FeeWork | None) -> list[object]:
+def _values(one: Episode, work: FeeWork | None, *, plain: bool) -> list[object]:
     stands: list[object] = ["", "", "", ""]
     if work is not None and work.looked_at is not None:
-        stands = [work.waiting, work.bad, f"{work.looked_at:%Y-%m-%d %H:%M}", work.note]
+        stands = [work.waiting, work.bad, f"{work.looked_at:%Y-%m-%d %H:%M}", free_text(work.note, plain=plain)]
     return [
         one.ipt_no, one.mdtrt_id, one.ward_code, one.ward_name, PRESENCE[one.presence][0], one.t_ward or NO_WARD_IN,
         one.t_ins, ALIGNMENT[one.alignment][0], "" if one.fees_count is None else one.fees_count, one.fees_sum, *stands,

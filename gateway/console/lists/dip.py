@@ -9,12 +9,11 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
+from gateway.console.exports import exported
 from gateway.console.shown import free_text
-from gateway.console.stays.listing import exported
 from gateway.console.stays.words import address
 from gateway.console.visit import Visit
 from gateway.dip.differences import KINDS
-from gateway.spreadsheet import BOM, line
 from gateway.stays.ports import StayRef
 from gateway.store.jobs import JobRun, RunOutcome
 from jobs.dip_differences import KEPT_MAX, NAME, count, newest
@@ -85,7 +84,11 @@ def differences(visit: Visit) -> Response:
 def export(visit: Visit) -> Response:
     """The same as a file for a spreadsheet."""
     kind = _kind(visit)
-    return exported(visit, "dip", kind, _lines(_of_kind(_newest(visit), kind), plain=visit.may("exchange.body")))
+    found = _newest(visit)
+    unkept = found.unkept if found else 0
+    cut = f"只留前 {KEPT_MAX:,} 处，另有 {unkept} 处没有导出：全部请用命令 yibao dip diff" if unkept else ""
+    lines = _lines(_of_kind(found, kind), plain=visit.may("exchange.body"))
+    return exported(visit, "dip", kind, _COLUMNS, lines, cut)
 
 
 def _kind(visit: Visit) -> str:
@@ -102,8 +105,7 @@ def _stay(row: Mapping[str, Any]) -> str:
     return "" if row["kind"] == "多余" else address(StayRef(row["ipt_no"], row["mdtrt_id"]))
 
 
-def _lines(rows: Sequence[Mapping[str, Any]], *, plain: bool) -> Iterator[str]:
-    yield BOM + line(_COLUMNS)
+def _lines(rows: Sequence[Mapping[str, Any]], *, plain: bool) -> Iterator[list[object]]:
     for row in rows:
-        told = free_text(row["text"], plain=plain)
-        yield line((row["kind"], row["ipt_no"], row["mdtrt_id"], row["setl_id"], told, row["line"] or ""))
+        words = [free_text(row[name], plain=plain) for name in ("ipt_no", "mdtrt_id", "setl_id", "text")]
+        yield [row["kind"], *words, row["line"] or ""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -10,10 +11,10 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from gateway.console.area import Area, MenuItem, Page
+from gateway.console.exports import exported
 from gateway.console.shown import free_text, key_value
-from gateway.console.stays.listing import EXPORT_PAGE, EXPORT_ROWS_MAX, exported, page_in
+from gateway.console.stays.listing import EXPORT_PAGE, page_in
 from gateway.console.visit import Visit
-from gateway.spreadsheet import BOM, line
 from gateway.store.recon import Case, CaseState, Part
 
 KINDS: Final = {
@@ -103,7 +104,8 @@ def cases(visit: Visit) -> Response:
 def export(visit: Visit) -> Response:
     """The same as a file for a spreadsheet."""
     chosen = _chosen(visit)
-    return exported(visit, "reconcile", CASE_STATES[chosen][0], _lines(visit, CASE_STATES[chosen][1]))
+    title, states = CASE_STATES[chosen]
+    return exported(visit, "reconcile", title, _COLUMNS, _lines(visit, states))
 
 
 def _chosen(visit: Visit) -> str:
@@ -122,12 +124,11 @@ def _shown(visit: Visit, rows: Sequence[Case], page: int) -> dict[str, Any]:
     }
 
 
-def _lines(visit: Visit, states: Sequence[CaseState]) -> Iterator[str]:
-    yield BOM + line(_COLUMNS)
+def _lines(visit: Visit, states: Sequence[CaseState]) -> Iterator[list[object]]:
     plain = visit.may("exchange.body")
-    for skip in range(0, EXPORT_ROWS_MAX, EXPORT_PAGE):
+    for skip in itertools.count(0, EXPORT_PAGE):
         rows = visit.parts.store.recon.newest_cases(states, EXPORT_PAGE, skip)
-        yield "".join(line(_values(case, plain=plain)) for case in rows)
+        yield from (_values(case, plain=plain) for case in rows)
         if len(rows) < EXPORT_PAGE:
             return
 

@@ -67,10 +67,63 @@
     window.setTimeout(function () { form.removeAttribute("data-sent"); }, 5000);
   });
 
-  /* what refreshes itself must not take the place one stands at */
+  /* What refreshes itself must not take the place one stands at, and must not look alive when it has stopped.
+     By the id of a part: from when it is, as the server says; whether the last try failed; whether it waits for the focus. */
+  var ANSWER_MS_MAX = 15000;
+  var parts = {};
+
+  function refreshing() {
+    return Array.prototype.slice.call(document.querySelectorAll("[id][hx-trigger^='every']"));
+  }
+
+  function known(part) {
+    if (!part || !part.id || !/^every/.test(part.getAttribute("hx-trigger") || "")) { return null; }
+    if (!parts[part.id]) {
+      parts[part.id] = { at: document.getElementById("stale").getAttribute("data-at"), failed: false, held: false };
+    }
+    return parts[part.id];
+  }
+
+  function tell() {
+    var line = document.getElementById("stale"), failed = [], held = [];
+    refreshing().forEach(function (part) {
+      var one = known(part);
+      part.classList.toggle("stopped", one.failed);
+      if (one.failed) { failed.push(one.at); } else if (one.held) { held.push(one.at); }
+    });
+    var text = failed.length ? "页面已停止更新，停在 " + failed.sort()[0] + "；网络或控制台恢复后会自行继续。"
+      : held.length ? "正停在这里操作，这一部分暂不更新，停在 " + held.sort()[0] + "；移开后即更新。" : "";
+    if (line.textContent !== text) { line.textContent = text; }
+    line.classList.toggle("held", !failed.length);
+    line.hidden = !text;
+  }
+
+  document.addEventListener("htmx:configRequest", function (event) {
+    if (known(event.detail.target)) { event.detail.timeout = ANSWER_MS_MAX; }
+  });
+
   document.addEventListener("htmx:beforeSwap", function (event) {
-    var target = event.detail.target;
+    var target = event.detail.target, one = known(target);
     var quiet = event.detail.requestConfig && event.detail.requestConfig.triggeringEvent === undefined;
-    if (quiet && target.contains(document.activeElement)) { event.detail.shouldSwap = false; }
+    var held = quiet && target.contains(document.activeElement);
+    if (held) { event.detail.shouldSwap = false; }
+    if (one) { one.held = held; }
+  });
+
+  document.addEventListener("htmx:afterRequest", function (event) {
+    var one = known(event.detail.target), answer = event.detail.xhr;
+    if (!one || answer.status === 401) { return; }  /* 401 leads to the sign-in by itself */
+    one.failed = !event.detail.successful;
+    if (!one.failed && !one.held) { one.at = answer.getResponseHeader("Console-Time") || one.at; }
+    tell();
+  });
+
+  document.addEventListener("focusout", function () {
+    window.setTimeout(function () {
+      refreshing().forEach(function (part) {
+        var one = known(part);
+        if (one.held && !part.contains(document.activeElement)) { one.held = false; htmx.trigger(part, "again"); tell(); }
+      });
+    }, 0);
   });
 }());

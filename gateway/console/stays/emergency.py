@@ -13,7 +13,9 @@ from gateway.console.stays.listing import PAGE_ROWS, page_in
 from gateway.console.stays.people import names_shown
 from gateway.console.stays.words import address
 from gateway.console.visit import Visit
+from gateway.desks.stay_acts import NAME, emergency_answer
 from gateway.stays.desk import Judged
+from gateway.stays.emergency import EmergencyDesk
 from gateway.store.stay_feed import EpisodeQuery
 
 WAITING: Final = EpisodeQuery(("in_ward",), ("differs", "aligned"), emergency=True, order="t_ward", descending=False)
@@ -35,11 +37,11 @@ def waiting(visit: Visit) -> Response:
 
 
 def emergency(visit: Visit) -> Response:
-    """Extract and show; what the office was told is kept, so that the doctor's station can be compared with it."""
+    """The set as it is now; a look keeps nothing."""
     judged = found(visit, visit.query)
     if judged is None or not judged.stay.ipt_no:
         return not_found(visit)
-    return _shown(visit, judged, visit.do("emergency_extract", ipt_no=judged.stay.ipt_no))
+    return _shown(visit, judged, emergency_answer(EmergencyDesk(visit.parts.stays).look(judged.stay.ipt_no, NAME)))
 
 
 def _shown(visit: Visit, judged: Judged, told: Mapping[str, Any], status: int = 200) -> Response:
@@ -56,11 +58,17 @@ def _shown(visit: Visit, judged: Judged, told: Mapping[str, Any], status: int = 
     )
 
 
-def approve(visit: Visit) -> Response:
-    """Approve the set that was seen."""
+def act(visit: Visit) -> Response:
+    """Extract, so that the doctor's station can be compared with it, or approve the set that was seen."""
     judged = found(visit, visit.form)
     if judged is None or not judged.stay.ipt_no:
         return not_found(visit)
+    if visit.form.get("act") == "extract":
+        told = visit.do("emergency_extract", ipt_no=judged.stay.ipt_no)
+        if not told["ok"]:
+            return _shown(visit, judged, told, 409)
+        visit.say("已提取：医生工作站再提取时，会与这一次的笔数与金额比较。")
+        return visit.go(address(judged.stay, "/stays/emergency"))
     cut = visit.form.get("cut_time", "")[:32]
     told = visit.do("emergency_approve", ipt_no=judged.stay.ipt_no, cut_time=cut)
     if not told["ok"]:

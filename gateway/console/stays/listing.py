@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
+from gateway.console.exports import exported
 from gateway.console.shown import key_value
 from gateway.console.stays.people import masked, names_shown
 from gateway.console.stays.words import ALIGNMENT, FACTS, PRESENCE, SETTLEMENT
 from gateway.console.visit import Visit
-from gateway.spreadsheet import BOM, line
 from gateway.store.stay_feed import Episode, EpisodeQuery
 
 PAGE_ROWS: Final = 50
-EXPORT_ROWS_MAX: Final = 20_000
 EXPORT_PAGE: Final = 1000
 TEXT_CHARS_MAX: Final = 64
 PAGES_MAX: Final = 100_000
@@ -155,26 +155,16 @@ def patients(visit: Visit) -> Response:
 def export(visit: Visit) -> Response:
     """The list as a file for a spreadsheet."""
     wish = read_wish(visit.query)
-    return exported(visit, "stays", wish.address, _lines(visit, wish))
+    return exported(visit, "stays", wish.address, _COLUMNS, _lines(visit, wish))
 
 
-def exported(visit: Visit, name: str, wished: str, lines: Iterator[str]) -> Response:
-    """A file, after the operator log has it."""
-    if not visit.note("console.export", name, wished or "全部"):
-        return visit.show("templates/told.html", 503, title="不能导出", text="操作日志写不进去。")
-    stamp = f"{visit.parts.clock():%Y%m%d-%H%M%S}"
-    headers = {"Content-Disposition": f'attachment; filename="{name}-{stamp}.csv"'}
-    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
-
-
-def _lines(visit: Visit, wish: Wish) -> Iterator[str]:
-    yield BOM + line(_COLUMNS)
+def _lines(visit: Visit, wish: Wish) -> Iterator[list[object]]:
     plain = visit.may("exchange.body")
-    for skip in range(0, EXPORT_ROWS_MAX, EXPORT_PAGE):
+    for skip in itertools.count(0, EXPORT_PAGE):
         rows = find(visit, wish, EXPORT_PAGE, skip)
         names = visit.parts.store.names.of([row.psn_no for row in rows])
         people = names if plain else masked(names)
-        yield "".join(line(_values(row, people, plain=plain)) for row in rows)
+        yield from (_values(row, people, plain=plain) for row in rows)
         if len(rows) < EXPORT_PAGE:
             return
 

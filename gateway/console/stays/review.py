@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Final
@@ -9,14 +10,13 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from gateway.console.shown import key_value
+from gateway.console.exports import exported
+from gateway.console.shown import free_text, key_value
 from gateway.console.stays.listing import (
     EXPORT_PAGE,
-    EXPORT_ROWS_MAX,
     NO_WARD_IN,
     PAGE_ROWS,
     Wish,
-    exported,
     meanings,
     read_wish,
 )
@@ -25,7 +25,6 @@ from gateway.console.stays.words import ALIGNMENT, PRESENCE, SETTLEMENT
 from gateway.console.visit import Visit
 from gateway.reviews import Review, Reviews
 from gateway.rules.times import MISSING
-from gateway.spreadsheet import BOM, line
 from gateway.stays.discharge import OperationRow
 
 HOURS: Final = ("hours_from", "hours_to")
@@ -62,7 +61,7 @@ def review(visit: Visit) -> Response:
 def export(visit: Visit) -> Response:
     """The same as a file."""
     wish, hours = read_wish(visit.query), _hours(visit.query)
-    return exported(visit, "review", wish.address, _lines(visit, wish, hours))
+    return exported(visit, "review", wish.address, _COLUMNS, _lines(visit, wish, hours))
 
 
 def _find(visit: Visit, wish: Wish, hours: Sequence[Decimal | None], limit: int, skip: int) -> list[Review]:
@@ -93,12 +92,11 @@ def _address(wish: Wish, given: Mapping[str, str]) -> str:
     return "&".join(filter(None, (wish.address, urlencode({name: value for name, value in given.items() if value}))))
 
 
-def _lines(visit: Visit, wish: Wish, hours: Sequence[Decimal | None]) -> Iterator[str]:
-    yield BOM + line(_COLUMNS)
+def _lines(visit: Visit, wish: Wish, hours: Sequence[Decimal | None]) -> Iterator[list[object]]:
     plain = visit.may("exchange.body")
-    for skip in range(0, EXPORT_ROWS_MAX, EXPORT_PAGE):
+    for skip in itertools.count(0, EXPORT_PAGE):
         rows = _find(visit, wish, hours, EXPORT_PAGE, skip)
-        yield "".join(line(_values(row, plain=plain)) for row in rows)
+        yield from (_values(row, plain=plain) for row in rows)
         if len(rows) < EXPORT_PAGE:
             return
 
@@ -107,12 +105,12 @@ def _values(row: Review, *, plain: bool) -> list[object]:
     one = row.episode
     return [
         one.ipt_no, one.mdtrt_id, key_value(one.psn_no, "psn_no", plain=plain), one.ward_code, one.ward_name,
-        PRESENCE[one.presence][0], *_named(row.mains), *_named(row.others), one.t_ward or NO_WARD_IN,
+        PRESENCE[one.presence][0], *_named(row.mains, plain=plain), *_named(row.others, plain=plain), one.t_ward or NO_WARD_IN,
         one.t_wout or MISSING, row.difference, MISSING if row.hours is None else row.hours,
         MISSING if row.days is None else row.days, one.t_ins, ALIGNMENT[one.alignment][0], SETTLEMENT[one.settlement][0],
     ]  # fmt: skip
 
 
-def _named(rows: Sequence[OperationRow]) -> tuple[str, str]:
+def _named(rows: Sequence[OperationRow], *, plain: bool) -> tuple[str, str]:
     """Codes and names, in the same order."""
-    return _BETWEEN.join(row.code for row in rows), _BETWEEN.join(row.name for row in rows)
+    return _BETWEEN.join(row.code for row in rows), _BETWEEN.join(free_text(row.name, plain=plain) for row in rows)

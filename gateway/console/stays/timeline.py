@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -138,7 +138,7 @@ def steps(history: History, rows: Sequence[Exchange], names: Mapping[str, str], 
         plain: whether free texts may be shown as they are.
     """
     found = [
-        *map(_event, history.events),
+        *(_event(one, plain=plain) for one in history.events),
         *(_exchange(one, names) for one in history.exchanges),
         *(
             _adopted(one.at, f"平台查询 {one.infno}" if one.source == "query" else "导入接入")
@@ -155,7 +155,8 @@ def steps(history: History, rows: Sequence[Exchange], names: Mapping[str, str], 
             for one in history.records
         ),
     ]  # fmt: skip
-    return sorted(found, key=lambda step: (step.at, step.told_at))
+    shown = (replace(step, by=free_text(step.by, plain=plain)) for step in found)
+    return sorted(shown, key=lambda step: (step.at, step.told_at))
 
 
 _RECORDS: Final[Mapping[RecordKind, str]] = {
@@ -164,11 +165,11 @@ _RECORDS: Final[Mapping[RecordKind, str]] = {
 _NOT_DONE: Final = (State.REFUSED, State.DECLINED, State.NOT_SENT, State.NOT_DONE, State.REVERSED)
 
 
-def _event(event: WardEvent) -> Step:
+def _event(event: WardEvent, *, plain: bool) -> Step:
     told = moment(event.event_time, event.kind)
     ward = " ".join(filter(None, (event.ward_code, event.ward_name)))
     recorded = f"录入 {event.recorded_time}" if event.recorded_time else ""
-    reason = f"原因 {event.reason}" if event.reason else ""
+    reason = f"原因 {free_text(event.reason, plain=plain)}" if event.reason else ""
     detail = "，".join(filter(None, (ward, f"事件 {event.event_id}", recorded, reason)))
     kind = "idle" if event.kind == "ward_in_void" else "run"
     at = told.instant if told else event.received_at

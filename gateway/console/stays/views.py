@@ -28,7 +28,7 @@ AREA: Final = Area(
         Page("GET", "/review/export.csv", "stay.export", review.export),
         Page("GET", "/emergency", "emergency.act", emergency.waiting),
         Page("GET", "/stays/emergency", "emergency.act", emergency.emergency),
-        Page("POST", "/stays/emergency", "emergency.act", emergency.approve),
+        Page("POST", "/stays/emergency", "emergency.act", emergency.act),
         Page("GET", "/stays/vouchers", "voucher.print", papers.vouchers),
         Page("GET", "/stays/vouchers/look", "voucher.print", papers.look),
         Page("POST", "/stays/vouchers/print", "voucher.print", papers.print_),
