@@ -115,8 +115,8 @@ class OperatorLog:
             before: only rows with a smaller number, for the next page.
             limit: 1 to 1,000.
         """
-        times = [entries.to_ms(moment) if moment is not None else None for moment in (since, until)]
-        statement = sql.operator_log_page(operator, subject, acts, *times, before, limit)
+        first, end = (entries.to_ms(moment) if moment is not None else None for moment in (since, until))
+        statement = sql.operator_log_page(operator, subject, acts, first, end, before, limit)
         found = self._backend.read(lambda connection: connection.execute(statement).all())
         return [_entry(row) for row in found]
 

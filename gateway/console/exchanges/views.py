@@ -46,7 +46,7 @@ def search(visit: Visit) -> Response:
         names=names(visit),
         states=STATES,
         plain=visit.may("exchange.body"),
-        clients={client.name: client.name for client in visit.parts.settings.clients} | CLIENTS,
+        clients={**{client.name: client.name for client in visit.parts.settings.clients}, **CLIENTS},
     )
 
 
