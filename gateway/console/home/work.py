@@ -86,7 +86,12 @@ def _of_returned(visit: Visit) -> Iterator[Work]:
     run = visit.parts.store.jobs.newest("settlement_lists", GOOD)
     left = 0 if run is None else min(run.counts.get("待人工", 0), COUNTED_MAX)
     yield Work(
-        "清单待人工", "bad", left, "/jobs?job=settlement_lists", "看原因", "最近一次自动办理时，质控、平台或审核没有通过。"
+        "清单待人工",
+        "bad",
+        left,
+        "/jobs?job=settlement_lists",
+        "看原因",
+        "最近一次自动办理时，质控、平台或审核没有通过。",
     )
 
 
