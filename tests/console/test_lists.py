@@ -118,6 +118,8 @@ def test_the_newest_difference_list_leads_to_its_stays_and_into_a_file(own: Benc
     page = browser.page("/lists/dip?kind=多余")
     assert "最近一次没有核对成：文件没有更新" in page
     assert "没有结算" in page, "the list before stays until there is a newer one"
-    lines = browser.page("/lists/dip.csv?kind=多余").lstrip("\ufeff").splitlines()
-    assert lines == ["类别,住院号,就诊 ID,结算 ID,说明,文件行", "多余,'=1+1,,S9,没有结算,3"]
+    head, row, last = browser.page("/lists/dip.csv?kind=多余").lstrip("\ufeff").splitlines()
+    assert (head, row) == ("类别,住院号,就诊 ID,结算 ID,说明,文件行", "多余,'=1+1,,S9,没有结算,3")
+    assert "另有 1 处没有导出" in last
+    assert "没有导出" not in browser.page("/lists/dip.csv?kind=不一致"), "of this kind there are no more"
     assert own.signed_in("ward").get("/lists/dip").status_code == 403

@@ -90,6 +90,19 @@ class Person:
         told = [f"{one['id']}: {[node['html'][:160] for node in one['nodes'][:3]]}" for one in found["violations"]]
         return wide + told
 
+    def wide(self, name: str) -> str:
+        """The page that is open on the other screens: a picture of each, and what does not fit; the layout follows the width alone."""
+        found = []
+        for size, (width, height) in SIZES.items():
+            if size != self.size:
+                self.page.set_viewport_size({"width": width, "height": height})
+                needed = self.page.evaluate("document.documentElement.scrollWidth")
+                found += [f"{needed} wide on {size}"] if needed > width else []
+                self.page.screenshot(path=SHOTS / f"{name}-{self.role}-{size}.png")
+        mine = SIZES[self.size]
+        self.page.set_viewport_size({"width": mine[0], "height": mine[1]})
+        return "; ".join(found)
+
     def picture(self, name: str, *, whole: bool = False, of: Any = None) -> None:
         """Kept for people; ``of`` another page than theirs."""
         SHOTS.mkdir(parents=True, exist_ok=True)

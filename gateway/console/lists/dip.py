@@ -85,10 +85,11 @@ def export(visit: Visit) -> Response:
     """The same as a file for a spreadsheet."""
     kind = _kind(visit)
     found = _newest(visit)
-    unkept = found.unkept if found else 0
-    cut = f"只留前 {KEPT_MAX:,} 处，另有 {unkept} 处没有导出：全部请用命令 yibao dip diff" if unkept else ""
-    lines = _lines(_of_kind(found, kind), plain=visit.may("exchange.body"))
-    return exported(visit, "dip", kind, _COLUMNS, lines, cut)
+    rows = _of_kind(found, kind)
+    there = sum(number for name, number in found.counts.items() if kind in ("", name)) if found else 0
+    unkept = there - len(rows)
+    cut = f"只留前 {KEPT_MAX:,} 处，另有 {unkept} 处没有导出：全部请用命令 yibao dip diff" if unkept > 0 else ""
+    return exported(visit, "dip", kind, _COLUMNS, _lines(rows, plain=visit.may("exchange.body")), cut)
 
 
 def _kind(visit: Visit) -> str:
