@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway import clock
 from gateway.demo.books import Node, child
 from gateway.demo.evidence import fetch, post
 from gateway.demo.office import Office, charge, lying, write_cases
@@ -99,12 +98,12 @@ class Chores:
             office.run(DIP_JOB)
 
     def _compare_with_the_platform(self, office: Office, told: Sequence[Node]) -> None:
-        """The platform's books of today have one settlement too many, and one with another amount."""
-        today = f"{clock.now():%Y-%m-%d}"
+        """The platform's books of the day have one settlement too many, and one with another amount."""
         with _told("与平台的对账没有办成"):
-            for wish in differences(settled(told, "2207"), today):
-                post(f"{self._place.simulator_url}/_sim/differences", wish)
-            office.compare(today)
+            for visit in settled(told, "2207")[-1:]:
+                for wish in differences(visit):
+                    post(f"{self._place.simulator_url}/_sim/differences", wish)
+                office.compare(day_of(visit))
 
 
 @contextmanager
@@ -121,14 +120,15 @@ def settled(told: Sequence[Node], infno: str) -> list[Mapping[str, Any]]:
     return [child(line["output"], "setlinfo") for line in told if (line["infno"], line["infcode"]) == (infno, "0")]
 
 
-def differences(visits: Sequence[Mapping[str, Any]], day: str) -> list[dict[str, str]]:
-    """What to plant in the platform's books: the last visit dearer by 1.20, and one more of the same person."""
+def day_of(visit: Mapping[str, Any]) -> str:
+    """The day that a settlement counts for: the platform's, whatever the clock has come to since."""
+    return str(visit["setl_time"])[:10]
+
+
+def differences(visit: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What to plant in the platform's books: this settlement dearer by 1.20, and one more of the same person and day."""
+    person, day = str(visit["psn_no"]), day_of(visit)
     return [
-        wish
-        for one in visits[-1:]
-        for wish in (
-            {"kind": "amount", "setl_id": str(one["setl_id"]), "amount": "1.20"},
-            {"kind": "extra", "psn_no": str(one["psn_no"]), "amount": "86.50", "insutype": "310", "clr_type": "11",
-             "day": day},
-        )
-    ]  # fmt: skip
+        {"kind": "amount", "setl_id": str(visit["setl_id"]), "amount": "1.20"},
+        {"kind": "extra", "psn_no": person, "amount": "86.50", "insutype": "310", "clr_type": "11", "day": day},
+    ]

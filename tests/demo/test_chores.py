@@ -25,10 +25,9 @@ def test_only_what_was_settled_is_picked_in_its_order() -> None:
     assert [one["setl_id"] for one in settled(told, "2304")] == ["S3"]
 
 
-def test_differences_are_of_the_last_visit_and_none_without_one() -> None:
+def test_differences_are_of_the_visit_and_of_its_own_day() -> None:
     simulator = Simulator(data_root() / "mappings", seed=1)
-    assert differences([], "2026-11-21") == []
-    dearer, extra = differences([{"setl_id": "S1", "psn_no": "P1"}, {"setl_id": "S2", "psn_no": "P2"}], "2026-11-21")
+    dearer, extra = differences({"setl_id": "S2", "psn_no": "P2", "setl_time": "2026-11-21 23:59:59"})
     assert (dearer["setl_id"], extra["psn_no"], extra["day"]) == ("S2", "P2", "2026-11-21")
     assert simulator.plant(extra) == extra
     assert {one["kind"] for one in map(simulator.add_fault, BAD_MOMENTS)} == {"lose-reply"}
