@@ -140,7 +140,7 @@ def _values(case: Case, *, plain: bool) -> list[object]:
         case.id, case.day, KINDS.get(case.kind, case.kind), "是" if told.get("refund") else "", CASE_STATES[case.state][0],
         f"{case.opened_at:%Y-%m-%d %H:%M}", f"{case.closed_at:%Y-%m-%d %H:%M}" if case.closed_at else "",
         *(key_value(str(told.get(name) or ""), name, plain=plain) for name in ("setl_id", "mdtrt_id", "psn_no")),
-        *amounts, free_text(str(told.get("cause") or ""), plain=plain), case.msgid, case.exchange_id or "",
+        *amounts, free_text(str(told.get("cause") or ""), plain=plain), free_text(case.msgid, plain=plain), case.exchange_id or "",
     ]  # fmt: skip
 
 
