@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 import structlog
 
+from adapters.his.report import StartReport
 from adapters.his.ways import HisRecords, open_records
 from adapters.settlement.files import Files
 from gateway import clock, configured, lanes, mappings
@@ -19,6 +20,7 @@ from gateway.alerts.watch import AlertWatch, Facts
 from gateway.background import Background
 from gateway.catalogs.service import CatalogUpdates, infnos_of
 from gateway.catalogs.terms import CatalogTerms
+from gateway.certificates import PLATFORM as CERTIFICATE
 from gateway.certificates import CertificateWatch
 from gateway.contract.catalogs import Catalog
 from gateway.contract.dialect import Dialect
@@ -57,6 +59,8 @@ from gateway.exchange.resolver_turn import EVERY_S, ResolverTurn, WorkList
 from gateway.exchange.sign_in import SignIns
 from gateway.exchange.stay_rules import StayRules
 from gateway.figures import FigureBook
+from gateway.files.keeping import EVERY_S as FILES_EVERY_S
+from gateway.files.keeping import Keeping
 from gateway.files.shelf import Shelf
 from gateway.hours import read_closing
 from gateway.http.admin import Admin
@@ -93,6 +97,7 @@ from jobs.backup import Backups
 from jobs.catalogs import Catalogs
 from jobs.daily_report import DailyReport
 from jobs.dip_differences import DipComparison, count, newest
+from jobs.doubts import Doubts
 from jobs.fee_upload import FeeUpload
 from jobs.his_sync import CLIENT as HIS_SYNC
 from jobs.his_sync import HisSync
@@ -155,6 +160,7 @@ class Gateway:
         self.mappings.reloaded.append(self.services.forget)
         for thread in self.threads:
             thread.start()
+        self.his_report.start()
         if self.settings.jobs.enabled:
             self.timetable.start()
 
@@ -162,6 +168,7 @@ class Gateway:
         """After the last call: jobs, threads, the line, the registration, then the store, which finishes its writes."""
         self.timetable.close()
         self.acts.close()
+        self.his_report.close()
         self.reconcile_desk.close()
         self.retention.close()
         for thread in reversed(self.threads):
@@ -232,16 +239,19 @@ class Gateway:
 
     @cached_property
     def shelf(self) -> Shelf:
-        """Where files of the platform are kept; what is older than ``files.keep_days`` goes now."""
+        """Where files of the platform are kept."""
         files = self.settings.files
-        shelf = Shelf(self.settings.files_folder, files.bytes_max, files.inline_bytes_max)
-        shelf.sweep(clock.now() - timedelta(days=files.keep_days))
-        return shelf
+        return Shelf(self.settings.files_folder, files.bytes_max, files.inline_bytes_max)
+
+    @cached_property
+    def keeping(self) -> Keeping:
+        return Keeping(self.shelf, self.settings.files.keep_days, clock.now)
 
     @cached_property
     def platform(self) -> WatchedPlatform:
         upload = configured.file_upload(self.settings, self.mappings.interface)
-        line = configured.build_line(self.settings, Files(upload, self.shelf))
+        shown = partial(self.certificates.show, CERTIFICATE)
+        line = configured.build_line(self.settings, Files(upload, self.shelf), shown)
         return WatchedPlatform(line, self.gate, lambda infno: self.mappings.interface.wire_safety.get(infno, "read"))
 
     @cached_property
@@ -293,6 +303,7 @@ class Gateway:
             reached=self._reached,
             rules=self.stay_rules,
             shelf=self.shelf,
+            station_of=partial(configured.station_of, self.settings),
         )
 
     @cached_property
@@ -349,6 +360,10 @@ class Gateway:
             HisMisconfigured: there is no way to it as it is configured.
         """
         return open_records(self.settings.his) if self.settings.his.there else (None, {})
+
+    @cached_property
+    def his_report(self) -> StartReport:
+        return StartReport(self.settings.his, clock.now)
 
     @cached_property
     def alignment(self) -> Alignment:
@@ -440,6 +455,7 @@ class Gateway:
         acts = {**self.acts.operations, **self.printing.operations, **self.reconcile_desk.operations}
         acts |= {**self.lists_desk.operations, **self.fees_desk.operations, **self.resend_desk.operations}
         acts["run_job"] = self.jobs.run_for_console
+        acts["his_report"] = self.his_report.told
         return ConsoleDesk(self.store, clock.now, policy, self.doubts, acts)
 
     @cached_property
@@ -623,9 +639,12 @@ class Gateway:
             self.store.nodes,
             version("yibao-gateway"),
             clock.now,
+            self.keeping.sweep,
         )
+        doubts = Doubts(self.store.journal, self.store.jobs, lambda: self.resolver.silent_s, clock.now)
         jobs = [
             Job("alignment", partial(align, self.alignment)),
+            Job("doubts", doubts.work),
             Job("sign_in", sign_ins.sign_in),
             Job("sign_out", sign_ins.sign_out),
             Job("his_sync", sync.work),
@@ -675,6 +694,11 @@ class Gateway:
         return RetentionRun(self.store.retention, limits_of(self.settings.retention), clock.now)
 
     @cached_property
+    def files_swept(self) -> Background:
+        """On each node, whose folder is its own; the job ``retention`` has one runner."""
+        return Background("files", self.keeping.turn, FILES_EVERY_S)
+
+    @cached_property
     def lists(self) -> Background:
         return Background("episodes", self.episodes.turn, TURN_S, at_once=False)
 
@@ -713,4 +737,6 @@ class Gateway:
 
     @cached_property
     def threads(self) -> tuple[Background, ...]:
-        return (self.heartbeat, self.loop, self.resealing, self.lists, self.telling, self.alerts)
+        return (
+            self.heartbeat, self.loop, self.resealing, self.lists, self.telling, self.alerts, self.files_swept,
+        )  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
@@ -35,8 +36,10 @@ def file_upload(settings: Settings, interface: Interface) -> UploadForm:
     return "base64" if chosen == "base64" else "multipart"
 
 
-def build_line(settings: Settings, files: Files = NO_FILES) -> SettlementPlatform:
-    """The way to the province, and how files go on it."""
+def build_line(
+    settings: Settings, files: Files = NO_FILES, certificate_shown: Callable[[datetime], None] = lambda _: None
+) -> SettlementPlatform:
+    """The way to the province, how files go on it, and who is told when its certificate ends."""
     platform = settings.platform
     account, secret = platform.account_and_secret
     return build_platform(
@@ -60,6 +63,7 @@ def build_line(settings: Settings, files: Files = NO_FILES) -> SettlementPlatfor
         client_cert=platform.client_certificate,
         client_key=platform.client_key,
         files=files,
+        certificate_shown=certificate_shown,
     )
 
 
@@ -121,6 +125,12 @@ def operators_to_sign_in(settings: Settings) -> list[dict[str, str]]:
     """Workstations whose operators the gateway signs in."""
     stations = [client.workstation for client in settings.clients if client.name != CONSOLE_CLIENT]
     return [one.model_dump() for one in (*stations, *settings.jobs.sign_in.operators)]
+
+
+def station_of(settings: Settings, opter: str) -> Mapping[str, str]:
+    """Where an operator is signed in whose own workstation is not known: as configured for this operator, else our own."""
+    known = [one for one in operators_to_sign_in(settings) if one["opter"] == opter and one["mac"] and one["ip"]]
+    return known[0] if known else own_workstation(settings)
 
 
 def catalog_policy(settings: Settings) -> CatalogPolicy:

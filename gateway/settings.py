@@ -686,6 +686,14 @@ class AlignmentTimes(JobTimes):
     silent_after_s: float = 3600
 
 
+class DoubtTimes(JobTimes):
+    """How the settling of doubts stands; they are settled whether this runs or not."""
+
+    when: str = "every 5m"
+    grace_s: float = 300
+    silent_after_s: float = 1200
+
+
 class SignInTimes(JobTimes):
     """9001 of every workstation, on each day that people work."""
 
@@ -802,6 +810,7 @@ class Jobs(_Part):
 
     enabled: bool = Field(True, description="本节点参与运行作业")
     alignment: AlignmentTimes = AlignmentTimes()
+    doubts: DoubtTimes = DoubtTimes()
     sign_in: SignInTimes = SignInTimes()
     sign_out: SignOutTimes = SignOutTimes()
     his_sync: HisSyncTimes = HisSyncTimes()
@@ -829,7 +838,7 @@ class AlertSettings(_Part):
     slow_s: float = Field(10, gt=0, description="某一交易 95% 的耗时超过多少秒即告警")
     doubts: int = Field(5, ge=1, description="结果未知的交易达到多少笔即告警；待人工核对的有一笔即告警")
     platform_s: float = Field(60, ge=1, description="连不上省平台多少秒即告警")
-    certificate_days: int = Field(30, ge=1, description="证书剩余不足多少天即告警")
+    certificate_days: int = Field(60, ge=1, description="证书剩余不足多少天即告警；不足 30 天、7 天时再告警")
     disk_mb: int = Field(1024, ge=1, description="存储、文件与备份所在磁盘剩余不足多少 MB 即告警")
 
 

@@ -26,7 +26,7 @@ from gateway.stays.ports import StayRef
 from gateway.store.fees import FeeWork, SqlFees
 from gateway.store.stay_feed import EpisodeQuery
 from jobs.fee_rows import NODE, UPLOAD, Left, Row, Wrong, not_now, row_left, row_unread, rows_named, sorted_out
-from jobs.job import JobFailed, Result, Run
+from jobs.job import JobFailed, Result, Run, nothing_goes
 
 log = structlog.get_logger(__name__)
 
@@ -42,8 +42,6 @@ TOLD_MAX: Final = 500
 _QUEUE_AT_ONCE: Final = 50
 _WAIT: Final = frozenset({"GW-1423", "GW-1425", "GW-4101", "GW-4102", "GW-4120"})
 """The stay has something open: what became of it must be known first."""
-_UNSENT: Final = ("GW-40", "GW-5")
-"""Nothing was sent, for reasons that are not in the rows."""
 _IN_WARD: Final = EpisodeQuery(presence=("in_ward",), order="mdtrt_id", descending=False, limit=100_000)
 
 
@@ -231,7 +229,7 @@ class _Turn:
         if reply.code in _WAIT:
             self.note = f"该次住院有交易未了结（{reply.code} {reply.err_msg[:100]}）"
             return False
-        if reply.code.startswith(_UNSENT):
+        if nothing_goes(reply, self._ways.exchange.interface):
             raise JobFailed(
                 f"现在发不出去（本次已上传 {self._tally.uploaded} 行），余下的由下一次继续：{reply.err_msg}"
             )

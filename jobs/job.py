@@ -8,11 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from gateway.contract.interface import Interface
+from gateway.exchange.call import Reply
 from gateway.exchange.ports import Registration
+from gateway.exchange.sign_in import sign_in_ended
+from gateway.faults import PLATFORM_DECLINED
 from gateway.store.jobs import Begun, SqlJobs
 
 ADVANCE_EVERY_S: Final = 1.0
 """Progress is for people: one write a second is enough."""
+_UNSENT: Final = ("GW-40", "GW-5")
 
 
 class JobFailed(Exception):
@@ -25,6 +30,13 @@ class RunLost(Exception):
 
 class Stopped(Exception):
     """The gateway is being stopped; the next run goes on from here."""
+
+
+def nothing_goes(reply: Reply, interface: Interface) -> bool:
+    """Whether nothing was done for reasons that are not in the message, so that whatever else is sent now fares the same."""
+    if reply.code.startswith(_UNSENT):
+        return True
+    return reply.code == PLATFORM_DECLINED.code and sign_in_ended(reply.err_msg, interface)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ class Retaining:
 
     Args:
         version: of this program.
+        sweep_files: removes files of the platform whose time is over, and counts them.
     """
 
     retention: Retention
@@ -28,17 +29,20 @@ class Retaining:
     nodes: NodeRegistry
     version: str
     clock: Callable[[], datetime]
+    sweep_files: Callable[[], int]
 
     def work(self, run: Run) -> Result:
         """The job ``retention``.
 
         Raises:
-            JobFailed: a node runs another version, which may not know that bodies can be in an archive.
+            JobFailed: a node runs another version, which may not know that bodies can be in an archive; or files cannot be
+                removed.
             StoreError: it may not be done now, or an archive cannot be written or read back.
         """
         running = [node for node in self.nodes.nodes() if node.state is NodeState.RUNNING]
         if other := [one.registration.name for one in running if one.facts.version != self.version]:
             raise JobFailed(f"节点 {'、'.join(other)} 的程序版本不同，请先把各节点升级到同一版本")
+        removed = self._sweep()
         stop = threading.Event()
 
         def told(_what: str, done: int, total: int) -> None:
@@ -56,5 +60,12 @@ class Retaining:
             "删除归档文件": done.files_removed,
             "删除操作日志": done.log_rows,
             "暂留": done.held,
+            "删除文件": removed,
         }
         return Result(counts, detail={"warnings": done.warnings})
+
+    def _sweep(self) -> int:
+        try:
+            return self.sweep_files()
+        except OSError as error:
+            raise JobFailed(f"平台文件的目录不能清理：{error.strerror}") from error

@@ -34,7 +34,7 @@ from gateway.stays.lists import (
 )
 from gateway.stays.ports import StayRef
 from gateway.store.stay_feed import EpisodeQuery
-from jobs.job import JobFailed, Result, Run
+from jobs.job import JobFailed, Result, Run, nothing_goes
 
 log = structlog.get_logger(__name__)
 
@@ -43,8 +43,6 @@ STATUS, QUESTION = "4102", "4103"
 CLIENT: Final = "settlement_lists"
 CHANNEL: Final = "jobs"
 TOLD_MAX: Final = 500
-_UNSENT: Final = ("GW-40", "GW-5")
-"""Nothing was sent, for reasons that are not in the list."""
 _EDITABLE, _SUBMITTED, _RETURNED = "0", "1", "3"
 
 Done = Literal["uploaded", "submitted", "asked", "nothing"]
@@ -209,7 +207,7 @@ class SettlementLists:
     def _ended(self, stay: Stay, settled: Settled, done: Done, reply: Reply) -> Done | Left:
         if reply.infcode == "0":
             return done
-        if reply.code.startswith(_UNSENT):
+        if nothing_goes(reply, self._exchange.interface):
             raise JobFailed(f"现在发不出去，余下的由下一次继续：{reply.err_msg}")
         return self._left(stay, settled, reply.code or reply.infcode, reply.err_msg)
 

@@ -47,6 +47,7 @@ class SignInDesk:
         Raises:
             JobFailed: somebody could not be signed in.
         """
+        self._sign_ins.look(self._clock())  # another node may have kept the timetable until now
         how = str(self._exchange.interface.contract.settings.get("sign_in", "none"))
         waiting = [] if how == "none" else [one for one in self._operators if self._is_due(one["opter"], how)]
         counts = {"已签到": len(waiting), "无需签到": len(self._operators) - len(waiting)}
@@ -60,6 +61,7 @@ class SignInDesk:
             JobFailed: somebody could not be signed out.
         """
         now = self._clock()
+        self._sign_ins.look(now)
         numbers = {one["opter"]: own[1] for one in self._operators if (own := self._sign_ins.own(one["opter"], now))}
         signed_in = [one for one in self._operators if one["opter"] in numbers]
         self._each(run, signed_in, SIGN_OUT, lambda opter: _sign_out(opter, numbers[opter]))

@@ -17,6 +17,7 @@ from gateway.store.jobs import GOOD, LEADER, TELLING, JobRun, RunOutcome, Slot, 
 
 TITLES: Final[Mapping[str, str]] = {
     "alignment": "入科后自动办理入院信息变更（2403）",
+    "doubts": "结果未知的交易：核实的进展",
     "sign_in": "操作员签到（9001）",
     "sign_out": "操作员签退（9002）",
     "his_sync": "读 HIS：入出转、诊断、手术",

@@ -9,7 +9,7 @@ import pytest
 import trustme
 from structlog.testing import capture_logs
 
-from gateway.certificates import CertificateWatch, ending
+from gateway.certificates import PLATFORM, CertificateWatch, ending
 
 ENDS = datetime(2027, 6, 1, tzinfo=UTC)
 
@@ -41,6 +41,20 @@ def test_each_step_is_told_once_and_a_new_file_ends_the_alarm(file: Path) -> Non
         told.append([(line["log_level"], line["days_left"]) for line in lines])
     one = [[], [("warning", 59)], [], [("warning", 29)], [], [("error", 6)], [("error", -1)], []]
     assert told == one
+
+
+def test_what_the_platform_shows_is_told_like_our_own(file: Path) -> None:
+    now = ENDS - timedelta(days=40)
+    watch = CertificateWatch({"client": file}, lambda: now)
+    watch.show(PLATFORM, now + timedelta(days=5, hours=1))
+    with capture_logs() as lines:
+        assert watch.days_left() == {"client": 40, "platform": 5}
+    assert [(line["certificate"], line["log_level"]) for line in lines] == [
+        ("client", "warning"),
+        ("platform", "error"),
+    ]
+    watch.show(PLATFORM, now + timedelta(days=300, hours=1))
+    assert watch.days_left() == {"client": 40, "platform": 300}, "the newest counts"
 
 
 def test_a_file_that_cannot_be_read_does_not_hide_the_others(file: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ class Finding:
     Args:
         ok: None where there is nothing to judge.
         notes: what staff should know, but may leave as it is.
+        columns: those of the problems that quote nothing of a patient's row, so that they may be logged.
     """
 
     what: str
@@ -30,6 +31,12 @@ class Finding:
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """What it comes to, without a value of any row."""
+        return "；".join((self.text, *self.columns))
 
 
 def check(settings: HisSettings) -> Iterator[Finding]:
@@ -70,11 +77,11 @@ def _statement(records: HisRecords, subject: Subject, wrong: str) -> Finding:
     took_ms = round((time.monotonic() - begun) * 1000)
     rows = [read_row(subject, row, records.charset) for row in given]
     bad = [row for row in rows if isinstance(row, WrongRow)]
-    problems = [str(row) for row in bad[:SHOWN_MAX]]
-    problems += list(_technical(given))
+    columns = tuple(_technical(given))
+    problems = (*(str(row) for row in bad[:SHOWN_MAX]), *columns)
     text = f"{subject.label}：抽查 {len(given)} 行，{len(bad)} 行不能用，{took_ms} ms"
     facts = {"columns": names, "rows": len(given), "wrong": len(bad), "elapsed_ms": took_ms, "read": len(page.rows)}
-    return Finding(file, not problems, text, tuple(problems), tuple(_notes(subject, names, given)), facts)
+    return Finding(file, not problems, text, problems, tuple(_notes(subject, names, given)), facts, columns)
 
 
 def _technical(given: list[dict[str, Any]]) -> Iterator[str]:

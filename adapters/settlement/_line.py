@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import cast
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -46,6 +47,15 @@ class Line:
     def fresh(self) -> bool:
         """Not idle for too long, not closed by the peer, and no stray byte waiting."""
         return time.monotonic() < self._stale_at and self.http.is_connected
+
+    @property
+    def certificate_ends(self) -> datetime | None:
+        """When the certificate that the other side showed ends; None without TLS."""
+        line = self.http.sock
+        shown = line.getpeercert() if isinstance(line, ssl.SSLSocket) else None
+        if not shown:
+            return None
+        return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown["notAfter"])), UTC)
 
     def close(self) -> None:
         with suppress(OSError, ValueError):  # http.client flushes an answer whose reader is closed already

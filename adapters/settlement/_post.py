@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import partial
 from http.client import HTTPResponse as PlainResponse
 from pathlib import Path
@@ -51,6 +52,7 @@ class HttpPost:
             a request written into a closing connection would be in doubt for nothing. 0: one connection per request.
         ca_file: PEM of the certificate authorities to trust instead of the system's.
         client_cert, client_key, client_key_password: PEM files for a province that asks for a certificate.
+        certificate_shown: told when the other side's certificate ends, whenever it is asked whether it is reachable.
 
     Raises:
         ValueError: an address or certificate that cannot work, with the reason in Chinese.
@@ -69,6 +71,7 @@ class HttpPost:
         client_cert: Path | None = None,
         client_key: Path | None = None,
         client_key_password: str = "",
+        certificate_shown: Callable[[datetime], None] = lambda _: None,
     ) -> None:
         url = _checked(base_url)
         tls = _tls(ca_file, client_cert, client_key, client_key_password) if url.scheme == "https" else None
@@ -76,6 +79,7 @@ class HttpPost:
         self.base_path = (url.path or "").rstrip("/")
         self._read_timeout_s = read_timeout_s
         self._answer_bytes_max = answer_bytes_max
+        self._certificate_shown = certificate_shown
 
     def post(
         self, path: str, headers: Mapping[str, str], body: bytes, request: PlatformRequest, judge: Judge = judge
@@ -111,9 +115,12 @@ class HttpPost:
     def reachable(self, timeout_s: float) -> bool:
         """Whether TCP and TLS can be set up now; nothing is sent."""
         try:
-            self._lines.open(timeout_s).close()
+            line = self._lines.open(timeout_s)
         except NotSent:
             return False
+        if ends := line.certificate_ends:
+            self._certificate_shown(ends)
+        line.close()
         return True
 
     def close(self) -> None:

@@ -188,6 +188,7 @@ def _token_service(oauth: OAuth, options: dict[str, Any]) -> SettlementPlatform:
     """The same line conditions as the platform; one connection, for tokens are fetched one at a time."""
     line = {name: value for name, value in options.items() if name not in ("content_type", "url_per_infno", "paths")}
     line.pop("files", None)
+    line.pop("certificate_shown", None)
     line |= {"pool_size": 1, "idle_s_max": 0, "read_timeout_s": min(TOKEN_READ_S_MAX, line.get("read_timeout_s", 60))}
     signer = BasicSigner(oauth.client_id, oauth.client_secret)
     if not urlsplit(oauth.token_url).path:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.certificates import step_of
 from gateway.exchange.ports import State
 from gateway.figures import Tally
 from gateway.settings import AlertSettings
@@ -38,7 +39,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "platform": Rule("连不上省平台", "请信息科检查专线与平台地址；恢复后交易自动继续。", "/running", "running.see"),
     "jobs": Rule("自动任务没有办成", "看该任务最近一次的原因；改正后可立即运行。", "/jobs", "job.see"),
     "dip": Rule("DIP 系统与医保结算不同", "逐例看差异；以医保结算为准，改 DIP 系统。", "/lists/dip", "list.see"),
-    "certificate": Rule("证书将到期", "请信息科更换证书文件；换好即生效。", "/running", "running.see"),
+    "certificate": Rule("证书将到期", "请信息科更换证书文件；换好即生效。平台自己的证书（platform）请联系省平台。", "/running", "running.see"),
     "disk": Rule("磁盘空间不足", "请信息科清理或扩容；写满后新的交易会被拒绝。", "/running", "running.see"),
     "untold": Rule("已成交而院内未收到答复", "请院内按原请求号再查结果，或核对是否已入账。", "/doubts?untold=1", "doubt.see"),
 }  # fmt: skip
@@ -55,7 +56,7 @@ def thresholds(given: AlertSettings) -> dict[str, str]:
         "platform": f"连续 {given.platform_s:g} 秒",
         "jobs": "最近一次没有办成，或久未办成（各任务的 silent_after_s）",
         "dip": "最近一次核对有一处不同即告警",
-        "certificate": f"剩余不足 {given.certificate_days} 天",
+        "certificate": f"剩余不足 {given.certificate_days} 天，不足 30 天、{CERTIFICATE_BAD_DAYS} 天时再告警",
         "disk": f"剩余不足 {given.disk_mb} MB",
         "untold": "有一笔即告警",
     }
@@ -99,12 +100,13 @@ def of_platform(given: AlertSettings, silent_s: float, node: str) -> Iterator[Fo
 
 
 def of_certificates(given: AlertSettings, days_left: Mapping[str, int], node: str) -> Iterator[Found]:
-    """Certificates that end soon."""
+    """Certificates that end soon: raised at ``certificate_days`` (60), and anew at 30, 7 and when it has ended."""
     for name, days in days_left.items():
-        if days < given.certificate_days:
+        step = step_of(days, given.certificate_days)
+        if step is not None:
             kind: Kind = "bad" if days < CERTIFICATE_BAD_DAYS else "warn"
             told = f"{name} 已到期" if days < 0 else f"{name} 还有 {days} 天到期"
-            yield Found("certificate", kind, told, subject=name, node=node)
+            yield Found("certificate", kind, told, subject=name, node=node, step=str(step))
 
 
 def of_disk(given: AlertSettings, free_mb: Mapping[str, int], node: str) -> Iterator[Found]:

@@ -32,7 +32,7 @@ MOUNTS: Final = Path("/proc/mounts")
 
 @app.command()
 def check(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """检查配置，以及配置所指的证书、省份与存储位置；不启动网关。"""
+    """检查配置，以及配置所指的证书、省份、存储位置、HIS 语句与服务说明；不启动网关。"""
     given = settings(context, config)
     wrong = list(problems(given))
     if as_json:
@@ -76,6 +76,7 @@ def problems(given: Settings) -> Iterator[str]:
     yield from _key_problems(given)
     yield from _font_problems(given)
     yield from _day_surgery_problems(given)
+    yield from _his_problems(given)
 
 
 def _province_problems(given: Settings) -> Iterator[str]:
@@ -154,6 +155,22 @@ def _day_surgery_problems(given: Settings) -> Iterator[str]:
         yield f"rules.day_surgery：{error}"
     except OSError as error:
         yield f"rules.day_surgery：{given.rules.day_surgery} 无法读取：{error.strerror}"
+
+
+def _his_problems(given: Settings) -> Iterator[str]:
+    """Folder, statements or services and WSDL; whether the HIS answers, ``yibao his check`` and the start tell."""
+    if not given.his.there:
+        return
+    from adapters.his.ways import open_records
+    from gateway.stays.hospital import HisError
+
+    try:
+        records, wrong = open_records(given.his)
+    except HisError as error:
+        yield f"his：{error}"
+        return
+    records.close()
+    yield from (f"his：{problem}" for problem in wrong.values())
 
 
 def on_network(path: Path, mounts: Path = MOUNTS) -> bool:

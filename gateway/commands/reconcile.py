@@ -30,13 +30,6 @@ app = typer.Typer(help="与平台对账：对总账 3201、对明细账 3202，�
 
 DAY_S_MAX: Final = 3600
 CASES_MAX: Final = 1000
-KINDS: Final = {
-    "in_doubt": "结果未明",
-    "revoked_one_side": "一方撤销",
-    "amount_differs": "金额不一致",
-    "only_there": "平台多",
-    "only_here": "本方多",
-}
 STATES: Final = {"even": "平", "uneven": "不平", "failed": "没有对成", "open": "未结", "closed": "已结"}
 _KIND_NAMES: Final = {"total": "总账", "detail": "明细账"}
 
@@ -154,6 +147,8 @@ def _part_row(part: dict[str, Any]) -> list[object]:
 
 
 def _print_cases(found: Sequence[dict[str, Any]]) -> None:
+    from gateway.reconcile.compare import KINDS
+
     headings = ("案号", "日期", "原因", "状态", "结算 ID", "msgid", "日志编号", "说明")
     rows = [
         [one["id"], one["day"], KINDS[one["kind"]], STATES[one["state"]], one["setl_id"], one["msgid"],

@@ -35,6 +35,7 @@ def simulate(
     ] = None,
     institution: Annotated[list[str] | None, typer.Option(metavar="CODE=NAME", help="只接受这些机构；可重复。")] = None,
     require_sign_in: Annotated[bool, typer.Option("--require-sign-in", help="拒绝没有有效签到的请求。")] = False,
+    one_sign_in: Annotated[bool, typer.Option("--one-sign-in", help="再次签到使该操作员先前的签到失效。")] = False,
     discharge_first: Annotated[bool, typer.Option("--discharge-first", help="出院登记前拒绝出院结算。")] = False,
     config: ConfigOption = None,
 ) -> None:
@@ -59,6 +60,7 @@ def simulate(
         **line,
         seed=seed,
         require_sign_in=require_sign_in,
+        one_sign_in=one_sign_in,
         discharge_first=discharge_first,
     )
     try:

@@ -44,7 +44,7 @@ from gateway.exchange.ports import (
 from gateway.exchange.ports import Exchange as Entry
 from gateway.exchange.replies import Replies, refusal_reply
 from gateway.exchange.sending import Sending
-from gateway.exchange.sign_in import SIGN_IN, SIGN_OUT, Renewal, SignIns, number_in
+from gateway.exchange.sign_in import SIGN_IN, SIGN_OUT, Renewal, SignIns, at_a_workstation, number_in, sign_in_ended
 from gateway.exchange.stay_rules import NO_RULES, Ask, InFlight, Rules
 from gateway.exchange.twins import Twins, stands
 from gateway.faults import (
@@ -85,6 +85,7 @@ class Exchange:
         reached: told the name of each boundary of the way and the infno (tests kill the process there).
         rules: asked before anything is intended.
         shelf: where received files are; None: none are received.
+        station_of: workstation at which an operator is signed in anew whose own is not known.
     """
 
     def __init__(
@@ -110,8 +111,10 @@ class Exchange:
         reached: Callable[[str, str], None] = lambda _, __: None,
         rules: Rules = NO_RULES,
         shelf: Shelf | None = None,
+        station_of: Callable[[str], Mapping[str, str]] = lambda _: {},
     ) -> None:
         self._interface = interface
+        self._station_of = station_of
         self._rules = rules
         self._journal = journal
         self._institution = sender.fixmedins_code
@@ -279,23 +282,21 @@ class Exchange:
         Args:
             refused: the number that the platform no longer takes.
         """
-        given = {**workstation, **{name: text for name, text in head.items() if text and name != "sign_no"}}
-        return self._renewal.renewed(given, refused, self._clock())
+        return self._renewal.renewed(at_a_workstation(workstation, head, self._station_of), refused, self._clock())
 
     def _signed_in_anew(self, call: Call, reply: Reply) -> bool:
         """Whether the platform refused because the sign-in has ended (``sign_in_again`` of the proofs), and it is renewed."""
         if reply.code != PLATFORM_DECLINED.code or reply.repeated or call.head.get("sign_no"):
             return False
-        ended = any(known in reply.err_msg for known in self._interface().contract.proofs.sign_in_again)
-        if not ended or call.infno in (SIGN_IN, SIGN_OUT):
+        if not sign_in_ended(reply.err_msg, self._interface()) or call.infno in (SIGN_IN, SIGN_OUT):
             return False
         log.warning("sign_in_ended", infno=call.infno, msgid=reply.msgid)
         try:
             bodies = self._journal.bodies(reply.exchange_id or 0)
+            refused = number_in((bodies and bodies.platform_request) or b"{}")
+            return self.sign_in_anew(call.client.workstation, call.head, refused)
         except JournalUnavailable:  # what the platform said stands; the next call renews it
             return False
-        refused = number_in((bodies and bodies.platform_request) or b"{}")
-        return self.sign_in_anew(call.client.workstation, call.head, refused)
 
     def _sign_in(self, head: Mapping[str, str]) -> Reply:
         head = {name: text for name, text in head.items() if name != "request_id"}

@@ -51,7 +51,7 @@ from gateway.exchange.ports import (
     State,
 )
 from gateway.exchange.sending import trustworthy
-from gateway.exchange.sign_in import SignIns, number_in
+from gateway.exchange.sign_in import SignIns, number_in, sign_in_ended
 from gateway.exchange.stay_rules import stay_facts
 from gateway.faults import ESCALATED, NOT_DONE, PLATFORM_DECLINED, Unreadable
 from gateway.stays.ports import StayFact
@@ -170,6 +170,12 @@ class Resolver:
         self._still_mine = still_mine
         self._reached = reached
         self._watched: dict[int, _Watch] = {}
+        self._shown_at = monotonic()
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the thread that runs what is due last showed itself: between two turns, or before a step."""
+        return self._monotonic() - self._shown_at
 
     # ------------------------------------------------------------ the step
 
@@ -193,12 +199,14 @@ class Resolver:
 
     def run_due(self) -> int:
         """Step everything that is due; how many."""
+        self._shown_at = self._monotonic()
         try:
             due = self.due()
         except JournalUnavailable:
             log.warning("doubts_unreadable")
             return 0
         for entry in due:
+            self._shown_at = self._monotonic()
             try:
                 self.step(entry.id)
             except Exception:
@@ -468,8 +476,7 @@ class Resolver:
     def _signed(self, doubt: _Doubt, request: bytes, interface: Interface) -> bytes:
         """The bytes as they were; once they were turned away for it, with the sign-in number the operator has by now."""
         number = self._sign_ins.number(doubt.entry.opter, self._clock())
-        ended = interface.contract.proofs.sign_in_again
-        if not number or not any(text in proof.detail for proof in doubt.proofs for text in ended):
+        if not number or not any(sign_in_ended(proof.detail, interface) for proof in doubt.proofs):
             return request
         return dumps({**loads(request), "sign_no": number})
 
@@ -635,4 +642,4 @@ def _head(doubt: _Doubt) -> dict[str, str]:
 
 def _turned_away(answer: Answer, interface: Interface) -> bool:
     """Refused because the sign-in has ended: it was not looked at, so it tells nothing of the doubtful exchange."""
-    return not answer.success and any(text in answer.err_msg for text in interface.contract.proofs.sign_in_again)
+    return not answer.success and sign_in_ended(answer.err_msg, interface)

@@ -273,7 +273,7 @@ class Sending:
 
     def _told(self, case: Case, entry: Entry, result: Answer) -> Reply:
         if result.success:
-            self._sign_ins.learn(entry.infno, entry.opter, entry.received_at, result.output)
+            self._sign_ins.learn(entry, result.output)
         observe(self._observer, entry)
         return self._replies.answered(entry, result, case.warnings)
 

@@ -31,6 +31,20 @@ class Kind(enum.StrEnum):
     AMOUNT = "amount_differs"
     ONLY_THERE = "only_there"
     ONLY_HERE = "only_here"
+    TOTAL = "total_uneven"
+    NO_TYPE = "no_type"
+
+
+KINDS: Final = {
+    Kind.IN_DOUBT: "结果未明",
+    Kind.REVOKED: "一方撤销",
+    Kind.AMOUNT: "金额不一致",
+    Kind.ONLY_THERE: "平台多",
+    Kind.ONLY_HERE: "本方多",
+    Kind.TOTAL: "总账不平",
+    Kind.NO_TYPE: "类别不明",
+}
+"""What staff read; a kind is its text, so text finds it too."""
 
 
 class Amounts(NamedTuple):

@@ -24,6 +24,7 @@ from gateway.files.layout import packed, rows
 from gateway.files.shelf import Shelf
 from gateway.files.unpack import FileWrong
 from gateway.reconcile.books import Books
+from gateway.reconcile.cases import Detail, asked_again, insutypes_of, over, shown, unexplained, untyped
 from gateway.reconcile.compare import (
     RESULT_WIDTHS,
     UNKNOWN,
@@ -44,7 +45,7 @@ TOTAL: Final = "3201"
 DETAIL: Final = "3202"
 OURSELVES: Final = Client("reconcile", call_s_max=3600)
 """Stands in the journal for what reconciliation asks."""
-EVEN: Final = "0"
+CASES_MAX: Final = 10_000
 
 Progress = Callable[[str, int, int], None]
 """Is told what is being done, and how much of it: ``(text, done, total)``; total 0 where it is not known."""
@@ -87,14 +88,6 @@ class DayResult:
     def whole(self) -> bool:
         """Whether every part could be compared."""
         return all(part.state != "failed" for part in self.parts)
-
-
-@dataclass(frozen=True, slots=True)
-class _Detail:
-    """What one 3202 has brought."""
-
-    part: Part
-    cases: Sequence[NewCase]
 
 
 class Reconciliation:
@@ -141,7 +134,8 @@ class Reconciliation:
         books = Books(self._journal, self._interface(), self._scope.setl_optins)
         lines = books.lines(day, lambda read: told("读取日志", read, 0))
         parts: list[Part] = []
-        wanted = self._pairs(lines)
+        before = self._records.cases(day.isoformat(), day.isoformat(), limit=CASES_MAX)
+        wanted = self._pairs(lines, before)
         for place, (setl_optins, insutype, clr_type) in enumerate(wanted):
             told("对总账 3201", place, len(wanted))
             mine = [one for one in lines if (one.setl_optins, one.insutype, one.clr_type) == wanted[place]]
@@ -150,8 +144,8 @@ class Reconciliation:
         found = Compared(
             day=day.isoformat(),
             parts=[*parts, *(one.part for one in details)],
-            cases=[case for one in details for case in one.cases],
-            settled=_settled(parts, [one.part for one in details]),
+            cases=[*unexplained(parts, details), *untyped(lines), *(case for one in details for case in one.cases)],
+            over=over(parts, details),
         )
         cases = self._records.keep(found, self._clock())
         told("完成", 1, 1)
@@ -181,12 +175,14 @@ class Reconciliation:
 
     # ------------------------------------------------------------ totals
 
-    def _pairs(self, lines: Sequence[Line]) -> list[tuple[str, str, str]]:
+    def _pairs(self, lines: Sequence[Line], before: Sequence[Case]) -> list[tuple[str, str, str]]:
         scope = self._scope
         always = {
             (scope.setl_optins, insutype, clr_type) for insutype in scope.insutypes for clr_type in scope.clr_types
         }
-        return sorted(always | {(line.setl_optins, line.insutype, line.clr_type) for line in lines})
+        return sorted(
+            always | asked_again(before) | {(line.setl_optins, line.insutype, line.clr_type) for line in lines}
+        )
 
     def _total(self, day: date, setl_optins: str, insutype: str, clr_type: str, lines: Sequence[Line]) -> Part:
         make = partial(self._part, day, "total", setl_optins, insutype, clr_type, lines)
@@ -217,7 +213,7 @@ class Reconciliation:
 
     def _details(
         self, day: date, books: Books, lines: Sequence[Line], parts: Sequence[Part], told: Progress
-    ) -> list[_Detail]:
+    ) -> list[Detail]:
         """Where there are lines here, or where the sums say that there are some there."""
         wanted = {(line.setl_optins, line.clr_type) for line in lines}
         wanted |= {(part.setl_optins, part.clr_type) for part in parts if part.state != "even"}
@@ -229,7 +225,7 @@ class Reconciliation:
             found.append(self._detail(day, books, setl_optins, clr_type, mine))
         return found
 
-    def _detail(self, day: date, books: Books, setl_optins: str, clr_type: str, lines: Sequence[Line]) -> _Detail:
+    def _detail(self, day: date, books: Books, setl_optins: str, clr_type: str, lines: Sequence[Line]) -> Detail:
         make = partial(self._part, day, "detail", setl_optins, ALL_TYPES, clr_type, lines)
         exchange_id: int | None = None
         try:
@@ -238,14 +234,15 @@ class Reconciliation:
             exchange_id = reply.exchange_id
             told = self._result(_node(reply.output, "fileinfo"))
         except (CannotCompare, FileWrong) as error:
-            return _Detail(make("failed", str(error), exchange_id), [])
+            return Detail(make("failed", str(error), exchange_id))
         known = books.known(one.msgid for one in told)
         self._settle_doubts(told, known, setl_optins, clr_type)
         known = books.known(one.msgid for one in told)
         found = differences(lines, told, known)
         text = f"{len(told)} 行，差异 {len(found)} 笔"
         cases = [_case(one, setl_optins, clr_type) for one in found]
-        return _Detail(make("uneven" if found else "even", text, exchange_id), cases)
+        part = make("uneven" if found else "even", text, exchange_id)
+        return Detail(part, cases, insutypes_of(found, lines))
 
     def _upload(self, day: date, clr_type: str, lines: Sequence[Line]) -> str:
         name = f"{self._scope.institution}_{day:%Y%m%d}_{clr_type}.txt"
@@ -356,14 +353,6 @@ class Reconciliation:
         )
 
 
-def _settled(totals_: Sequence[Part], details: Sequence[Part]) -> frozenset[tuple[str, str]]:
-    """Groups whose cases are told whole: by a detail, or by totals that are even where there was nothing to detail."""
-    detailed = {(part.setl_optins, part.clr_type): part.state for part in details}
-    uneven = {(part.setl_optins, part.clr_type) for part in totals_ if part.state != "even"}
-    even = {(part.setl_optins, part.clr_type) for part in totals_} - uneven - detailed.keys()
-    return frozenset(even | {group for group, state in detailed.items() if state != "failed"})
-
-
 def _case(one: Difference, setl_optins: str, clr_type: str) -> NewCase:
     content = {
         "cause": one.cause,
@@ -371,15 +360,11 @@ def _case(one: Difference, setl_optins: str, clr_type: str) -> NewCase:
         "psn_no": one.psn_no,
         "mdtrt_id": one.mdtrt_id,
         "refund": one.refund,
-        "ours": _shown(one.ours),
-        "theirs": _shown(one.theirs),
+        "ours": shown(one.ours),
+        "theirs": shown(one.theirs),
     }
     key = "|".join((one.key[0], "refund" if one.refund else ""))
     return NewCase(Kind(one.kind).value, setl_optins, clr_type, one.msgid, one.exchange_id, key, content)
-
-
-def _shown(amounts: Any) -> dict[str, str] | None:
-    return None if amounts is None else {name: f"{amount:.2f}" for name, amount in amounts._asdict().items()}
 
 
 def _node(output: Any, name: str) -> Mapping[str, Any]:

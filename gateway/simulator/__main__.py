@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             signing=signing,
             seed=given.seed,
             require_sign_in=given.require_sign_in,
+            one_sign_in=given.one_sign_in,
             discharge_first=given.discharge_first,
         )
         server = serve(simulator, given.host, given.port)
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--institution", type=_institution, action="append", default=[], metavar="CODE=NAME",
                         help="only these may call; may be given several times")  # fmt: skip
     parser.add_argument("--require-sign-in", action="store_true", help="refuse what carries no running sign_no")
+    parser.add_argument("--one-sign-in", action="store_true", help="a new 9001 ends the operator's number before")
     parser.add_argument("--discharge-first", action="store_true", help="refuse a final 2304 before 2402")
     return parser
 

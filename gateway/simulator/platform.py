@@ -103,6 +103,7 @@ class Simulator:
         clock: aware time in Asia/Shanghai.
         admdvs: the platform's area (六位医保区划).
         require_sign_in: refuse what carries no ``sign_no`` of a running 9001.
+        one_sign_in: a new 9001 ends the number that the operator had before.
         discharge_first: refuse a final 2304 before 2402; some regions settle first, so it is off.
     """
 
@@ -118,6 +119,7 @@ class Simulator:
         clock: Clock = shanghai_now,
         admdvs: str = "440800",
         require_sign_in: bool = False,
+        one_sign_in: bool = False,
         discharge_first: bool = False,
     ) -> None:
         self._tables = Tables(mappings_dir)
@@ -128,6 +130,7 @@ class Simulator:
         self._clock = clock
         self._admdvs = admdvs
         self._require_sign_in = require_sign_in
+        self._one_sign_in = one_sign_in
         self._discharge_first = discharge_first
         self._lock = threading.RLock()
         self._faults = FaultBoard()
@@ -274,6 +277,7 @@ class Simulator:
             ledger=self._ledger,
             now=self._clock(),
             discharge_first=self._discharge_first,
+            one_sign_in=self._one_sign_in,
         )
 
     def _check_repeat(self, request: Request, *, mutates: bool) -> None:

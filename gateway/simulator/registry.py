@@ -28,6 +28,7 @@ class Turn:
     ledger: Ledger
     now: datetime
     discharge_first: bool
+    one_sign_in: bool = False
     undo: list[Callable[[], None]] = field(default_factory=list)
     """At most one: what 2601 calls. It checks first and declines while later business stands on this request."""
 

@@ -11,8 +11,12 @@ from gateway.simulator.registry import Turn, handles
 @handles("9001")
 def sign_in(turn: Turn) -> Any:
     """A new sign-in number for this operator."""
+    opter = turn.message["signIn"]["opter_no"]
+    if turn.one_sign_in:
+        for ended in [number for number, who in turn.ledger.sign_ins.items() if who == opter]:
+            del turn.ledger.sign_ins[ended]
     sign_no = turn.ledger.next_id("3")
-    turn.ledger.sign_ins[sign_no] = turn.message["signIn"]["opter_no"]
+    turn.ledger.sign_ins[sign_no] = opter
     return turn.shaped(signinoutb={"sign_time": turn.time, "sign_no": sign_no})
 
 

@@ -49,6 +49,7 @@ class Found:
         node: whose finding it is alone (its disk, its line); empty where every node finds the same.
         told: a sentence for staff, without personal data.
         keeps: it is not bad enough to be raised, and too bad to be cleared.
+        step: how far it has come, where each step is raised anew and clears the one before.
     """
 
     rule: str
@@ -57,11 +58,13 @@ class Found:
     subject: str = ""
     node: str = ""
     keeps: bool = False
+    step: str = ""
 
     @property
     def mark(self) -> str:
         """What it is about."""
-        return f"{self.rule}|{self.subject}|{self.node}"[: MARK_WIDTH - _NUMBER_CHARS]
+        about = f"{self.rule}|{self.subject}|{self.node}"
+        return (f"{about}|{self.step}" if self.step else about)[: MARK_WIDTH - _NUMBER_CHARS]
 
 
 @dataclass(frozen=True, slots=True)

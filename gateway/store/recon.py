@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -86,13 +86,13 @@ class Compared:
     Args:
         parts: every comparison.
         cases: every difference.
-        settled: ``(setl_optins, clr_type)`` of the details that were compared whole: their other cases are closed.
+        over: whether a case of the day that this run has not found again is to be closed.
     """
 
     day: str
     parts: Sequence[Part]
     cases: Sequence[NewCase]
-    settled: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    over: Callable[[Case], bool]
 
 
 class SqlRecon:
@@ -162,7 +162,7 @@ class SqlRecon:
         return found
 
     def unsettled_days(self) -> list[str]:
-        """Days with open cases, or with a comparison that could not be made."""
+        """Days with open cases, or with a comparison that could not be made or did not come out even."""
 
         def job(connection: Connection) -> set[str]:
             return {row.day for asked in (sql.OPEN_DAYS, sql.UNFINISHED_DAYS) for row in connection.execute(asked)}
@@ -183,7 +183,7 @@ def _merge(connection: Veiled, found: Compared, before: Sequence[Case], now: int
                "exchange_id": new.exchange_id, "packed": content, "opened_at": now, "seen_at": now}  # fmt: skip
         connection.execute(sql.INSERT_CASE, row)
     for case in known.values():
-        if case.state == "open" and (case.setl_optins, case.clr_type) in found.settled:
+        if case.state == "open" and found.over(case):
             content = packed(case.content)
             seen = entries.to_ms(case.seen_at)
             connection.execute(sql.SEEN, _seen(case.id, case.kind, case.exchange_id, content, seen, now))

@@ -58,4 +58,4 @@ SEEN = (
     )
 )
 OPEN_DAYS = select(recon_case.c.day).where(recon_case.c.state == "open").distinct()
-UNFINISHED_DAYS = select(recon_day.c.day).where(recon_day.c.state == "failed").distinct()
+UNFINISHED_DAYS = select(recon_day.c.day).where(recon_day.c.state != "even").distinct()

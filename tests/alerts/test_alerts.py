@@ -156,6 +156,51 @@ def test_a_measure_is_raised_above_its_threshold_and_kept_down_to_four_fifths(
         assert "slow" not in found
 
 
+@pytest.mark.parametrize(
+    ("first", "days", "found"),
+    [
+        (60, 60, None),
+        (60, 59, ("warn", "60")),
+        (60, 30, ("warn", "60")),
+        (60, 29, ("warn", "30")),
+        (60, 7, ("warn", "30")),
+        (60, 6, ("bad", "7")),
+        (60, 0, ("bad", "7")),
+        (60, -1, ("bad", "0")),
+        (90, 75, ("warn", "90")),
+        (90, 59, ("warn", "60")),
+        (20, 29, None),
+        (20, 19, ("warn", "20")),
+        (5, 6, None),
+        (5, 4, ("bad", "5")),
+    ],
+)
+def test_a_certificate_is_told_by_days_left(first: int, days: int, found: tuple[str, str] | None) -> None:
+    settings_ = AlertSettings(certificate_days=first)
+    told = [*rules.of_certificates(settings_, {"platform": days}, "n1")]
+    assert [(one.kind, one.step) for one in told] == ([found] if found else [])
+    assert all((str(days) if days >= 0 else "已到期") in one.told for one in told)
+
+
+def test_each_step_of_a_certificate_is_raised_anew(store: Store) -> None:
+    truth = Truth()
+    watch = truth.watch(store)
+    seen = []
+    for days in (61, 59, 45, 29, 8, 6, 3, -1, 400):
+        truth.days = {"platform": days}
+        watch.turn()
+        seen.append([(one.kind, one.told) for one in store.alerts.open()])
+    assert seen == [
+        [],
+        *[[("warn", "platform 还有 59 天到期")]] * 2,
+        *[[("warn", "platform 还有 29 天到期")]] * 2,
+        *[[("bad", "platform 还有 6 天到期")]] * 2,
+        [("bad", "platform 已到期")],
+        [],
+    ]
+    assert len(store.alerts.cleared(10)) == 4
+
+
 def test_the_disk_and_every_rule_has_its_words() -> None:
     low = [*rules.of_disk(GIVEN, {"/a": 10, "/b": 1100, "/c": 9000}, "n1")]
     assert [(one.subject, one.keeps) for one in low] == [("/a", False), ("/b", True)]

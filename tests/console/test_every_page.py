@@ -37,7 +37,7 @@ from tests.console.test_pages import HOSTILE, harmless
 PAGES = [page for area in AREAS for page in area.pages]
 LOOKS = [page for page in PAGES if page.method == "GET"]
 FORMS = [page for page in PAGES if page.method == "POST"]
-LOOKING = {"note", "seen", "reconcile_running", "stay_aligning", "voucher_list", "voucher_look"}
+LOOKING = {"note", "seen", "reconcile_running", "stay_aligning", "voucher_list", "voucher_look", "his_report"}
 """What a page that only shows something may ask of the exchange process."""
 FORMULAS = ("=cmd|'/c calc'!A1", "+1+1", "-1+1", "@SUM(1)", "\t=1+1", "\r=1+1", "＝1+1", " =1+1", "\n@SUM(1)")
 FOREIGN = (
@@ -368,7 +368,7 @@ def formulas(made: Bench) -> None:
         NewCase("only_here", "440800", "11", text, None, f"K{number}", {"cause": text, "setl_id": text, "psn_no": text})
         for number, text in enumerate(FORMULAS)
     ]
-    made.parts.store.recon.keep(Compared("2026-01-05", [], cases), made.clock())
+    made.parts.store.recon.keep(Compared("2026-01-05", [], cases, lambda _: False), made.clock())
     dip = [
         {"kind": "多余", "setl_id": text, "mdtrt_id": text, "ipt_no": text, "text": text, "line": 2}
         for text in FORMULAS

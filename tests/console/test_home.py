@@ -28,7 +28,7 @@ def with_work(made: Bench) -> None:
     for number in range(4):
         store.fees.keep(FeeWork(f"M4{number}", f"Z4{number}", waiting=9, bad=number % 2), now)
     cases = [NewCase("only_here", "440800", "11", "", None, f"K{number}", {"cause": "x"}) for number in range(5)]
-    store.recon.keep(Compared("2026-01-05", [], cases), now)
+    store.recon.keep(Compared("2026-01-05", [], cases, lambda _: False), now)
     dip = {"written_at": now.isoformat(), "since": "", "before": "", "differences": []}
     kept(made, "dip_differences", Ended(RunOutcome.PARTIAL, {"多余": 6, "文件病例": 9}, detail=dip))
     kept(made, "settlement_lists", Ended(RunOutcome.PARTIAL, {"待人工": 7}))

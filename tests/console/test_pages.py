@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.configured import sign_in_policy
 from gateway.console.areas import AREAS
+from gateway.desks.console import ConsoleDesk
 from gateway.exchange.ports import JournalUnavailable, State
+from gateway.settings import His
 from gateway.store.accounts import User
 from tests.console.kit import KEPT, Bench, tree
 
@@ -271,6 +275,28 @@ def test_figures_are_drawn_and_refresh_themselves(own: Bench) -> None:
     assert "最近 24 小时" in browser.page("/running/figures?window=24h")
     assert "127.0.0.1" in browser.page("/config")
     assert "only-queries" not in browser.page("/config")
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"ok": True, "at": None, "good": 0, "wrong": []}, "正在检查"),
+        ({"ok": True, "at": "2026-03-02T08:30:00+08:00", "good": 9, "wrong": []}, "9 项正常"),
+        (
+            {"ok": True, "at": "2026-03-02T08:30:00+08:00", "good": 1,
+             "wrong": [{"what": "fees.sql", "text": "缺少列 cnt"}]},
+            "缺少列 cnt",
+        ),
+        ({"ok": False, "error": "网关没有运行"}, ""),
+    ],
+)  # fmt: skip
+def test_what_the_start_found_of_the_his_stands_under_running(own: Bench, told: dict[str, Any], said: str) -> None:
+    assert "启动时检查 HIS" not in own.signed_in("it").page("/running")
+    settings = own.parts.settings.model_copy(update={"his": His(url="sqlite:///his.db")})
+    desk = ConsoleDesk(own.parts.store, own.clock, sign_in_policy(settings), acts={"his_report": lambda operator: told})
+    page = replace(own, parts=replace(own.parts, settings=settings, desk=desk)).signed_in("it").page("/running")
+    assert ("启动时检查 HIS" in page) is told["ok"]
+    assert said in page
 
 
 def test_the_menu_shows_what_one_may_open(shared: Bench) -> None:

@@ -49,6 +49,7 @@ def _run(today: Day) -> None:
     today.repaired(made)
     assert today.rechecked() == []
     today.is_even()
+    assert today.reconciled() == [], "a new comparison, the next day's among them, opens something"
     today.say("repaired and compared again: no open case, the next day is empty")
 
 

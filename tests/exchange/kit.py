@@ -140,14 +140,28 @@ class Line:
 STATION = {"mac": "00-00-00-00-00-00", "ip": "127.0.0.1"}
 
 
-class Hospital:
-    """One hospital with one person, one node, one platform."""
+def _simulator(clock: Clock) -> Simulator:
+    return Simulator(Path("mappings").resolve(), seed=7, clock=clock)
 
-    def __init__(self, journal: Journal | None = None, interface: Interface = INTERFACE, **options: Any) -> None:
-        self.clock = Clock()
-        self.simulator = Simulator(Path("mappings").resolve(), seed=7, clock=self.clock)
-        self.line = Line(self.simulator, shelf=options.get("shelf"))
-        self.journal = journal or MemoryJournal()
+
+class Hospital:
+    """One hospital with one person, one node, one platform.
+
+    Args:
+        beside: another node of the same hospital: one journal, one platform, one clock.
+    """
+
+    def __init__(
+        self,
+        journal: Journal | None = None,
+        interface: Interface = INTERFACE,
+        beside: Hospital | None = None,
+        **options: Any,
+    ) -> None:
+        self.clock = beside.clock if beside else Clock()
+        self.simulator = beside.simulator if beside else _simulator(self.clock)
+        self.line = beside.line if beside else Line(self.simulator, shelf=options.get("shelf"))
+        self.journal = beside.journal if beside else journal or MemoryJournal()
         self.interface = interface
         self.waits: list[Callable[[], None]] = []
         sign_ins = SignIns(self.journal)
@@ -162,7 +176,11 @@ class Hospital:
             "sign_ins": sign_ins,
         }
         self.exchange = Exchange(
-            **shared, observer=NoObserver(), node=lambda: Registration("n1", 1), wait=self._wait, **options
+            **shared,
+            observer=NoObserver(),
+            node=lambda: Registration("n2" if beside else "n1", 1),
+            wait=self._wait,
+            **options,
         )
         self.resolver = Resolver(
             **shared,
@@ -170,7 +188,10 @@ class Hospital:
             policy=Policy(settle_time_s=SETTLE_S, pause_s=5),
             renew=lambda _, head, refused: self.exchange.sign_in_anew(STATION, head, refused),
         )
-        self.psn_no = str(self.call("1101", messages.person(CERTNO)).output["baseinfo"]["psn_no"])
+        self.psn_no = beside.psn_no if beside else self._known_person()
+
+    def _known_person(self) -> str:
+        return str(self.call("1101", messages.person(CERTNO)).output["baseinfo"]["psn_no"])
 
     def _wait(self, seconds: float) -> None:
         self.clock.pass_(seconds)

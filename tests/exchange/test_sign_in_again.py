@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from gateway.exchange.call import Call
-from gateway.exchange.ports import Query, State
+from gateway.exchange.call import Call, Client
+from gateway.exchange.ports import JournalUnavailable, Query, State
+from gateway.exchange.sign_in import LOOK_EVERY, SignIns, at_a_workstation
 from gateway.simulator import Simulator
 from tests.exchange.kit import CERTNO, CLIENT, STATION, Hospital
 from tests.simulation import messages
@@ -131,3 +132,141 @@ def test_without_a_sign_in_a_doubt_stays_a_doubt(hospital: Hospital) -> None:
     hospital.line.meanwhile = lambda _: hospital.simulator._ledger.sign_ins.clear()
     hospital.run()
     assert hospital.entry(entry.id).state is State.IN_DOUBT, "nobody has proven anything"
+
+
+# ------------------------------------------------------------------- two nodes
+
+
+@pytest.fixture
+def nodes() -> tuple[Hospital, Hospital]:
+    """Two nodes on one journal, at a platform where a new sign-in ends the operator's number before."""
+    first = Hospital()
+    strict = Simulator(Path("mappings").resolve(), seed=7, clock=first.clock, require_sign_in=True, one_sign_in=True)
+    first.simulator = first.line.simulator = strict
+    return first, Hospital(beside=first)
+
+
+def test_what_one_node_signs_in_the_other_uses(nodes: tuple[Hospital, Hospital]) -> None:
+    first, second = nodes
+    first.clock.pass_(LOOK_EVERY.total_seconds())
+    assert asked(first).infcode == "0"
+    before = len(first.line.sent)
+    assert asked(second).infcode == "0"
+    assert [one.infno for one in first.line.sent[before:]] == ["1101"], (
+        "the number was there when it was first asked for"
+    )
+
+
+def test_a_number_that_the_other_node_has_ended_is_replaced_without_a_9001(nodes: tuple[Hospital, Hospital]) -> None:
+    first, second = nodes
+    for node in nodes:
+        assert asked(node).infcode == "0"
+    first.done("9001", {"signIn": {"opter_no": "0001", **STATION}})
+    before = len(first.line.sent)
+    assert asked(second).infcode == "0"
+    assert [one.infno for one in first.line.sent[before:]] == ["1101", "1101"], "refused, read back, sent again"
+    for _ in range(3):
+        assert {asked(node).infcode for node in nodes} == {"0"}
+    assert first.line.count("9001") == 2, "nodes do not take the number from each other"
+
+
+def test_after_some_seconds_not_even_a_refusal_is_needed(nodes: tuple[Hospital, Hospital]) -> None:
+    first, second = nodes
+    for node in nodes:
+        assert asked(node).infcode == "0"
+    first.done("9001", {"signIn": {"opter_no": "0001", **STATION}})
+    first.clock.pass_(LOOK_EVERY.total_seconds())
+    before = len(first.line.sent)
+    assert asked(second).infcode == "0"
+    assert len(first.line.sent) == before + 1
+
+
+def test_a_sign_out_on_the_other_node_ends_the_number(nodes: tuple[Hospital, Hospital]) -> None:
+    first, second = nodes
+    for node in nodes:
+        assert asked(node).infcode == "0"
+    number = json.loads(first.line.sent[-1].body)["sign_no"]
+    first.done("9002", {"signOut": {"sign_no": number, "opter_no": "0001"}})
+    first.clock.pass_(LOOK_EVERY.total_seconds())
+    assert asked(second).infcode == "0"
+    refused = [one for one in first.line.sent if one.infno == "1101"][-2]
+    assert json.loads(refused.body)["sign_no"] != number
+
+
+def test_calls_do_not_read_the_journal_for_it(hospital: Hospital, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert asked(hospital).infcode == "0"
+    journal, reads = hospital.journal, []
+    search = journal.search
+    monkeypatch.setattr(journal, "search", lambda query: reads.append(query.infno) or search(query))
+    for _ in range(5):
+        assert asked(hospital).infcode == "0"
+    assert not {"9001", "9002"} & set(reads)
+    hospital.clock.pass_(LOOK_EVERY.total_seconds())
+    for _ in range(5):
+        assert asked(hospital).infcode == "0"
+    assert (reads.count("9001"), reads.count("9002")) == (1, 1)
+
+
+def test_a_journal_that_cannot_be_read_again_leaves_the_number_as_it_was(
+    hospital: Hospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert asked(hospital).infcode == "0"
+    sign_ins = hospital.exchange._sending._sign_ins
+    number = sign_ins.number("0001", hospital.clock.now)
+
+    def down(_query: Query) -> Any:
+        raise JournalUnavailable
+
+    monkeypatch.setattr(hospital.journal, "search", down)
+    hospital.clock.pass_(LOOK_EVERY.total_seconds())
+    assert sign_ins.number("0001", hospital.clock.now) == number
+    with pytest.raises(JournalUnavailable):
+        SignIns(hospital.journal).number("0001", hospital.clock.now)
+
+
+def test_a_journal_that_fails_in_the_midst_leaves_the_platforms_answer(
+    hospital: Hospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert asked(hospital).infcode == "0"
+    hospital.simulator._ledger.sign_ins.clear()
+    search = hospital.journal.search
+
+    def down(query: Query) -> Any:
+        if query.infno == "9001":
+            raise JournalUnavailable
+        return search(query)
+
+    monkeypatch.setattr(hospital.journal, "search", down)
+    reply = asked(hospital)
+    assert (reply.code, "请先签到" in reply.err_msg) == ("GW-3000", True)
+    monkeypatch.setattr(hospital.journal, "search", search)
+    assert asked(hospital).infcode == "0", "the next call renews it"
+
+
+# -------------------------------------------------------------- at whose workstation
+
+
+def station_of(opter: str) -> dict[str, str]:
+    known = {"opter": "0001", "opter_name": "操作员", "mac": "00-00-00-00-00-01", "ip": "10.0.0.1"}
+    own = {"opter": "0009", "opter_name": "网关", "mac": "00-00-00-00-00-09", "ip": "10.0.0.9"}
+    return known if opter == "0001" else own
+
+
+@pytest.mark.parametrize(("opter", "mac"), [("0001", "00-00-00-00-00-01"), ("fee_upload", "00-00-00-00-00-09")])
+def test_who_has_no_workstation_signs_in_at_the_one_that_is_kept_for_him_or_at_ours(opter: str, mac: str) -> None:
+    hospital = Hospital(station_of=station_of)
+    strict = Simulator(Path("mappings").resolve(), seed=7, clock=hospital.clock, require_sign_in=True)
+    hospital.simulator = hospital.line.simulator = strict
+    station = {"opter": opter, "opter_name": "网关", "opter_type": "2", "mac": "", "ip": "10.9.9.9"}
+    client = Client("fee_upload", workstation=station)
+    reply = hospital.call("1101", messages.person(CERTNO), client=client)
+    assert reply.infcode == "0"
+    (sign_in,) = [json.loads(one.body)["input"]["signIn"] for one in hospital.line.sent if one.infno == "9001"]
+    assert (sign_in["opter_no"], sign_in["mac"]) == (opter, mac)
+    assert sign_in["ip"] == station_of(opter)["ip"], "card and address are of one machine"
+
+
+def test_a_workstation_of_the_caller_comes_first(hospital: Hospital) -> None:
+    head = at_a_workstation({"opter": "0001", **STATION}, {"opter": "0007", "sign_no": "1"}, station_of)
+    assert head == {"opter": "0007", **STATION}
+    assert at_a_workstation({}, {}, station_of) == station_of("")

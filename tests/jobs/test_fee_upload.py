@@ -221,6 +221,22 @@ def test_a_platform_that_cannot_be_reached_is_a_failure_that_says_how_far_it_cam
     assert ward.run().counts["已上传行"] == 10
 
 
+def test_a_sign_in_that_has_ended_is_nobodys_bad_row(ward: Ward) -> None:
+    for number in range(30):
+        ward.charge(number)
+    simulator = ward.house.simulator
+    assert simulator is not None
+    with patch.object(simulator, "_require_sign_in", True):
+        simulator.add_fault({"infno": "9001", "kind": "refuse"})
+        run = ward.run()
+        assert (run.outcome, "请先签到" in run.error) == (RunOutcome.FAILED, True), run.error
+        assert [row.state for row in ward.sent()] == [State.DECLINED], "not halved"
+        run = ward.run()
+    assert (run.outcome, run.counts["已上传行"]) == (RunOutcome.DONE, 30), (run.error, run.detail)
+    newest = ward.house.gateway.store.journal.search(Query(infno="9001", limit=1))
+    assert [row.opter for row in newest] == ["fee_upload"], "at the gateway's own workstation"
+
+
 def test_a_list_of_a_person_goes_the_same_way(ward: Ward) -> None:
     rows = [
         {name: str(value) for name, value in ward.charge(number).items() if name not in ("row_id", "changed_at")}

@@ -12,6 +12,7 @@ import pytest
 
 from gateway import clock
 from gateway.exchange.ports import Query
+from gateway.exchange.sign_in import SignIns
 from gateway.store.jobs import RunOutcome
 from jobs.job import Job
 from jobs.runner import Runner
@@ -57,6 +58,16 @@ def test_each_operator_once_a_day_and_again_the_next(day: Day) -> None:
     assert day.run("sign_in").counts == {"已签到": 0, "无需签到": 2}
     day.now += timedelta(days=1)
     assert day.run("sign_in").counts["已签到"] == 2
+
+
+def test_a_new_leader_knows_whom_the_one_before_has_signed_in(day: Day) -> None:
+    journal = day.house.gateway.store.journal
+    other = SignIns(journal)
+    assert other.own("0001", day.now) is None
+    day.run("sign_in")
+    desk = SignInDesk(day.house.gateway.exchange, other, OPERATORS, lambda: day.now)
+    assert desk.sign_in(None).counts == {"已签到": 0, "无需签到": 2}  # type: ignore[arg-type]  # a run is for who is signed in
+    assert len(day.sent("9001")) == 2
 
 
 def test_a_sign_out_ends_it_and_what_is_not_done_is_told(day: Day) -> None:

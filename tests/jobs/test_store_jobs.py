@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -89,6 +90,33 @@ def test_retention_waits_until_all_nodes_are_of_one_version(running: House) -> N
     assert (older.outcome, "版本不同" in older.error) == (RunOutcome.FAILED, True)
     log = gateway.store.operator_log.entries(limit=1)[0]
     assert (log.operator, log.act) == ("yibao", "db.retain")
+
+
+def test_files_whose_time_is_over_go_with_it_and_are_counted(running: House) -> None:
+    gateway = running.gateway
+    gateway.files_swept.close()  # its first look, at the start, is over
+    job, shelf = gateway.runner._jobs["retention"], gateway.shelf
+    old, new = shelf.receive("a.txt", [b"old"]), shelf.receive("b.txt", [b"new"])
+    days = gateway.settings.files.keep_days
+    long_ago = (clock.now() - timedelta(days=days, hours=1)).timestamp()
+    os.utime(old.path, (long_ago, long_ago))
+    done = ran(running, job)
+    assert (done.outcome, done.counts["删除文件"]) == (RunOutcome.DONE, 1), done.error
+    assert (shelf.find(old.sha256), shelf.find(new.sha256)) == (None, new.path)
+    assert ran(running, job).counts["删除文件"] == 0
+    os.utime(new.path, (long_ago, long_ago))
+    gateway.keeping.turn()
+    assert shelf.find(new.sha256) is None, "each node does so by itself"
+
+
+def test_a_folder_that_cannot_be_swept_is_said(running: House) -> None:
+    work = running.gateway.runner._jobs["retention"].work.__self__  # type: ignore[attr-defined]  # as above
+
+    def broken() -> int:
+        raise PermissionError(13, "Permission denied")
+
+    done = ran(running, Job("retention", replace(work, sweep_files=broken).work))
+    assert (done.outcome, "不能清理" in done.error) == (RunOutcome.FAILED, True)
 
 
 # --------------------------------------------------------------- daily report

@@ -113,10 +113,11 @@ class Gateway:
             time.sleep(LOOK_EVERY_S)
 
     def wait_until_ready(self) -> None:
-        """Until ``/healthz`` answers; fails at once when the process ends."""
+        """Until ``/healthz`` answers. Raises Gone at once when the process ends."""
         deadline = time.monotonic() + START_S_MAX
         while time.monotonic() < deadline:
-            assert self.process.poll() is None, f"the gateway ended with {self.process.returncode}"
+            if self.process.poll() is not None:
+                raise Gone(f"the gateway ended with {self.process.returncode}")
             try:
                 _get(self.port, "/healthz")
             except OSError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from gateway.exchange.ports import State
 from gateway.reconcile.compare import yuan
 from tests.reconcile.kit import DAY, Office
+from tests.simulation import messages
 
 
 @pytest.fixture
@@ -189,3 +192,80 @@ def test_a_month_is_compared_day_by_day(office: Office) -> None:
     assert [result.day for result in results][-2:] == ["2026-11-21", "2026-11-22"]
     assert len(results) == len(told) == 22
     assert all(result.whole and not result.cases for result in results)
+
+
+# ------------------------------------------------------- what no line of a detail tells
+
+
+def as_another_type(office: Office, setl_id: str, insutype: str) -> None:
+    """The platform has the settlement under another insurance type; its detail list does not tell types."""
+    office.simulator._ledger.settlements[setl_id].request["insutype"] = insutype
+
+
+def test_a_total_that_stays_uneven_while_its_detail_is_even_is_a_case_until_it_is_even(office: Office) -> None:
+    _, setl_id = office.settled()
+    as_another_type(office, setl_id, "390")
+    result = office.run()
+    cases = {case.content["insutype"]: case for case in result.open_cases}
+    assert {case.kind for case in cases.values()} == {"total_uneven"}
+    totals = {part.insutype: part for part in result.parts if part.kind == "total" and part.state == "uneven"}
+    assert cases.keys() == totals.keys() == {"310", "390"}
+    assert {name: case.exchange_id for name, case in cases.items()} == {
+        name: part.exchange_id for name, part in totals.items()
+    }
+    assert cases["310"].content["ours"]["medfee_sumamt"] == f"{totals['310'].medfee_cents / 100:.2f}"
+    assert "中心" in cases["310"].content["cause"]
+    assert office.store.recon.unsettled_days() == [DAY.isoformat()]
+    assert [case.id for case in office.run().open_cases] == [case.id for case in result.open_cases]
+    as_another_type(office, setl_id, "310")
+    (again,) = office.reconciliation.recheck()
+    assert (again.open_cases, [case.state for case in again.cases]) == ([], ["closed", "closed"])
+    assert office.store.recon.unsettled_days() == []
+
+
+def test_a_total_that_could_not_be_asked_again_keeps_its_case(office: Office) -> None:
+    _, setl_id = office.settled()
+    as_another_type(office, setl_id, "340")  # a type that is not asked for every day
+    assert {case.content["insutype"] for case in office.run().open_cases} == {"310"}
+    office.hospital.line.faults["3201"] = ["unreachable"] * 6
+    failed = office.run()
+    assert not failed.whole
+    assert {case.content["insutype"] for case in failed.open_cases} == {"310"}
+    as_another_type(office, setl_id, "310")
+    assert office.run().open_cases == []
+
+
+def test_a_difference_explains_its_own_total_and_no_other(office: Office) -> None:
+    (_, dear), (_, moved) = office.settled(), office.settled()
+    office.simulator.plant({"kind": "amount", "setl_id": dear, "amount": "0.01"})
+    as_another_type(office, moved, "390")
+    kinds = sorted((case.kind, case.content.get("insutype", "")) for case in office.run().open_cases)
+    assert kinds == [("amount_differs", ""), ("total_uneven", "390")]
+    office.simulator.clear_planted()
+    kinds = sorted((case.kind, case.content.get("insutype", "")) for case in office.run().open_cases)
+    assert kinds == [("total_uneven", "310"), ("total_uneven", "390")]
+
+
+def test_a_settlement_without_a_clearing_type_is_a_case_of_its_own(office: Office) -> None:
+    hospital, handle = office.hospital, office.simulator.handle
+
+    def without_type(infno: str, headers: Any, body: bytes) -> Any:
+        answer = handle(infno, headers, body)
+        if infno != "2207":
+            return answer
+        told = json.loads(answer.body)
+        told["output"]["setlinfo"]["clr_type"] = ""
+        return replace(answer, body=json.dumps(told).encode())
+
+    office.simulator.handle = without_type  # type: ignore[method-assign]
+    mdtrt_id, batch = office.visited()
+    reply = hospital.call("2207", office.settlement(mdtrt_id, batch))
+    assert reply.infcode == "0", reply
+    result = office.run()
+    (case,) = [case for case in result.open_cases if case.kind == "no_type"]
+    assert (case.exchange_id, case.msgid) == (reply.exchange_id, reply.msgid)
+    assert case.content["ours"]["medfee_sumamt"] == f"{reply.output['setlinfo']['medfee_sumamt']:.2f}"
+    assert office.store.recon.unsettled_days() == [DAY.isoformat()]
+    hospital.done("2601", messages.reversal(hospital.psn_no, reply.msgid, "2207"))
+    again = office.run()
+    assert (again.open_cases, {part.state for part in again.parts}) == ([], {"even"})

@@ -44,6 +44,16 @@ class Abandoned(Exception):
     """The HIS has given up a call without knowing what became of it."""
 
 
+@dataclass(frozen=True)
+class Refused:
+    """A request that was refused, as it was sent; ``learn`` is what the desk does with an answer to it."""
+
+    infno: str
+    request_id: str
+    text: str
+    learn: Callable[[Reply], None]
+
+
 @dataclass
 class Belief:
     """What the HIS thinks of one stay or visit."""
@@ -67,6 +77,10 @@ class Belief:
     seen: bool = False
     together: bool = False
     """Two moves are under way, so nothing can be compared until both have their answer."""
+    refused: Refused | None = None
+    """The last request of the stay that was refused, which a clerk may have sent again."""
+    never_again: str = ""
+    """``request_id`` of the last that was done, or that would have been a settlement: nobody may have it sent again."""
     payment: Message = field(default_factory=dict)
     """The last 2207, for a clerk who presses the key once more."""
 
@@ -95,6 +109,8 @@ class Desk:
         self._rows = 0
         self._running: list[Task] = []
         self._sign_no = ""
+        self._asked = ("", "", "")
+        """Transaction, ``request_id`` and text of what was last asked."""
 
     def work(self) -> None:
         """Case after case until the world has enough."""
@@ -164,6 +180,10 @@ class Desk:
                 moves += [self._remove, self._charge_again] if belief.lines else [self._cancel]
         elif not belief.paid:
             moves += [self._undischarge, self._undischarge]
+        if belief.refused is not None and belief.state == "in_hospital" and not belief.paid:
+            moves += [self._sent_again, self._sent_again]
+        if belief.never_again:
+            moves.append(self._sent_again_in_vain)
         if belief.unpaid and not belief.paid:
             moves += [self._settle, self._settle, self._pre_settle]
         if belief.paid:
@@ -211,7 +231,7 @@ class Desk:
         if reply.infcode == "0":
             belief.mdtrt_id = reply.output["result"]["mdtrt_id"]
             belief.state, belief.begntime = "in_hospital", ADMITTED_AT
-            belief.lines, belief.paid = {}, {}
+            belief.lines, belief.paid, belief.refused, belief.never_again = {}, {}, None, ""
         self._check(belief)
 
     def _change(self, belief: Belief) -> None:
@@ -226,11 +246,14 @@ class Desk:
 
     def _discharge(self, belief: Belief) -> None:
         """Refused exactly while the insurance has not been told the time of the ward."""
-        refusals = () if belief.aligned else ("ET02-01", "ET02-04") if belief.ward_in else ("ET02-02",)
+
+        def learn(reply: Reply) -> None:
+            if reply.infcode == "0":
+                belief.state = "discharged"
+            self._check(belief)
+
         message = messages.discharge(belief.psn_no, belief.mdtrt_id)
-        if self._do(belief, "2402", message, refusals=refusals).infcode == "0":
-            belief.state = "discharged"
-        self._check(belief)
+        self._learn(belief, self._do(belief, "2402", message, refusals=_before_leaving(belief)), learn)
 
     def _undischarge(self, belief: Belief) -> None:
         if self._do(belief, "2405", messages.undo(belief.psn_no, belief.mdtrt_id)).infcode == "0":
@@ -250,9 +273,47 @@ class Desk:
         self._upload(belief, "2301", list(belief.lines.values()))
 
     def _upload(self, belief: Belief, infno: str, rows: list[dict[str, str]]) -> None:
-        if self._do(belief, infno, {"feedetail": rows}).infcode == "0":
-            belief.lines.update((row["feedetl_sn"], row) for row in rows)
+        def learn(reply: Reply) -> None:
+            if reply.infcode == "0":
+                belief.lines.update((row["feedetl_sn"], row) for row in rows)
+            self._check(belief)
+
+        self._learn(belief, self._do(belief, infno, {"feedetail": rows}), learn)
+
+    def _learn(self, belief: Belief, reply: Reply, learn: Callable[[Reply], None]) -> None:
+        """Take an answer up, and keep the request where it was refused; of a visit, and without a number, nobody does."""
+        infno, request_id, text = self._asked
+        kept = request_id and belief.kind == "stay" and not belief.together
+        if kept and reply.infcode != "0":
+            belief.refused = Refused(infno, request_id, text, learn)
+        learn(reply)
+
+    def _sent_again_in_vain(self, belief: Belief) -> None:
+        """What was done, and any settlement, is not sent again, whoever asks for it."""
+        told = self._by_clerk(belief.never_again)
+        belief.never_again = ""
+        if isinstance(told, dict) and (told["ok"] or told.get("sent")):
+            raise Violation(f"{belief.mdtrt_id} was sent again although it must not: {told}")
         self._check(belief)
+
+    def _by_clerk(self, request_id: str) -> Any:
+        """Have a request sent again at some node; None when nobody answers."""
+        node, box = self.world.some_node(), Box(self.world.schedule)
+        if node is None:
+            return None
+        self._running.append(node.send_again(HIS, request_id, box))
+        box.wait(WAIT_S)
+        self._let_them_end()
+        return box.value
+
+    def _sent_again(self, belief: Belief) -> None:
+        """A clerk has it sent again at the console; the HIS then asks for its own request, and is told what became of it."""
+        refused, belief.refused = belief.refused, None
+        assert refused is not None
+        self._by_clerk(refused.request_id)
+        refusals = _before_leaving(belief) if refused.infno == "2402" else ()
+        reply = self._ask(belief, refused.infno, refused.request_id, refused.text, refusals=refusals)
+        refused.learn(reply)
 
     def _remove(self, belief: Belief) -> None:
         """All rows or one of them; half of the time the very same rows come again."""
@@ -464,11 +525,9 @@ class Desk:
         with_id: bool | None = None,
         refusals: Sequence[str] = (),
     ) -> Reply:
-        """Ask until there is a final answer. Raises Abandoned when the HIS gives up.
+        """Something new, asked until there is a final answer.
 
         Args:
-            refusals: with one of these codes it must be refused; without any by no rule, unless two moves are under way.
-            complete: whether the output of a success has what the HIS goes on with.
             with_id: give a request_id; None leaves it to the dice.
         """
         world = self.world
@@ -481,6 +540,30 @@ class Desk:
         text = messages.as_xml(head, message)
         if self.rng.random() < 0.7:
             world.schedule.sleep(self.rng.uniform(*THINKS_S))
+        request_id = head.get("request_id", "")
+        reply = self._ask(belief, infno, request_id, text, complete, refusals=refusals)
+        self._asked = (infno, request_id, text)
+        if belief.kind == "stay" and not belief.together and (reply.infcode == "0" or infno in SETTLE):
+            belief.never_again = request_id
+        return reply
+
+    def _ask(
+        self,
+        belief: Belief,
+        infno: str,
+        request_id: str,
+        text: str,
+        complete: Callable[[Any], bool] = lambda _: True,
+        *,
+        refusals: Sequence[str] = (),
+    ) -> Reply:
+        """Ask until there is a final answer. Raises Abandoned when the HIS gives up.
+
+        Args:
+            refusals: with one of these codes it must be refused; without any by no rule, unless two moves are under way.
+            complete: whether the output of a success has what the HIS goes on with.
+        """
+        world = self.world
         for attempt in range(TRIES_MAX):
             replies = self._send(infno, text)
             for reply in replies:
@@ -491,11 +574,11 @@ class Desk:
                 reply = self._one_answer(infno, final, complete)
                 self._ruled(belief, infno, reply, refusals)
                 if reply.infcode == "0" and world.mutates(infno):
-                    world.beside.remember(head.get("request_id", ""), reply)
+                    world.beside.remember(request_id, reply)
                 if self.rng.random() < 0.1 and reply.infcode == "0" and world.mutates(infno):
-                    self._ask_outcome(belief, infno, head.get("request_id", ""), reply)
-                    if head and not belief.together:
-                        self._reuse_id(head["request_id"])
+                    self._ask_outcome(belief, infno, request_id, reply)
+                    if request_id and not belief.together:
+                        self._reuse_id(request_id)
                 return reply
             if not replies and belief.mdtrt_id and not belief.together and world.chance(world.weather.gives_up):
                 world.tell(self.name, f"gives up {infno}")
@@ -582,6 +665,7 @@ class Desk:
                 self.world.schedule.sleep(1.0)
 
 
+SETTLE = ("2304", "2305")
 NOT_LOOKED_AT = ("GW-4003", "GW-5001")
 """Answered before anybody looks at what the request says."""
 ADMITTED_AT = "2026-02-20 09:12:00"
@@ -610,6 +694,10 @@ def _is_final(reply: Reply) -> bool:
     if reply.code in UNFINISHED or reply.code.startswith(("GW-4", "GW-5")):
         return False
     raise Violation(f"a simulated hospital sends only correct requests, told {reply.code} {reply.err_msg}")
+
+
+def _before_leaving(belief: Belief) -> tuple[str, ...]:
+    return () if belief.aligned else ("ET02-01", "ET02-04") if belief.ward_in else ("ET02-02",)
 
 
 def _before_settling(belief: Belief) -> tuple[str, ...]:

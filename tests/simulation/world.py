@@ -21,6 +21,8 @@ from gateway import mappings
 from gateway.contract.envelope import Sender
 from gateway.contract.interface import Interface
 from gateway.contract.xml import local, parse_text
+from gateway.desks.resend import ResendDesk
+from gateway.exchange.again import Resends
 from gateway.exchange.breaker import Breaker, BreakerPolicy
 from gateway.exchange.call import Call, Client, Reply
 from gateway.exchange.callbacks import CallbackDesk
@@ -32,8 +34,8 @@ from gateway.exchange.msgid import MsgidSequence
 from gateway.exchange.nodes import Membership
 from gateway.exchange.outpatient import OutpatientSettlements
 from gateway.exchange.patience import Times
+from gateway.exchange.ports import Bodies, JournalUnavailable, NodeFacts, PlatformRequest, State
 from gateway.exchange.ports import Exchange as Row
-from gateway.exchange.ports import JournalUnavailable, NodeFacts, PlatformRequest, State
 from gateway.exchange.prober import Prober
 from gateway.exchange.receipts import Receipts
 from gateway.exchange.replies import refusal_reply
@@ -52,6 +54,7 @@ from gateway.store._sqlite import SqliteBackend
 from gateway.store.callbacks import SqlCallbacks
 from gateway.store.journal import SqlJournal
 from gateway.store.nodes import SqlNodes
+from gateway.store.operator_log import OperatorLog
 from jobs.sign_in import SignInDesk
 from tests.simulation.beside import DRAIN_S, Beside, Turn
 from tests.simulation.checks import SAME_EFFECT, SETTLES, START, Violation, check_end
@@ -168,6 +171,8 @@ class Node:
         self.callbacks: CallbackDesk
         self.journal: Any
         self.signs_out: Callable[[Any], object]
+        self.resend: Callable[..., dict[str, Any]]
+        """The operation of the console that sends again."""
         self.shown: Callable[[], None]
         """What ``/readyz`` and ``/metrics`` ask of it."""
         self._leave: Callable[[], None]
@@ -249,6 +254,9 @@ class Node:
             lambda: world.interface, journal, self._queue(), self.clock, INSTITUTION, "national"
         )
         self.callbacks._one_at_a_time = Turn(world.schedule)  # type: ignore[assignment]
+        log = OperatorLog(NodeBackend(world.backend, self), self.clock)
+        resends = Resends(journal, {HIS.name: HIS})
+        self.resend = ResendDesk(exchange, journal, resends, _as_it_came, log).operations["exchange_resend"]
         self.shown = lambda: self._shown(membership, line, gate, msgids)
 
         def leave() -> None:
@@ -433,6 +441,24 @@ class Node:
         receipts.told(reply, written=box.put(reply))
         receipts.keep()
 
+    def send_again(self, client: Client, request_id: str, box: Box) -> Task:
+        """What this request of the HIS began, sent again by a person at this node; the box gets what they are told."""
+        resend = self.resend
+
+        def again() -> None:
+            told: object = "nothing of it is known"
+            with suppress(JournalUnavailable, Refused):
+                row = self.journal.find_request(client.name, request_id)
+                told = resend("王值班", row.id, "病人已入科，时间已一致") if row is not None else told
+            self.check_alive()
+            self.world.faults["sent again" if isinstance(told, dict) and told.get("sent") else "not sent again"] += 1
+            self.world.tell(self.name, f"sends {request_id} again: {told}")
+            self.boxes.pop(box, None)
+            box.put(told)
+
+        self.boxes[box] = None
+        return self.world.schedule.spawn(f"{self.name} sends again", again, self.owner)
+
     def hear(self, what: str, ask: Callable[[StayDesk], object], box: Box) -> None:
         """Something of ``/soap/hospital`` on this node; the box gets what ``ask`` answers, nothing without a store."""
         desk = self.stays
@@ -458,6 +484,13 @@ class Node:
 
         self.boxes[box] = None
         self.world.schedule.spawn(f"{self.name} outcome", ask, self.owner)
+
+
+def _as_it_came(row: Row, bodies: Bodies, client: Client) -> Call:
+    """The call that a row was begun with."""
+    text = bodies.caller_request or b""
+    head, message = _read(row.infno, text.decode())
+    return Call(client, row.infno, message, text, "string", head)
 
 
 def _read(infno: str, text: str) -> tuple[dict[str, str], Any]:
@@ -525,6 +558,8 @@ class World:
         worlds[:] = [self]
         simulator.reset(self.rng.randrange(10**9))
         simulator._require_sign_in = self.weather.sign_in
+        # no draw of its own: recorded seeds stay the worlds that they were
+        simulator._one_sign_in = self.weather.sign_in and self.weather.seen_gone
         self.platform = Platform(self, simulator)
         self.nodes = [Node(self, f"n{number + 1}") for number in range(NODES)]
         self.desks = [Desk(self, number + 1) for number in range(DESKS)]

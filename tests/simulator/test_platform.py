@@ -247,6 +247,22 @@ def test_sign_in_when_asked_for() -> None:
     assert "9001" in hospital.refused("1101", sign_no=sign_no)
 
 
+@pytest.mark.parametrize("one", [True, False])
+def test_a_new_sign_in_ends_the_one_before_where_asked_for(one: bool) -> None:
+    strict = Simulator(MAPPINGS, seed=1, clock=lambda: NOW, require_sign_in=True, one_sign_in=one)
+    hospital = Hospital(lambda infno, body: strict.handle(infno, {}, body).body)
+    first, other, second = (
+        hospital.do("9001", {"signIn": {"opter_no": opter}})["signinoutb"]["sign_no"]
+        for opter in ("0001", "0002", "0001")
+    )
+    for sign_no in (other, second):
+        hospital.do("1101", sign_no=sign_no)
+    if one:
+        assert "9001" in hospital.refused("1101", sign_no=first)
+    else:
+        hospital.do("1101", sign_no=first)
+
+
 def test_sign_out_of_another(hospital: Hospital) -> None:
     sign_no = hospital.do("9001", {"signIn": {"opter_no": "0001"}})["signinoutb"]["sign_no"]
     assert "不属于" in hospital.refused("9002", {"signOut": {"opter_no": "0002", "sign_no": sign_no}})

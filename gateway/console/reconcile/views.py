@@ -15,15 +15,9 @@ from gateway.console.exports import exported
 from gateway.console.shown import free_text, key_value
 from gateway.console.stays.listing import EXPORT_PAGE, page_in
 from gateway.console.visit import Visit
+from gateway.reconcile.compare import KINDS
 from gateway.store.recon import Case, CaseState, Part
 
-KINDS: Final = {
-    "in_doubt": "结果未明",
-    "revoked_one_side": "一方撤销",
-    "amount_differs": "金额不一致",
-    "only_there": "平台多",
-    "only_here": "本方多",
-}
 STATES: Final = {"even": ("平", "ok"), "uneven": ("不平", "bad"), "failed": ("没有对成", "warn")}
 PAGE_ROWS: Final = 100
 CASE_STATES: Final[Mapping[str, tuple[str, tuple[CaseState, ...]]]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -81,6 +81,7 @@ def _status(visit: Visit) -> dict[str, Any]:
         "signed_in": signed_in_now(visit),
         "jobs": jobs_now(visit, raised),
         "nodes": nodes_now(visit),
+        "his": _his(visit),
         "facts": [
             ("机构", f"{visit.parts.settings.institution.name}（{visit.parts.settings.institution.code}）"),
             ("省份", contract.province),
@@ -89,6 +90,14 @@ def _status(visit: Visit) -> dict[str, Any]:
             ("节点", visit.parts.settings.node),
         ],
     }
+
+
+def _his(visit: Visit) -> dict[str, Any] | None:
+    """What the start has found of the HIS; None where there is none, or nobody to ask."""
+    if not visit.parts.settings.his.there:
+        return None
+    told = visit.do("his_report")
+    return {**told, "at": told["at"] and datetime.fromisoformat(told["at"])} if told["ok"] else None
 
 
 def _figures(visit: Visit) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -105,10 +106,10 @@ def start(ca: trustme.CA) -> Iterator[Start]:
 def connect(ca_file: Path) -> Iterator[Callable[..., HttpJsonPlatform]]:
     made: list[HttpJsonPlatform] = []
 
-    def make(server: TlsServer, host: str = "127.0.0.1", **options: Path | str | None) -> HttpJsonPlatform:
+    def make(server: TlsServer, host: str = "127.0.0.1", **options: Any) -> HttpJsonPlatform:
         options.setdefault("ca_file", ca_file)
         url = f"https://{host}:{server.port}/"
-        made.append(HttpJsonPlatform(url, PlainSigner(), read_timeout_s=LONG_S, **options))  # type: ignore[arg-type]
+        made.append(HttpJsonPlatform(url, PlainSigner(), read_timeout_s=LONG_S, **options))
         return made[-1]
 
     yield make
@@ -140,6 +141,21 @@ def test_a_platform_with_its_own_authority(start: Start, connect: Connect) -> No
     assert platform.send(REQUEST).body == ANSWER
     assert platform.send(REQUEST).body == ANSWER
     assert (server.connections, server.requests) == (2, 2), "one for reachable, one kept for both requests"
+
+
+def test_when_the_platforms_certificate_ends_is_told_when_its_line_is_looked_at(
+    ca: trustme.CA, start: Start, connect: Connect
+) -> None:
+    ends = datetime.datetime(2099, 6, 1, 12, tzinfo=datetime.UTC)
+    shown: list[datetime.datetime] = []
+    platform = connect(start(ca.issue_cert("127.0.0.1", not_after=ends)), certificate_shown=shown.append)
+    assert platform.reachable(LONG_S)
+    assert shown == [ends]
+    assert platform.send(REQUEST).body == ANSWER
+    assert shown == [ends], "calls do not look at it"
+    untrusted = connect(start(trustme.CA().issue_cert("127.0.0.1")), certificate_shown=shown.append)
+    assert not untrusted.reachable(LONG_S)
+    assert shown == [ends]
 
 
 def test_a_host_name_is_checked_as_the_name_it_was_given(start: Start, connect: Connect) -> None:
