@@ -377,9 +377,9 @@ def _episode_row(one: Episode) -> dict[str, Any]:
 
 
 _FEES: Final = {
-    "waiting": fee_work.c.waiting > 0,
-    "bad": fee_work.c.bad > 0,
-    "chosen": fee_work.c.wish.is_not(None),
+    "waiting": select(fee_work.c.mdtrt_id).where(fee_work.c.waiting > 0),
+    "bad": select(fee_work.c.mdtrt_id).where(fee_work.c.bad > 0),
+    "chosen": select(fee_work.c.mdtrt_id).where(fee_work.c.wish.is_not(None)),
 }
 
 
@@ -432,7 +432,7 @@ def _wheres(query: EpisodeQuery) -> tuple[list[ColumnElement[bool]], dict[str, A
         wheres += [column[name] >= start] if start else []
         wheres += [column[name] < end] if end else []
     if query.fees:
-        wheres.append(column.mdtrt_id.in_(select(fee_work.c.mdtrt_id).where(_FEES[query.fees])))
+        wheres.append(column.mdtrt_id.in_(_FEES[query.fees]))
     if query.emergency:
         wheres.append(exists(_UNAPPROVED))
     return wheres, named

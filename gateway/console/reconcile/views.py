@@ -30,6 +30,7 @@ _COLUMNS: Final = (
     "案号", "日期", "原因", "退费", "状态", "发现", "结案", "结算 ID", "就诊 ID", "人员编号", "本方医疗费总额", "本方基金", "本方账户",
     "平台医疗费总额", "平台基金", "平台账户", "说明", "报文 ID", "交易日志编号",
 )  # fmt: skip
+_TITLES: Final[Mapping[str, str]] = {**KINDS}
 _AMOUNTS: Final = ("medfee_sumamt", "fund_pay_sumamt", "acct_pay")
 
 
@@ -131,7 +132,7 @@ def _values(case: Case, *, plain: bool) -> list[object]:
     told = case.content
     amounts = [(told.get(side) or {}).get(name, "") for side in ("ours", "theirs") for name in _AMOUNTS]
     return [
-        case.id, case.day, KINDS.get(case.kind, case.kind), "是" if told.get("refund") else "", CASE_STATES[case.state][0],
+        case.id, case.day, _TITLES.get(case.kind, case.kind), "是" if told.get("refund") else "", CASE_STATES[case.state][0],
         f"{case.opened_at:%Y-%m-%d %H:%M}", f"{case.closed_at:%Y-%m-%d %H:%M}" if case.closed_at else "",
         *(key_value(str(told.get(name) or ""), name, plain=plain) for name in ("setl_id", "mdtrt_id", "psn_no")),
         *amounts, free_text(str(told.get("cause") or ""), plain=plain), free_text(case.msgid, plain=plain), case.exchange_id or "",
