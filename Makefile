@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check interop test-all simulate simulated-coverage fuzz bench bench-catalogs bench-search bench-console day lock wheel clean screenshots
+.PHONY: help run demo test check interop test-all simulate simulated-coverage mutants fuzz bench bench-catalogs bench-search bench-console day lock wheel clean screenshots
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ simulated-coverage: $(VENV)/.dev ## lines of gateway/exchange that the simulatio
 	@mkdir -p var
 	$(BIN)/coverage run --data-file=var/simulated.coverage --source=gateway/exchange -m tests.simulation --n 8000
 	$(BIN)/coverage report --data-file=var/simulated.coverage --omit='*fakes.py,*/fake_platform.py' --fail-under=95
+
+mutants: $(VENV)/.dev ## one safeguard after another taken away; fails if the simulation does not notice one of them
+	$(BIN)/python -m tests.simulation.mutants
 
 fuzz: $(VENV)/.dev ## a longer fuzz run over the ways in
 	YIBAO_FUZZ_EXAMPLES=3000 $(BIN)/pytest tests/hostile -k fuzz --timeout 1800

@@ -250,8 +250,8 @@ class Gateway:
     @cached_property
     def platform(self) -> WatchedPlatform:
         upload = configured.file_upload(self.settings, self.mappings.interface)
-        shown = partial(self.certificates.show, CERTIFICATE)
-        line = configured.build_line(self.settings, Files(upload, self.shelf), shown)
+        said, shown = self.mappings.interface.contract.settings, partial(self.certificates.show, CERTIFICATE)
+        line = configured.build_line(self.settings, Files(upload, self.shelf), said, shown)
         return WatchedPlatform(line, self.gate, lambda infno: self.mappings.interface.wire_safety.get(infno, "read"))
 
     @cached_property

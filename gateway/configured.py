@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
@@ -25,6 +26,7 @@ from gateway.rules import policy as rules
 from gateway.settings import ClientSettings, Settings, Workstation
 from gateway.stays.lists import ListForm
 
+NOTHING_SAID: Mapping[str, Any] = MappingProxyType({})
 CONSOLE_CLIENT = "console"
 OWN_CONNECTIONS = 2
 """Kept for the resolver and the probe, so that full lines never keep a doubt open."""
@@ -36,11 +38,29 @@ def file_upload(settings: Settings, interface: Interface) -> UploadForm:
     return "base64" if chosen == "base64" else "multipart"
 
 
-def build_line(
-    settings: Settings, files: Files = NO_FILES, certificate_shown: Callable[[datetime], None] = lambda _: None
-) -> SettlementPlatform:
-    """The way to the province, how files go on it, and who is told when its certificate ends."""
+def service_paths(settings: Settings, province: Mapping[str, Any]) -> Mapping[str, str]:
+    """The paths of the province's services; none for another way than that of its file, whose address is another too."""
     platform = settings.platform
+    if not platform.province_paths or platform.signing != province.get("transport"):
+        return {}
+    known: Mapping[str, str] = province.get("paths") or {}
+    return known
+
+
+def build_line(
+    settings: Settings,
+    files: Files = NO_FILES,
+    province: Mapping[str, Any] = NOTHING_SAID,
+    certificate_shown: Callable[[datetime], None] = lambda _: None,
+) -> SettlementPlatform:
+    """The way to the province, and how files go on it.
+
+    Args:
+        province: settings of the province's file; the configuration goes before them.
+        certificate_shown: told when the platform's certificate ends.
+    """
+    platform = settings.platform
+    services = service_paths(settings, province)
     account, secret = platform.account_and_secret
     return build_platform(
         platform.url,
@@ -49,11 +69,13 @@ def build_line(
         secret=secret.get_secret_value(),
         version=platform.api_version,
         header=platform.apikey_header,
+        upper_case=platform.tif_upper_case,
         oauth=OAuth(**_revealed(platform.oauth)),
         sm=SmKeys(**_revealed(platform.sm)),
         soap=_revealed(platform.soap),
         url_per_infno=platform.one_url_per_infno,
-        paths=platform.paths,
+        paths={**services, **platform.paths},
+        only_paths=bool(services) and platform.infno_in_url is None,
         connect_timeout_s=platform.connect_timeout_s,
         read_timeout_s=platform.read_timeout_s,
         answer_bytes_max=platform.answer_bytes_max,

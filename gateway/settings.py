@@ -206,6 +206,7 @@ class Platform(_Part):
     )
     tif_paasid: str = ""
     tif_secret: Secret = SecretStr("")
+    tif_upper_case: bool = Field(False, description="真：x-tif-signature 用大写十六进制")
     api_access_key: str = Field("", description="api-headers 的 _api_access_key")
     api_secret_key: Secret = Field(SecretStr(""), description="api-headers 的密钥，不随请求发送")
     api_version: str = Field("1.0.0", description="api-headers 的 _api_version")
@@ -219,7 +220,10 @@ class Platform(_Part):
         description="真：地址后加 /<infno>；假：全部发往 url；不设：tif、api-headers（地址不以 callService 结尾时），"
         "或 url 没有路径时为真",
     )
-    paths: dict[str, str] = Field(default_factory=dict, description="按交易指定路径（河北）")
+    paths: dict[str, str] = Field(default_factory=dict, description="按交易指定路径；覆盖省份文件中的服务路径（河北）")
+    province_paths: bool = Field(
+        True, description="使用省份文件中的服务路径；没有路径的交易不发送，除非设了 infno_in_url。假：只用 paths"
+    )
     connect_timeout_s: float = Field(5, gt=0, le=60)
     read_timeout_s: float = Field(60, gt=0, le=600)
     closed: tuple[str, ...] = Field(

@@ -149,6 +149,8 @@ def _postgres_begin(connection: Connection) -> None:
 
 # ------------------------------------------------------------------ Oracle
 
+ORACLE_CLIENT_MIN: Final = 18
+"""The first whose calls can be given a time limit; 19 is the last that still connects to 11.2 (python-oracledb's guide)."""
 _loaded: list[Path] = []
 
 
@@ -162,6 +164,11 @@ def _load_oracle_client(folder: Path) -> None:
         oracledb.init_oracle_client(lib_dir=str(folder))
     except oracledb.Error as error:
         raise HisMisconfigured(f"Oracle 客户端无法从 {folder} 载入：{_first_line(error)}") from error
+    if oracledb.clientversion()[0] < ORACLE_CLIENT_MIN:
+        told = ".".join(str(part) for part in oracledb.clientversion())
+        raise HisMisconfigured(
+            f"Oracle 客户端 {told}（{folder}）不能给语句设时限，请用 Instant Client {ORACLE_CLIENT_MIN} 或 19"
+        )
     _loaded[:] = [folder]
 
 

@@ -38,6 +38,8 @@ PLAIN_TEXT: Final = "text/plain; charset=utf-8"
 FORM: Final = "application/x-www-form-urlencoded"
 TOKEN_READ_S_MAX: Final = 20
 _URL_PER_INFNO: Final = ("tif", "api-headers")
+_OF_TRANSACTIONS: Final = ("content_type", "url_per_infno", "paths", "only_paths", "files", "certificate_shown")
+"""Options that a token service has no use for."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -79,6 +81,7 @@ def build_platform(
     secret: str = "",
     version: str = "1.0.0",
     header: str = "apikey",
+    upper_case: bool = False,
     oauth: OAuth | None = None,
     sm: SmKeys | None = None,
     soap: Mapping[str, Any] | None = None,
@@ -95,6 +98,7 @@ def build_platform(
         account, secret: issued by the province: paasid, or access key; ``api-key`` has a secret alone.
         version: ``_api_version``, only for ``api-headers``.
         header: name of the header that carries the key, only for ``api-key``.
+        upper_case: the hex digits of the signature are capitals, only for ``tif``.
         oauth: for ``oauth-sm``.
         sm: for ``oauth-sm`` and ``gm``.
         soap: the keyword arguments of :class:`adapters.settlement.soap.SoapCall`.
@@ -113,7 +117,7 @@ def build_platform(
     if signing == "gm":
         options["paths"] = {**PATHS, **(options.get("paths") or {})}
         return HttpJsonPlatform(base_url, PlainSigner(), sealer=_gm(sm), **options)
-    return HttpJsonPlatform(base_url, _signer(signing, account, secret, version, header), **options)
+    return HttpJsonPlatform(base_url, _signer(signing, account, secret, version, header, upper_case), **options)
 
 
 def build_callbacks(
@@ -162,7 +166,7 @@ def _over_soap(base_url: str, soap: Mapping[str, Any] | None, options: dict[str,
     # zeep takes a quarter of a second to load, and few provinces need it
     from adapters.settlement.soap import SoapCall, SoapPlatform
 
-    if options.pop("paths", None):
+    if options.pop("paths", None) or options.pop("only_paths", False):
         raise ValueError("soap 方式只有一个地址，不能设置 paths")
     return SoapPlatform(base_url, SoapCall(**soap or {}), **options)
 
@@ -186,9 +190,7 @@ def _with_token(base_url: str, oauth: OAuth | None, sm: SmKeys | None, options: 
 
 def _token_service(oauth: OAuth, options: dict[str, Any]) -> SettlementPlatform:
     """The same line conditions as the platform; one connection, for tokens are fetched one at a time."""
-    line = {name: value for name, value in options.items() if name not in ("content_type", "url_per_infno", "paths")}
-    line.pop("files", None)
-    line.pop("certificate_shown", None)
+    line = {name: value for name, value in options.items() if name not in _OF_TRANSACTIONS}
     line |= {"pool_size": 1, "idle_s_max": 0, "read_timeout_s": min(TOKEN_READ_S_MAX, line.get("read_timeout_s", 60))}
     signer = BasicSigner(oauth.client_id, oauth.client_secret)
     if not urlsplit(oauth.token_url).path:
@@ -206,9 +208,9 @@ def _platform_key(sm: SmKeys) -> Sm2PublicKey | None:
     return Sm2PublicKey(sm.platform_public_key) if sm.platform_public_key else None
 
 
-def _signer(signing: Signing, account: str, secret: str, version: str, header: str) -> Signer:
+def _signer(signing: Signing, account: str, secret: str, version: str, header: str, upper_case: bool) -> Signer:
     if signing == "tif":
-        return TifSigner(account, secret)
+        return TifSigner(account, secret, upper_case=upper_case)
     if signing == "api-headers":
         return ApiHeaderSigner(account, secret, version)
     return ApiKeySigner(secret, header) if signing == "api-key" else PlainSigner()

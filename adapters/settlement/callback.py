@@ -114,7 +114,7 @@ def by_tif(account: str, secret: str, window_s: float, clock: Callable[[], float
         stamp, nonce = headers.get("x-tif-timestamp", ""), headers.get("x-tif-nonce", "")
         _same(headers.get("x-tif-paasid", ""), account)
         _timely(stamp, 1, clock(), window_s)
-        _same(headers.get("x-tif-signature", ""), tif_signature(stamp, secret, nonce))
+        _same(headers.get("x-tif-signature", "").lower(), tif_signature(stamp, secret, nonce))
 
     return verify
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from adapters.settlement._post import Answered, HttpPost
 from adapters.settlement.files import NO_FILES, Files
 from adapters.settlement.signing import Sealer, Signer
-from gateway.exchange.ports import NoAnswer, NotSent, PlatformAnswer, PlatformRequest, Prepared, Rejected, Wire
+from gateway.exchange.ports import NoAnswer, NoPath, NotSent, PlatformAnswer, PlatformRequest, Prepared, Rejected, Wire
 
 
 class HttpJsonPlatform:
@@ -28,6 +28,8 @@ class HttpJsonPlatform:
         content_type: as the province wants it; the body is UTF-8 JSON in any case.
         paths: transaction -> path below ``base_url``, for provinces with a path per service; goes before
             ``url_per_infno``.
+        only_paths: what is not in ``paths`` is not sent. An address that does not exist answers 404, and that proves
+            nothing about a payment.
         on_rejected: called when the front gateway refused, for instance to forget a token.
         files: how files go out and come in (9101, 9102).
         line: the other keyword arguments of :class:`HttpPost`.
@@ -45,6 +47,7 @@ class HttpJsonPlatform:
         url_per_infno: bool = False,
         content_type: str = "application/json; charset=utf-8",
         paths: Mapping[str, str] | None = None,
+        only_paths: bool = False,
         on_rejected: Callable[[], None] | None = None,
         files: Files = NO_FILES,
         **line: Any,
@@ -55,6 +58,7 @@ class HttpJsonPlatform:
         self._paths = {
             infno: quote(path.lstrip("/"), safe="/%:@!$&'()*+,;=~?") for infno, path in (paths or {}).items()
         }
+        self._only_paths = only_paths
         self._url_per_infno = url_per_infno
         self._signer = signer
         self._sealer = sealer
@@ -68,7 +72,8 @@ class HttpJsonPlatform:
         }
 
     def prepare(self, request: PlatformRequest) -> Prepared | None:
-        """See ``SettlementPlatform``: sealed, where this province wants it. Raises NotSent."""
+        """See ``SettlementPlatform``: sealed, where this province wants it. Raises NotSent, also for want of a path."""
+        self.path_of(request.infno)
         if self._sealer is None or request.parcel is not None:
             return None
         body = self._sealed(request.body)
@@ -78,16 +83,17 @@ class HttpJsonPlatform:
         """Send once. Without a sealer the body goes out byte for byte.
 
         Raises:
-            NotSent: no connection, no token, or no longer this node's; nothing left this machine.
+            NotSent: no path, no connection, no token, or no longer this node's; nothing left this machine.
             Rejected: refused in front of the platform; not executed.
             NoAnswer: bytes may have left and no whole answer came back that can be trusted.
         """
+        path = self.path_of(request.infno)
         body, own = self._wired(request)
         headers = {**self._headers, **own, **self._signer.headers(request.infno, body)}
         incoming = self._files.incoming(request)
         answer: Answered | None = None
         try:
-            answer = self._line.post(self.path_of(request.infno), headers, body, request, incoming.judge)
+            answer = self._line.post(path, headers, body, request, incoming.judge)
             told = answer.body if incoming.received else self._opened(request, answer.body)
         except Rejected:
             if self._on_rejected:
@@ -108,10 +114,12 @@ class HttpJsonPlatform:
         self._line.close()
 
     def path_of(self, infno: str) -> str:
-        """The path that a transaction is posted to."""
+        """The path that a transaction is posted to. Raises :class:`NoPath` where there is none."""
         base = self._line.base_path
         if infno in self._paths:
             return f"{base}/{self._paths[infno]}"
+        if self._only_paths:
+            raise NoPath(f"本省按服务分路径，没有交易 {infno} 的路径，请求没有发出；请向省里索取，填入 platform.paths")
         return f"{base}/{quote(infno, safe='')}" if self._url_per_infno else base or "/"
 
     def _wire(self, request: PlatformRequest, body: bytes, answer: Answered | None) -> Wire | None:

@@ -107,7 +107,7 @@ def restore(
         print_json(shown)
         return
     print_pairs(shown)
-    complain(f"{done.gap} 的交易没有记录：网关将只办理查询，请按 docs/operating/databases.md 核对。")
+    complain(f"{done.gap} 的交易没有记录：网关将只办理查询，请按 docs/operating/databases/README.md 核对。")
     if done.escalated:
         complain(f"备份时未了结的 {done.escalated} 笔已转人工：yibao doubts list")
 

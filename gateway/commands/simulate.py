@@ -27,6 +27,9 @@ def simulate(
         str,
         typer.Option(help="与网关的 platform.signing 相同。", metavar="plain|tif|api-headers|api-key|oauth-sm|gm|soap"),
     ] = "plain",
+    path_per_service: Annotated[
+        bool, typer.Option("--path-per-service", help="按服务分路径（河北），其他地址不受理。")
+    ] = False,
     account: Annotated[str, typer.Option("--account", "--tif-paasid", help="账号；不给则取配置文件。")] = "",
     secret: Annotated[str, typer.Option("--secret", "--tif-secret", help="密钥；不给则取配置文件。")] = "",
     keys_dir: Annotated[
@@ -58,6 +61,7 @@ def simulate(
         data_root() / "mappings",
         institutions=_institutions(institution or []),
         **line,
+        path_per_service=path_per_service,
         seed=seed,
         require_sign_in=require_sign_in,
         one_sign_in=one_sign_in,

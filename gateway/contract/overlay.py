@@ -142,14 +142,17 @@ class _OneOverlay:
     def _settings(self, raw: Mapping[str, Any]) -> None:
         for index, infno in enumerate(raw.get("reversible_by_2601", ())):
             self._check_target(infno, ("settings", "reversible_by_2601", index))
-        for infno in raw.get("lines_per_call", ()):
-            self._check_target(infno, ("settings", "lines_per_call", infno))
+        for table in ("lines_per_call", "paths"):
+            for infno in raw.get(table, ()):
+                self._check_target(infno, ("settings", table, infno))
         probe = raw.get("probe") or {}
         self._check_target(probe.get("infno"), ("settings", "probe", "infno"))
         known = self._state.transactions.get(probe.get("infno", ""))
         if known is not None and known.safety != "read":
             self._error(("settings", "probe", "infno"), f"试探须用查询类交易，{probe['infno']} 会改变业务。")
-        self._state.settings |= raw
+        # a city that extends its province names the paths that differ
+        paths = {**self._state.settings.get("paths", {}), **raw.get("paths", {})}
+        self._state.settings |= {**raw, "paths": paths} if paths else raw
 
 
 def _by_rule(table: Transaction) -> Transaction:

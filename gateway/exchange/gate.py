@@ -20,6 +20,7 @@ from gateway.exchange.breaker import Breaker, Condition, Flight, Permit
 from gateway.exchange.limits import FairQueue, Shares
 from gateway.exchange.ports import (
     NoAnswer,
+    NoPath,
     NotMine,
     NotSent,
     PlatformAnswer,
@@ -265,7 +266,7 @@ class WatchedPlatform:
             answer = self._platform.send(request)
             answered = True
         except (NotSent, NoAnswer) as error:
-            answered = None if isinstance(error, NotMine) else isinstance(error, Rejected)
+            answered = None if isinstance(error, NotMine | NoPath) else isinstance(error, Rejected)
             raise
         finally:
             self._gate.heard(flight, answered=answered)

@@ -67,6 +67,10 @@ class NotMine(NotSent):
     """Just before the first byte the exchange was no longer this node's: others have declared the node dead."""
 
 
+class NoPath(NotSent):
+    """The province has a path per service and none is known for this transaction: nobody was asked, the line is as good as before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wire:
     """What really stood on the line, where the province wraps or seals the national envelope.

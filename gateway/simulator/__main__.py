@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             given.mappings,
             institutions=dict(given.institution),
             signing=signing,
+            path_per_service=given.path_per_service,
             seed=given.seed,
             require_sign_in=given.require_sign_in,
             one_sign_in=given.one_sign_in,
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=8090, help="0 takes a free one")
     parser.add_argument("--seed", type=int, help="fixes what it invents, identifiers included")
     parser.add_argument("--signing", choices=KINDS, default="plain")
+    parser.add_argument("--path-per-service", action="store_true", help="a path per service, as in Hebei, and no other")
     parser.add_argument("--account", "--tif-paasid", default="", help="paasid or access key")
     parser.add_argument("--secret", "--tif-secret", default="")
     parser.add_argument(

@@ -26,6 +26,7 @@ from gateway.simulator import (
     query,
     reconciliation,
     reversal,
+    services,
     signin,
 )
 from gateway.simulator.callbacks import CALLBACKS, composed, post
@@ -98,6 +99,7 @@ class Simulator:
         institutions: code -> name of those that may call; empty lets every institution call.
         signing: who may call and how they prove it; None is the plain front machine, which checks no signature.
         sealing: how envelopes come encrypted and signed; None: they come as they are.
+        path_per_service: transactions are posted to a path of their own per service, as in Hebei, and nowhere else.
         soap: it is a SOAP service, with the envelope as ``json`` or ``xml`` text in an argument; None: it is not.
         seed: fixes what it invents, identifiers included; None takes identifiers that no earlier run has given.
         clock: aware time in Asia/Shanghai.
@@ -114,6 +116,7 @@ class Simulator:
         institutions: Mapping[str, str] | None = None,
         signing: Signing | None = None,
         sealing: Sealing | None = None,
+        path_per_service: bool = False,
         soap: SoapForm | None = None,
         seed: int | None = None,
         clock: Clock = shanghai_now,
@@ -126,6 +129,7 @@ class Simulator:
         self._institutions = dict(institutions or {})
         self._signing = signing
         self._sealing = sealing
+        self._path_per_service = path_per_service
         self.soap = None if soap is None else SoapFront(self._tables, *soap)
         self._clock = clock
         self._admdvs = admdvs
@@ -185,11 +189,21 @@ class Simulator:
             issued = self._signing.issue(lowered, form, int(self._clock().timestamp()))
         return Response(200, encode(issued)) if issued else Response(401, encode({"error": "invalid_client"}))
 
-    def serves(self, path: str) -> bool:
-        """Whether the last part of an address is one that transactions are posted to."""
+    def named_by(self, path: str) -> str | None:
+        """The transaction that an address names; empty: any, None: nothing is posted there.
+
+        Args:
+            path: of the request, without a query.
+        """
         if self.soap is not None:
-            return False
-        return path == CALL_SERVICE or is_infno(path) or (path in E_PRESCRIPTION and self._sealing is not None)
+            return None
+        service = services.infno_of(path)
+        if service is not None or self._path_per_service:
+            return service
+        last = path.rpartition("/")[2]
+        if last == CALL_SERVICE:
+            return ""
+        return last if is_infno(last) or (last in E_PRESCRIPTION and self._sealing is not None) else None
 
     def _read(self, path_infno: str, headers: Mapping[str, str], body: bytes) -> Request:
         envelope, unreadable, unsealed = {}, "", ""

@@ -107,7 +107,7 @@ class GmSealing:
     institution: str = "H44080000001"
     window_s: int = 600
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
-    _used: set[str] = field(default_factory=set)
+    _used: set[bytes] = field(default_factory=set)
 
     @property
     def key(self) -> bytes:
@@ -118,14 +118,17 @@ class GmSealing:
         """See :class:`Sealing`."""
         if envelope.get("appId") != self.app_id:
             raise Refused("非法用户（appId 未登记）")
+        # small letters in one client
+        if [str(envelope.get(name) or "").upper() for name in ("encType", "signType")] != ["SM4", "SM2"]:
+            raise Refused("encType 应为 SM4，signType 应为 SM2")
         stamp = str(envelope.get("timestamp") or "")
         if not (stamp.isascii() and stamp.isdigit() and len(stamp) == 13):
             raise Refused("timestamp 应为毫秒级 Unix 时间")
         if abs(int(now.timestamp()) - int(stamp) // 1000) > self.window_s:
             raise Refused(f"时间戳超时（允许前后 {self.window_s} 秒）")
         data = _json(_opened(self.key, _hex(envelope.get("encData"))))
-        signature = str(envelope.get("signData") or "")
-        if not sm.verifies(self.public, self._text(envelope, data), _base64(signature, "signData")):
+        signature = _base64(envelope.get("signData"), "signData")
+        if not sm.verifies(self.public, self._text(envelope, data), signature):
             raise Refused("签名不一致（signData）")
         if signature in self._used:
             raise Refused("请求重复（签名已使用过）")

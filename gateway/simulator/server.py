@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.simulator import page
 from gateway.simulator.faults import KINDS, FaultWrong, Kind
-from gateway.simulator.platform import CALL_SERVICE, Request, Simulator
+from gateway.simulator.platform import Request, Simulator
 from gateway.simulator.signature import TOKEN_PATH
 from gateway.simulator.soap import PATH as SOAP_PATH
 from gateway.simulator.soap import SoapFront
@@ -150,11 +150,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.simulator.soap is not None and self._path == SOAP_PATH:
             self._transact_soap(self.server.simulator.soap, body)
             return
-        last = self._path.rpartition("/")[2]
-        if not self.server.simulator.serves(last):
+        named = self.server.simulator.named_by(self._path)
+        if named is None:
             self._send(_said(404, "没有这个地址"))
             return
-        self._transact("" if last == CALL_SERVICE else last, dict(self.headers.items()), body)
+        self._transact(named, dict(self.headers.items()), body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the name of the method overridden)
         """Stay silent: requests are in the ledger, and addresses are no news."""

@@ -38,10 +38,12 @@ class TifSigning:
     Args:
         secrets: ``x-tif-paasid`` -> secret.
         window_s: how far ``x-tif-timestamp`` (Unix seconds) may be from the platform's clock.
+        upper_case: the signature comes in capitals.
     """
 
     secrets: Mapping[str, str]
     window_s: int = 300
+    upper_case: bool = False
     _used: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def refusal(self, headers: Mapping[str, str], now_s: int) -> str | None:
@@ -60,7 +62,8 @@ class TifSigning:
             return "x-tif-timestamp 应为秒级 Unix 时间"
         if abs(now_s - int(stamp)) > self.window_s:
             return f"签名时间戳超时（允许前后 {self.window_s} 秒）"
-        if not hmac.compare_digest(digest(stamp, self.secrets[paasid], nonce).encode(), given.encode()):
+        expected = digest(stamp, self.secrets[paasid], nonce)
+        if not hmac.compare_digest((expected.upper() if self.upper_case else expected).encode(), given.encode()):
             return "签名不一致"
         return self._spend(paasid, nonce, int(stamp))
 

@@ -41,7 +41,7 @@ class WsseSigning:
 
     secrets: Mapping[str, str]
     window_s: int = 300
-    _used: dict[str, int] = field(default_factory=dict)
+    _used: dict[bytes, int] = field(default_factory=dict)
 
     def refusal(self, headers: Mapping[str, str], now_s: int) -> str | None:
         """Why this token is not accepted (Chinese), or None; an accepted nonce is spent.
@@ -67,11 +67,12 @@ class WsseSigning:
         running.update(self.secrets[user].encode())
         if not hmac.compare_digest(base64.b64encode(running.digest()), given.encode()):
             return "签名不一致"
-        if nonce in self._used:
+        # by what is signed: the same bytes can be written in more than one Base64
+        if salt in self._used:
             return "Nonce 重复使用"
         if len(self._used) >= _SWEEP_AT:
             self._used = {key: seen for key, seen in self._used.items() if seen >= at - 2 * self.window_s}
-        self._used[nonce] = at
+        self._used[salt] = at
         return None
 
 

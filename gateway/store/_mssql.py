@@ -1,4 +1,4 @@
-"""SQL Server, through pymssql (the extra ``mssql``). What was tried on a living one: ``docs/operating/databases.md``."""
+"""SQL Server, through pymssql (the extra ``mssql``). What was tried on a living one: ``docs/operating/databases/sqlserver.md``."""
 
 from __future__ import annotations
 

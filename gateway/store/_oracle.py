@@ -1,4 +1,4 @@
-"""Oracle, through oracledb in its thin mode. What was tried on a living one: ``docs/operating/databases.md``."""
+"""Oracle, through oracledb in its thin mode. What was tried on a living one: ``docs/operating/databases/oracle.md``."""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ from gateway.store._veil import NAMES, PLACE, SEALED
 from gateway.store.fee_tables import fee_work
 from gateway.store.his_tables import his_mark
 from gateway.store.job_tables import job_run
-from gateway.store.recon_tables import recon_case
+from gateway.store.recon_statements import SEAL_TOLD, TOLD_IN_PLAIN
+from gateway.store.recon_tables import recon_case, recon_day
 from gateway.store.stay_tables import (
     adoption,
     alignment_work,
@@ -25,11 +26,15 @@ from gateway.store.stay_tables import (
     stay_version,
     ward_event,
 )
+from gateway.store.stays import packed
 from gateway.store.voucher_tables import voucher
 
+WORDS: Final = "told"
+"""Under which the platform's words about a day stand in ``recon_day.packed``."""
+_WORDS_MAX: Final = 400
 _ALL: Final = (
     stay_fact, ward_event, hospital_record, adoption, fee_approval, fee_extraction, stay_version, stay_change,
-    episode_time, alignment_work, voucher, job_run, recon_case, fee_work, his_mark,
+    episode_time, alignment_work, voucher, job_run, recon_case, recon_day, fee_work, his_mark,
 )  # fmt: skip
 
 
@@ -39,7 +44,21 @@ def veil_everything(connection: Connection, sealing: Sealing) -> int:
     Returns:
         how many rows there were.
     """
-    return sum(_veil_table(connection, sealing, table) for table in _ALL)
+    return sum(_veil_table(connection, sealing, table) for table in _ALL) + seal_told(connection, sealing)
+
+
+def packed_words(told: str) -> bytes | None:
+    """The platform's words about a day as they are kept, still in plain; None for none."""
+    return packed({WORDS: told[:_WORDS_MAX]}) if told else None
+
+
+def seal_told(connection: Connection, sealing: Sealing) -> int:
+    """Put words about days that an older program has kept in plain where they are sealed; how many there were."""
+    rows = connection.execute(TOLD_IN_PLAIN).all()
+    for row in rows:
+        words = sealing.seal(PLACE, packed({WORDS: row.told}))
+        connection.execute(SEAL_TOLD, {"of_id": row.id, "new_packed": words})
+    return len(rows)
 
 
 def _veil_table(connection: Connection, sealing: Sealing, table: Table) -> int:
@@ -61,7 +80,9 @@ def reseal_stays(connection: Connection, sealing: Sealing, ids: list[int], after
         how many rows were changed.
     """
     changed = _reseal(connection, sealing, stay_fact, stay_fact.c.exchange_id.in_(ids))
-    for table in (hospital_record, adoption, voucher, job_run, recon_case, fee_work, his_mark):
+    if last is None:
+        changed += seal_told(connection, sealing)
+    for table in (hospital_record, adoption, voucher, job_run, recon_case, recon_day, fee_work, his_mark):
         within = table.c.id > after if last is None else table.c.id.between(after + 1, last)
         changed += _reseal(connection, sealing, table, within)
     return changed

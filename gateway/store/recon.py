@@ -12,7 +12,9 @@ from sqlalchemy import Connection
 from gateway.exchange import entries
 from gateway.store import recon_statements as sql
 from gateway.store._backend import Backend
+from gateway.store._keys import sealing_of
 from gateway.store._veil import Veiled
+from gateway.store._veil_past import WORDS, packed_words, seal_told
 from gateway.store.stays import packed, unpacked
 
 PartKind = Literal["total", "detail"]
@@ -20,7 +22,6 @@ PartState = Literal["even", "uneven", "failed"]
 CaseState = Literal["open", "closed"]
 ALL_TYPES: Final = "-"
 """``insutype`` of a detail, which covers all; Oracle takes empty text for NULL."""
-_TOLD_MAX: Final = 400
 _AMOUNTS: Final = ("medfee_cents", "fund_cents", "acct_cents", "cash_cents")
 
 
@@ -115,6 +116,7 @@ class SqlRecon:
                 connection.execute(sql.INSERT_PART, _part_row(part))
             before = [_case(row) for row in connection.execute(sql.CASES_OF, {"of_day": found.day})]
             _merge(connection, found, before, entries.to_ms(now))
+            seal_told(plain, sealing_of(plain))
             return [_case(row) for row in connection.execute(sql.CASES_OF, {"of_day": found.day})]
 
         return self._backend.write(job)
@@ -122,7 +124,7 @@ class SqlRecon:
     def parts(self, first: str, last: str) -> list[Part]:
         """Comparisons of days from ``first`` to ``last`` (``yyyy-MM-dd``), in their order."""
         days = {"first": first, "last": last}
-        found = self._backend.read(lambda connection: connection.execute(sql.PARTS, days).mappings().all())
+        found = self._backend.read(lambda connection: Veiled(connection).execute(sql.PARTS, days).all())
         return [_part(row) for row in found]
 
     def cases(
@@ -214,17 +216,18 @@ def _part_row(part: Part) -> dict[str, Any]:
         "state": part.state,
         "line_count": part.line_count,
         **amounts,
-        "told": part.told[:_TOLD_MAX] or None,
+        "told": None,
+        "packed": packed_words(part.told),
         "exchange_id": part.exchange_id,
         "checked_at": entries.to_ms(part.checked_at),
     }
 
 
-def _part(row: Mapping[Any, Any]) -> Part:
-    given = {name: row[name] for name in ("day", "kind", "setl_optins", "insutype", "clr_type", "state", "line_count")}
-    amounts = {name: row[name] for name in _AMOUNTS}
-    checked = entries.from_ms(row["checked_at"])
-    return Part(**given, **amounts, told=row["told"] or "", exchange_id=row["exchange_id"], checked_at=checked)
+def _part(row: Any) -> Part:
+    names = ("day", "kind", "setl_optins", "insutype", "clr_type", "state", "line_count", *_AMOUNTS)
+    given = {name: getattr(row, name) for name in names}
+    told = row.told or "" if row.packed is None else unpacked(row.packed)[WORDS]
+    return Part(**given, told=told, exchange_id=row.exchange_id, checked_at=entries.from_ms(row.checked_at))
 
 
 def _case(row: Any) -> Case:

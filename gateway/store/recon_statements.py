@@ -13,6 +13,10 @@ PARTS = (
     .where(recon_day.c.day.between(bindparam("first"), bindparam("last")))
     .order_by(recon_day.c.day, recon_day.c.kind.desc(), recon_day.c.clr_type, recon_day.c.insutype, recon_day.c.id)
 )
+TOLD_IN_PLAIN = select(recon_day.c.id, recon_day.c.told).where(recon_day.c.told.is_not(None))
+SEAL_TOLD = (
+    update(recon_day).where(recon_day.c.id == bindparam("of_id")).values(told=None, packed=bindparam("new_packed"))
+)
 CASES_OF = select(recon_case).where(recon_case.c.day == bindparam("of_day")).order_by(recon_case.c.id).with_for_update()
 CASES = (
     select(recon_case)

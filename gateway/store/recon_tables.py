@@ -21,9 +21,11 @@ recon_day = Table(
     Column("fund_cents", BigInteger, nullable=False),
     Column("acct_cents", BigInteger, nullable=False),
     Column("cash_cents", BigInteger, nullable=False),
+    # in plain, of before `packed` was there; nothing is written into it any more
     Column("told", Unicode(400)),
     Column("exchange_id", BigInteger),
     Column("checked_at", BigInteger, nullable=False),
+    Column("packed", LargeBinary),
     UniqueConstraint("day", "kind", "setl_optins", "insutype", "clr_type", name="uq_recon_day"),
 )
 

@@ -6,7 +6,7 @@ The journal of before the copy is back; what happened after it is not. So after 
 * what was open in the copy is ESCALATED: it may have been settled, told to the HIS and undone since, so that neither a
   query nor a reversal of ours may decide it;
 * the gap (``Gap``) is marked, and ``Exchange`` sends nothing but queries until a person has closed it
-  (``gateway/store/aftermath.py``, ``docs/operating/databases.md``).
+  (``gateway/store/aftermath.py``, ``docs/operating/databases/README.md``).
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class Desk:
             options["oauth"] = replace(options["oauth"], token_url=f"{simulated}/auth/oauth/token")
         if "soap" in options:
             options["soap"] = {"wsdl": self.province._wsdl(simulated), **options["soap"]}
-        made: SettlementPlatform = build_platform(self.url + way.path, way.name, **options)  # type: ignore[arg-type]
+        made: SettlementPlatform = build_platform(self.url + way.path, way.family, **options)  # type: ignore[arg-type]
         self.province._made.append(made)
         return made
 

@@ -1,13 +1,14 @@
 """One suite over every way to a hospital's records: in memory, SQLite, PostgreSQL, SOAP services; others where a URL of theirs is set.
 
 ``YIBAO_TEST_HIS_ORACLE_URL``, ``YIBAO_TEST_HIS_MSSQL_URL``, ``YIBAO_TEST_HIS_MYSQL_URL`` name databases whose user may make
-and drop the tables ``yb_t_events`` and ``yb_t_fees``.
+and drop the tables ``yb_t_events`` and ``yb_t_fees``; without one of them the database of the journal's suite is taken
+(``YIBAO_TEST_ORACLE_URL`` ...).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -26,11 +27,17 @@ from gateway.stays.hospital import HisMisconfigured, HospitalRecords, Mark, Poin
 from gateway.stays.hospital_fake import MemoryHospital
 from tests.adapters.his.service import His, files, served
 
-OTHERS = {
-    name: os.environ[variable]
-    for name in ("oracle", "mssql", "mysql")
-    if os.environ.get(variable := f"YIBAO_TEST_HIS_{name.upper()}_URL")
-}
+
+def named_in(environment: Mapping[str, str]) -> dict[str, str]:
+    """Databases that only some machines have."""
+    given = {
+        name: environment.get(f"YIBAO_TEST_HIS_{name.upper()}_URL") or environment.get(f"YIBAO_TEST_{name.upper()}_URL")
+        for name in ("oracle", "mssql", "mysql")
+    }
+    return {name: url for name, url in given.items() if url}
+
+
+OTHERS = named_in(os.environ)
 BASE = datetime(2026, 3, 1, 8, 0)  # noqa: DTZ001 - the HIS's own clock, which has no zone
 
 metadata = MetaData()
@@ -118,6 +125,14 @@ def records(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hospital
     his.close()
     metadata.drop_all(engine)
     engine.dispose()
+
+
+def test_the_journals_database_serves_where_none_is_named_for_the_his() -> None:
+    both = {"YIBAO_TEST_HIS_ORACLE_URL": "oracle://his", "YIBAO_TEST_ORACLE_URL": "oracle://journal"}
+    assert named_in(both) == {"oracle": "oracle://his"}
+    assert named_in({"YIBAO_TEST_ORACLE_URL": "oracle://journal", "YIBAO_TEST_HIS_MYSQL_URL": ""}) == {
+        "oracle": "oracle://journal"
+    }
 
 
 def read_all(his: HospitalRecords, subject: SubjectName, rows_max: int, since: Point | None = None) -> list[str]:

@@ -6,18 +6,21 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
+import yaml
 
 from adapters.settlement import build
 from adapters.settlement._post import HttpPost
 from adapters.settlement.build import OAuth, SmKeys, build_platform
 from adapters.settlement.signing.sm import Sm2PrivateKey
 from gateway import clock
-from gateway.exchange.ports import NoAnswer, NotSent, PlatformRequest, Rejected, SettlementPlatform
+from gateway.exchange.ports import NoAnswer, NoPath, NotSent, PlatformRequest, Rejected, SettlementPlatform
 from gateway.simulator import Simulator, SimulatorServer, serve
 from gateway.simulator.sealing import EnvelopeSealing, GmSealing
 from gateway.simulator.signature import TokenSigning, signing_of
@@ -56,12 +59,19 @@ class Way:
     given: dict[str, Any]
     simulated: Callable[[], dict[str, Any]]
     path: str = "/callService"
+    signing: str = ""
+    """The family, where the way has a name of its own."""
     wrong: dict[str, Any] = field(default_factory=dict)
     """Settings with which the platform must refuse the request before it is executed."""
     window: timedelta | None = None
     """How far the clocks may be apart; None: time is not looked at."""
     infno: str = "9001"
     message: Callable[[], Any] = lambda: SIGN_IN
+
+    @property
+    def family(self) -> str:
+        """As ``platform.signing`` names it."""
+        return self.signing or self.name
 
 
 def header_way(name: str, window: timedelta | None, path: str = "", account: str = ACCOUNT) -> Way:
@@ -70,8 +80,22 @@ def header_way(name: str, window: timedelta | None, path: str = "", account: str
         {"account": account, "secret": SECRET},
         lambda: {"signing": signing_of(name, account, SECRET)},
         path,
-        {"secret": SECRET[:-1]},
-        window,
+        wrong={"secret": SECRET[:-1]},
+        window=window,
+    )
+
+
+def service_way() -> Way:
+    """A path per service: the gateway's table is its province's file, the simulator has one of its own."""
+    file = MAPPINGS / "provinces" / "hebei" / "province.yaml"
+    settings = yaml.safe_load(file.read_text(encoding="utf-8"))["settings"]
+    way = header_way("tif", timedelta(seconds=300), "/ebus/rio_fsi")
+    return replace(
+        way,
+        name="tif-paths",
+        signing=settings["transport"],
+        given={**way.given, "paths": settings["paths"], "only_paths": True},
+        simulated=lambda: {**way.simulated(), "path_per_service": True},
     )
 
 
@@ -87,7 +111,7 @@ def token_way(name: str, **sm: Any) -> Way:
             "sealing": EnvelopeSealing(public(OURS), THEIRS, CLIENT_ID.encode()) if keys else None,
         },
         "/mbs/fmi/fsi/api/callFsiService/callService",
-        {"sm": replace(keys, private_key=NOBODYS)} if keys else {"oauth": replace(oauth, password="WRONG-TEST")},
+        wrong={"sm": replace(keys, private_key=NOBODYS)} if keys else {"oauth": replace(oauth, password="WRONG-TEST")},
     )
 
 
@@ -97,10 +121,10 @@ GM = Way(
     {"sm": SmKeys(OURS, public(THEIRS), app_id=APP_ID, app_secret=APP_SECRET)},
     lambda: {"sealing": GmSealing(APP_ID, APP_SECRET, public(OURS), THEIRS)},
     "/epc/api/fixmedins",
-    {"sm": SmKeys(NOBODYS, public(THEIRS), app_id=APP_ID, app_secret=APP_SECRET)},
-    timedelta(seconds=600),
-    "7101",
-    lambda: filled("7101", {}),
+    wrong={"sm": SmKeys(NOBODYS, public(THEIRS), app_id=APP_ID, app_secret=APP_SECRET)},
+    window=timedelta(seconds=600),
+    infno="7101",
+    message=lambda: filled("7101", {}),
 )
 
 
@@ -119,14 +143,16 @@ def soap_way(payload: str, charset: str) -> Way:
         {"soap": call},
         lambda: {"soap": (payload, charset), "signing": WsseSigning({ACCOUNT: SECRET})},
         SOAP_PATH,
-        {"soap": call | {"password": SECRET[:-1]}},
-        timedelta(seconds=300),
+        wrong={"soap": call | {"password": SECRET[:-1]}},
+        window=timedelta(seconds=300),
     )
 
 
+SERVICES = service_way()
 WAYS = [
     Way("plain", {}, dict),
     header_way("tif", timedelta(seconds=300)),
+    SERVICES,
     header_way("api-headers", timedelta(minutes=30)),
     header_way("api-key", None, "/api/medical/service/callService", ""),
     OPEN_TOKEN,
@@ -163,7 +189,7 @@ class Province:
             options["oauth"] = replace(options["oauth"], token_url=f"{url}/auth/oauth/token")
         if "soap" in options:
             options["soap"] = {"wsdl": self._wsdl(url), **options["soap"]}
-        self._made.append(build_platform(url + self.way.path, self.way.name, read_timeout_s=20, **options))  # type: ignore[arg-type]
+        self._made.append(build_platform(url + self.way.path, self.way.family, read_timeout_s=20, **options))  # type: ignore[arg-type]
         return self._made[-1]
 
     def _wsdl(self, url: str) -> Path:
@@ -214,7 +240,7 @@ def province(way: Way, tmp_path: Path) -> Iterator[Province]:
 
 
 def test_every_way_that_can_be_built_is_tried_here() -> None:
-    assert {way.name for way in WAYS} == set(build.Signing.__args__)  # type: ignore[attr-defined]
+    assert {way.family for way in WAYS} == set(build.Signing.__args__)  # type: ignore[attr-defined]
 
 
 @named(WAYS)
@@ -292,6 +318,41 @@ def test_a_clock_that_is_off_is_rejected(province: Province, side: int) -> None:
     province.clock.ahead = side * (window - timedelta(seconds=30))
     assert platform.send(province.request()).body
     assert len(province.executed) == 1
+
+
+@named(WAYS)
+def test_a_recorded_exchange_that_is_posted_again_is_refused(
+    province: Province, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Address, headers and bytes as they went: a spent nonce where the way has one, else a msgid that has taken effect."""
+    left: list[tuple[str, dict[str, str], bytes]] = []
+    post = HttpPost.post
+
+    def noted(self: HttpPost, path: str, headers: Any, body: bytes, *given: Any) -> Any:
+        left.append((path, dict(headers), body))
+        return post(self, path, headers, body, *given)
+
+    monkeypatch.setattr(HttpPost, "post", noted)
+    assert province.platform().send(province.request()).body
+    path, headers, body = left[-1]
+    status, said = posted(province.server, path, headers, body)
+    assert len(province.executed) == 1
+    if province.way.window is None:
+        assert (status, "msgid 重复" in said) == (200, True)
+    else:
+        assert (status, "重复" in said) == (500 if province.way.name == "soap" else 401, True)
+        assert province.way.name != "soap" or "wsse:FailedAuthentication" in said
+
+
+def posted(server: SimulatorServer, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
+    """A request made by hand; status and text of its answer."""
+    line = HTTPConnection(urlsplit(server.url).netloc, timeout=20)
+    try:
+        line.request("POST", path, body, headers)
+        answer = line.getresponse()
+        return answer.status, answer.read().decode(answer.headers.get_content_charset("utf-8"))
+    finally:
+        line.close()
 
 
 @named(WAYS)
@@ -388,4 +449,29 @@ def test_without_a_token_nothing_is_sent(province: Province) -> None:
     province.server.close()
     with pytest.raises(NotSent, match="令牌"):
         token_service.send(province.request())
+    assert province.executed == {}
+
+
+# ------------------------------------------------------------ a path per service
+
+
+@named([SERVICES])
+def test_a_transaction_without_a_path_is_not_sent_and_says_what_to_do(province: Province) -> None:
+    """An address that does not exist answers 404, which would leave a payment in doubt."""
+    asked = replace(province.request(), infno="5201")
+    platform = province.platform()
+    for attempt in (platform.prepare, platform.send):
+        with pytest.raises(NoPath, match=r"5201 .*platform\.paths"):
+            attempt(asked)
+    platform = province.platform(only_paths=False)
+    with pytest.raises(NoAnswer, match="404"):
+        platform.send(asked)
+
+
+@named([SERVICES])
+def test_one_transaction_at_the_address_of_another_is_refused(province: Province) -> None:
+    paths = province.way.given["paths"]
+    platform = province.platform(paths={**paths, "9001": paths["2304"]})
+    answer = json.loads(platform.send(province.request()).body)
+    assert "地址中的交易编号 2304 与报文 infno 9001 不符" in answer["err_msg"]
     assert province.executed == {}

@@ -37,7 +37,15 @@ from tests.console.test_pages import HOSTILE, harmless
 PAGES = [page for area in AREAS for page in area.pages]
 LOOKS = [page for page in PAGES if page.method == "GET"]
 FORMS = [page for page in PAGES if page.method == "POST"]
-LOOKING = {"note", "seen", "reconcile_running", "stay_aligning", "voucher_list", "voucher_look", "his_report"}
+LOOKING = {
+    "note",
+    "seen",
+    "reconcile_running",
+    "stay_aligning",
+    "voucher_list",
+    "voucher_look",
+    "his_report",
+}
 """What a page that only shows something may ask of the exchange process."""
 FORMULAS = ("=cmd|'/c calc'!A1", "+1+1", "-1+1", "@SUM(1)", "\t=1+1", "\r=1+1", "＝1+1", " =1+1", "\n@SUM(1)")
 FOREIGN = (

@@ -294,6 +294,20 @@ def test_settings_are_inherited_along_extends(tree: MappingTree) -> None:
     assert tree.load().settings["reversible_by_2601"] == []
 
 
+def test_paths_of_services_are_added_to_those_of_the_province_that_is_extended(tree: MappingTree) -> None:
+    tree.overlay("settings: {transport: tif, paths: {'1101': a/one, '2204': a/two}}\n", "middle")
+    tree.overlay("extends: middle\nsettings: {paths: {'2204': b/two.V2}}\n")
+    assert tree.load("here").settings["paths"] == {"1101": "a/one", "2204": "b/two.V2"}
+    assert "paths" not in tree.load().settings
+
+
+@pytest.mark.parametrize("path", ["/a/b", "a//b", "a/../b", "a/b/", "a b", "a?b", ""])
+def test_a_path_of_a_service_stays_below_the_address(tree: MappingTree, path: str) -> None:
+    tree.overlay(f"settings:\n  paths:\n    '1101': '{path}'\n")
+    error = tree.error("here")
+    assert (error.line, "写法不对" in error.text) == (7, True)
+
+
 def test_changes_are_inherited_along_extends(tree: MappingTree) -> None:
     tree.overlay('transactions:\n  "1101":\n    input:\n      - {node: data, drop: gend}\n', "middle")
     tree.overlay('extends: middle\ntransactions:\n  "1101":\n    input:\n      - {node: data, drop: amt}\n')
@@ -313,7 +327,13 @@ def test_national_is_the_start_of_every_province(tree: MappingTree) -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", ["reversible_by_2601: ['9999']", "lines_per_call: {'9999': 3}", "probe: {infno: '9999', input: {}}"]
+    "setting",
+    [
+        "reversible_by_2601: ['9999']",
+        "lines_per_call: {'9999': 3}",
+        "paths: {'9999': a}",
+        "probe: {infno: '9999', input: {}}",
+    ],
 )
 def test_settings_name_known_transactions(tree: MappingTree, setting: str) -> None:
     tree.overlay(f"settings:\n  {setting}\n")

@@ -22,7 +22,18 @@ from gateway.exchange.limits import FairQueue, Shares
 from gateway.exchange.msgid import MsgidSequence
 from gateway.exchange.patience import Times
 from gateway.exchange.ports import Exchange as Row
-from gateway.exchange.ports import NoAnswer, NotMine, NotSent, PlatformRequest, Query, Registration, Rejected, State
+from gateway.exchange.ports import (
+    NoAnswer,
+    NoPath,
+    NotMine,
+    NotSent,
+    PlatformError,
+    PlatformRequest,
+    Query,
+    Registration,
+    Rejected,
+    State,
+)
 from gateway.exchange.prober import Prober
 from gateway.exchange.sign_in import SignIns
 from gateway.faults import Refused
@@ -175,9 +186,10 @@ def test_refused_in_front_of_the_platform_is_an_answer() -> None:
         assert house.call("2404", CANCEL).code == "GW-4006"
 
 
-def test_a_node_that_was_declared_dead_says_nothing_about_the_platform() -> None:
+@pytest.mark.parametrize("error", [NotMine("taken over"), NoPath("没有路径")], ids=["declared dead", "no path"])
+def test_what_asked_nobody_says_nothing_about_the_platform(error: PlatformError) -> None:
     house = House()
-    house.platform.script("2404", NotMine("taken over"))
+    house.platform.script("2404", error)
     for number in range(9):
         assert house.call("2404", visit(number)).code != "GW-4004"
 

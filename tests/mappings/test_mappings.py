@@ -113,7 +113,7 @@ def test_code_lists_are_found_by_name_alias_and_snake_case(national: Contract, r
     assert seen["snake"] > 10
 
 
-@pytest.mark.parametrize("name", ["national", "guangdong", "hunan", "jiangsu"])
+@pytest.mark.parametrize("name", ["national", "guangdong", "hebei", "hunan", "jiangsu"])
 def test_every_shipped_province_loads(name: str) -> None:
     contract = load(name)
     assert contract.province == name
@@ -123,7 +123,7 @@ def test_every_shipped_province_loads(name: str) -> None:
 
 
 def test_shipped_provinces_are_listed() -> None:
-    assert {"guangdong", "hunan", "jiangsu", "national"} <= set(provinces())
+    assert {"guangdong", "hebei", "hunan", "jiangsu", "national"} <= set(provinces())
 
 
 def test_provincial_facts() -> None:

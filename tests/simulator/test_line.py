@@ -399,13 +399,15 @@ def run(*arguments: str) -> subprocess.Popen[str]:
 
 
 def test_process_says_ready_serves_and_stops() -> None:
-    with run("--seed", "4", "--signing", "tif", "--tif-paasid", "p", "--tif-secret", "s") as process:
+    given = ("--seed", "4", "--signing", "tif", "--tif-paasid", "p", "--tif-secret", "s", "--path-per-service")
+    with run(*given) as process:
         assert process.stdout
         ready = process.stdout.readline()
         url = ready.strip().removeprefix("simulator ready at ")
         line = Line(url)
         assert line.json("GET", "/_sim/ledger")["seed"] == 4
-        assert line.call("POST", "/9001", b"{}")[0] == 401
+        assert line.call("POST", "/fsi/api/signInSignOutService/signIn", b"{}")[0] == 401
+        assert line.call("POST", "/9001", b"{}")[0] == 404
         line.http.close()
         os.kill(process.pid, signal.SIGTERM)
         assert process.wait(PATIENCE_S) == 0

@@ -58,6 +58,12 @@ def test_wrong_header(signing: TifSigning, changes: dict[str, str], text: str) -
     assert text in str(signing.refusal(signed(changes=changes), STAMP))
 
 
+def test_capitals_where_the_deployment_wants_them() -> None:
+    capitals = TifSigning({"hospital": "SECRET-FOR-TEST"}, upper_case=True)
+    assert capitals.refusal(signed(changes={"signature": VECTOR}), STAMP) == "签名不一致"
+    assert capitals.refusal(signed(changes={"signature": VECTOR.upper()}), STAMP) is None
+
+
 @pytest.mark.parametrize(("offset", "accepted"), [(-301, False), (-300, True), (300, True), (301, False)])
 def test_window(signing: TifSigning, offset: int, accepted: bool) -> None:
     assert (signing.refusal(signed(), STAMP + offset) is None) is accepted

@@ -25,6 +25,7 @@ class TifSigner:
     Args:
         paasid: account; printable ASCII, for it travels as a header.
         secret: never leaves this object.
+        upper_case: write the signature in capitals, as some deployments are said to expect.
         clock: Unix time in seconds. The platform refuses a clock that is minutes off.
         nonce: 32 hex digits unless given.
 
@@ -37,6 +38,7 @@ class TifSigner:
         paasid: str,
         secret: str,
         *,
+        upper_case: bool = False,
         clock: Callable[[], float] = time.time,
         nonce: Callable[[], str] = lambda: secrets.token_hex(16),
     ) -> None:
@@ -46,6 +48,7 @@ class TifSigner:
             raise ValueError("x-tif 账号（paasid）只能是可打印的 ASCII 字符，首尾不含空格")
         self._paasid = paasid
         self._secret = secret
+        self._upper_case = upper_case
         self._clock = clock
         self._nonce = nonce
 
@@ -55,9 +58,10 @@ class TifSigner:
     def headers(self, infno: str, body: bytes) -> Mapping[str, str]:  # noqa: ARG002 - the port's signature
         """The four ``x-tif-*`` headers, new for every request."""
         timestamp, nonce = str(int(self._clock())), self._nonce()
+        signature = tif_signature(timestamp, self._secret, nonce)
         return {
             "x-tif-paasid": self._paasid,
             "x-tif-timestamp": timestamp,
             "x-tif-nonce": nonce,
-            "x-tif-signature": tif_signature(timestamp, self._secret, nonce),
+            "x-tif-signature": signature.upper() if self._upper_case else signature,
         }

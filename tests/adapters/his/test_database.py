@@ -7,9 +7,11 @@ import threading
 import time
 from pathlib import Path
 
+import oracledb
 import pytest
 from sqlalchemy import event, make_url
 
+from adapters.his import _engines
 from adapters.his._engines import Limits
 from adapters.his.check import check
 from adapters.his.database import DatabaseRecords
@@ -215,3 +217,20 @@ def test_the_same_seed_is_the_same_hospital(sample: str, tmp_path: Path) -> None
 def test_a_database_in_use_is_not_filled(sample: str) -> None:
     with pytest.raises(ValueError, match="zy_brry"):
         write_sample(make_url(sample), Sizes(stays=1), 1)
+
+
+@pytest.mark.parametrize(("version", "taken"), [((12, 2, 0, 1, 0), False), ((18, 5, 0, 0, 0), True), ((19, 3), True)])
+def test_an_oracle_client_without_time_limits_is_refused(
+    version: tuple[int, ...], taken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Client libraries are on no machine of ours; what the driver says of them is put in its place."""
+    monkeypatch.setattr(oracledb, "init_oracle_client", lambda lib_dir: None)
+    monkeypatch.setattr(oracledb, "clientversion", lambda: version)
+    monkeypatch.setattr(_engines, "_loaded", [])
+    limits = _engines.Limits(oracle_client=Path("/opt/oracle"))
+    if taken:
+        _engines.open_engine(make_url("oracle://a@b/c"), limits)[0].dispose()
+    else:
+        with pytest.raises(HisMisconfigured, match=r"12\.2\.0\.1\.0（/opt/oracle）.*18 或 19"):
+            _engines.open_engine(make_url("oracle://a@b/c"), limits)
+    assert _engines._loaded == ([limits.oracle_client] if taken else [])
