@@ -30,7 +30,7 @@ _COLUMNS: Final = (
     "案号", "日期", "原因", "退费", "状态", "发现", "结案", "结算 ID", "就诊 ID", "人员编号", "本方医疗费总额", "本方基金", "本方账户",
     "平台医疗费总额", "平台基金", "平台账户", "说明", "报文 ID", "交易日志编号",
 )  # fmt: skip
-_TITLES: Final[Mapping[str, str]] = {**KINDS}
+_TITLES: Final[Mapping[str, str]] = {str(kind): title for kind, title in KINDS.items()}
 _AMOUNTS: Final = ("medfee_sumamt", "fund_pay_sumamt", "acct_pay")
 
 
