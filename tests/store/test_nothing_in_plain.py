@@ -102,7 +102,7 @@ def _fill_work(store: Store, exchange_id: int) -> None:
     store.jobs.finish(begun, Ended(RunOutcome.FAILED, {"失败": 1}, SAID, {"left": [dict(PERSONAL)]}), NOW)
     store.jobs.note("fee_upload", "n", RunOutcome.MISSED, NOW, SAID)
     case = NewCase("amount", "440800", "11", "", exchange_id, f"setl:{setl_id}", {"cause": SAID, **PERSONAL})
-    store.recon.keep(Compared("2026-03-01", [_failed("2026-03-01")], [case]), NOW)
+    store.recon.keep(Compared("2026-03-01", [_failed("2026-03-01")], [case], lambda _: False), NOW)
     store.callbacks.add("f" * 64, "6302", exchange_id, NOW)
     episode = Episode(ipt_no, mdtrt_id, PERSONAL["psn_no"], "registered", "differs", "none", setl_id=setl_id)
     store.stay_feed.begin("episodes", 1, "", [episode])
@@ -232,12 +232,12 @@ def test_words_about_a_day_that_an_older_program_kept_in_plain_are_sealed(tmp_pa
     keys = MemoryKeys()
     store = open_store(f"sqlite:///{tmp_path}/j.db", node="n", keys=keys)
     store.upgrade()
-    store.recon.keep(Compared("2026-03-01", [_failed("2026-03-01")], []), NOW)
+    store.recon.keep(Compared("2026-03-01", [_failed("2026-03-01")], [], lambda _: False), NOW)
     older = "UPDATE recon_day SET told = :told, packed = NULL"
     store._backend.write(lambda connection: connection.execute(text(older), {"told": SAID}))
     (before,) = store.recon.parts("2026-03-01", "2026-03-01")
     if by == "the next run":
-        store.recon.keep(Compared("2026-03-02", [_failed("2026-03-02")], []), NOW)
+        store.recon.keep(Compared("2026-03-02", [_failed("2026-03-02")], [], lambda _: False), NOW)
     else:
         keys.grow()
         store.resealing.nobody_else_writes()
