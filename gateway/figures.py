@@ -163,8 +163,8 @@ class FigureBook:
                         found[infno].merge(tally)
         return dict(found)
 
-    def series(self, window: timedelta, points: int) -> list[tuple[datetime, Tally]]:
-        """All transactions together over the last ``window`` in ``points`` equal parts, oldest first."""
+    def series(self, window: timedelta, points: int, infno: str = "") -> list[tuple[datetime, Tally]]:
+        """The last ``window`` in ``points`` equal parts, oldest first: of one transaction, or of all together."""
         now = self._clock()
         step = max(int(window.total_seconds() // 60 // points), 1)
         last = to_ms(now) // MINUTE_MS
@@ -173,8 +173,9 @@ class FigureBook:
         with self._lock:
             for minute, tallies in self._minutes.items():
                 if first <= minute <= last:
-                    for tally in tallies.values():
-                        parts[(minute - first) // step].merge(tally)
+                    for name, tally in tallies.items():
+                        if infno in ("", name):
+                            parts[(minute - first) // step].merge(tally)
         begin = now - timedelta(minutes=last - first)
         return [(begin + timedelta(minutes=step * number), part) for number, part in enumerate(parts)]
 

@@ -15,7 +15,8 @@ _FIXED: Final = (
     "/", "/alignment", "/review", "/review?hours_from=48", "/fees", "/fees?fees=waiting", "/lists", "/lists?tab=listed",
     "/exchanges", "/exchanges?state=failed", "/exchanges?state=doubt", "/exchanges?state=REVERSED",
     f"/exchanges?client={RARE_CLIENT}", f"/exchanges?infno={RARE_INFNO}", "/exchanges?infno=2304&state=DECLINED",
-    f"/exchanges?q={RARE_CODE}", "/exchanges?q=nothing-like-this", "/doubts", "/doubts?untold=1", "/reconcile", "/catalogs",
+    f"/exchanges?q={RARE_CODE}", "/exchanges?q=nothing-like-this", "/doubts", "/doubts?untold=1", "/reconcile",
+    "/reconcile/cases", "/emergency", "/todo", "/catalogs",
     "/running", "/running/figures?window=24h", "/jobs", "/audit", "/users",
 )  # fmt: skip
 

@@ -92,13 +92,13 @@ class ExchangeLine:
         )
         return answer.status, answer.body
 
-    def simulator(self, path: str, body: bytes | None = None) -> Any:
+    def simulator(self, path: str, body: bytes | None = None, *, method: str | None = None) -> Any:
         """JSON of the simulator; None when the platform is none, or this is production."""
         parts = urlsplit(self._settings.platform.url)
         if self._settings.production or parts.scheme != "http":
             return None
         try:
-            answer = request(f"http://{parts.netloc}{path}", body=body, timeout_s=READY_TIMEOUT_S)
+            answer = request(f"http://{parts.netloc}{path}", body=body, timeout_s=READY_TIMEOUT_S, method=method)
             return loads(answer.body)
         except (OSError, GatewayFault):
             return None

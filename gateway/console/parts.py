@@ -37,8 +37,8 @@ class GatewayLine(Protocol):
         """POST to the HIS side as the console's own client: status and body. Raises OSError."""
         ...
 
-    def simulator(self, path: str, body: bytes | None = None) -> Any:
-        """JSON of the simulator's control address; None when the platform is no simulator."""
+    def simulator(self, path: str, body: bytes | None = None, *, method: str | None = None) -> Any:
+        """JSON of the simulator's control address (GET, or POST of ``body``); None when the platform is no simulator."""
         ...
 
 

@@ -28,7 +28,6 @@ CHOSEN: Final = 3
 """Stays whose fees are in the HIS: of the last one they are only compared."""
 ROWS: Final = 24
 WRONG_SUM, TOO_EARLY = 5, 9
-DIP_JOB: Final = "dip_differences"
 TIMEOUT_S: Final = 30
 _MARK: Final = re.compile(r'name="csrf" value="([0-9a-f]{64})"')
 
@@ -151,6 +150,18 @@ class Office:
     def run(self, job: str) -> None:
         """Have a job run now."""
         self._send("/jobs", f"/jobs/{job}/run", {})
+
+    def compare(self, day: str) -> None:
+        """Have a day (``yyyy-MM-dd``) compared with the platform's books."""
+        self._send(f"/reconcile/{day}", f"/reconcile/{day}", {})
+
+    def upload_list(self, settlement: Mapping[str, Any]) -> None:
+        """Have the settlement list of one settlement uploaded (``setlinfo`` of its answer)."""
+        self._send("/lists", "/lists/upload", {name: str(settlement[name]) for name in ("mdtrt_id", "setl_id")})
+
+    def accept(self, client: str) -> None:
+        """Begin an acceptance run of a caller."""
+        self._send("/conformance", "/conformance", {"client": client})
 
     def _send(self, page: str, address: str, form: Mapping[str, str]) -> None:
         with self._open(f"{self._url}{page}", timeout=TIMEOUT_S) as answer:

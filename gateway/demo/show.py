@@ -8,17 +8,16 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from gateway import clock
 from gateway.demo.books import child
+from gateway.demo.chores import Chores
 from gateway.demo.compare import Check, Printed, Received, compare
-from gateway.demo.evidence import fetch, post, read_journal, read_ledger, read_own
-from gateway.demo.office import DIP_JOB, Office, charge, lying, make_his, write_cases
+from gateway.demo.evidence import fetch, read_journal, read_ledger, read_own
+from gateway.demo.office import make_his
 from gateway.demo.place import DemoError, Place, find_place
 from gateway.demo.processes import LOOK_EVERY_S, Ended, Interrupts, Processes, Said
 from gateway.demo.screen import DIFFERS, EQUAL, Screen
-from gateway.demo.staff import INSURANCE, hire
+from gateway.demo.staff import hire
 from gateway.exchange.ports import JournalUnavailable
 from gateway.protect.keyring import KeyringError
 from gateway.settings import SettingsError
@@ -34,8 +33,6 @@ INTERRUPTED: Final = 130
 SIMULATOR, GATEWAY, CLIENT, DAY = "simulator", "gateway", "client", "day"
 VOUCHER: Final = "Voucher"
 _TITLES: Final = {SIMULATOR: "模拟平台", GATEWAY: "网关", CLIENT: "演示客户端", DAY: "演示客户端"}
-BAD_MOMENTS: Final = ({"infno": "2304", "kind": "lose-reply"}, {"infno": "2208", "kind": "lose-reply"})
-"""What the platform does to the day: it settles once and cancels once, and both answers are lost."""
 
 
 def run_demo(*, keep: bool, config: Path | None, day: bool = True) -> int:
@@ -205,11 +202,8 @@ class _Demo:
         """The day that the console shows; whether every step went as expected."""
         self._screen.heading("这一天的业务")
         begun = time.monotonic()
-        try:
-            for moment in BAD_MOMENTS:
-                post(f"{self._place.simulator_url}/_sim/faults", moment)
-        except OSError as error:
-            raise DemoError(f"模拟平台没有应答：{error}") from None
+        chores = Chores(self._place, self._password)
+        chores.before()
         self._processes.start(DAY, ["gateway.demo.client", self._place.gateway_url, "day"], heard=True)
         told: list[dict[str, Any]] = []
         with self._screen.progress("正在补上这一天的住院与门诊……") as progress:
@@ -221,8 +215,7 @@ class _Demo:
                     continue
                 line = json.loads(event.line)
                 if "day" in line:
-                    self._have_fees_uploaded(told)
-                    self._compare_with_dip()
+                    chores.after(told)
                     return self._lived(len(told), time.monotonic() - begun, good=line["day"])
                 told.append(line)
                 progress(f"第 {len(told)} 次调用：{line['infno']} {line['name']} {line['patient']}")
@@ -230,37 +223,10 @@ class _Demo:
                     self._screen.exchange(clock.now(), line)
         raise DemoError(f"这一天的业务在 {DAY_S_MAX} 秒内没有走完。")
 
-    def _have_fees_uploaded(self, told: list[dict[str, Any]]) -> None:
-        """The hospital has charged more, and the insurance office sees to it on the console."""
-        place = self._place
-        if not (place.his_url and place.console_url and self._password):
-            return
-        patients = lying(told)
-        try:
-            charge(place.his_url, patients)
-            office = Office(place.console_url, INSURANCE, self._password)
-            office.choose("upload", patients[:-1])
-            office.choose("look", patients[-1:])
-        except (OSError, SQLAlchemyError) as error:
-            raise DemoError(f"这一天的费用没有办成：{error}") from None
-
-    def _compare_with_dip(self) -> None:
-        """The DIP system has written its cases, and the insurance office compares them."""
-        place = self._place
-        if place.dip_file is None or not (place.console_url and self._password):
-            return
-        try:
-            write_cases(
-                place.dip_file, json.loads(fetch(f"{place.gateway_url}/api/v1/dip/events?limit=1000"))["events"]
-            )
-            Office(place.console_url, INSURANCE, self._password).run(DIP_JOB)
-        except OSError as error:
-            raise DemoError(f"与 DIP 系统的核对没有办成：{error}") from None
-
     def _lived(self, count: int, took_s: float, *, good: bool) -> bool:
         if good:
             self._screen.say(
-                f"{EQUAL} 另有 {count} 次调用：十余名住院病人各在不同状态，门诊若干；一笔结算、一笔结算撤销的答复故意丢失。"
+                f"{EQUAL} 另有 {count} 次调用：十余名住院病人各在不同状态，门诊若干；结算、结算撤销、慢特病备案各有一笔的答复故意丢失。"
                 f"用时 {took_s:.1f} 秒；此后几分钟每 15 秒再有一次门诊。",
                 "green",
             )

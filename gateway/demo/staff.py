@@ -12,8 +12,9 @@ from gateway.store import open_store
 from gateway.store.accounts import User
 
 INSURANCE: Final = "li"
+INFORMATION: Final = "wang"
 STAFF: Final = (
-    ("wang", "王工", "it"),
+    (INFORMATION, "王工", "it"),
     (INSURANCE, "李主任", "insurance"),
     ("zhang", "张收费", "cashier"),
     ("chen", "陈医生", "ward"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
@@ -20,6 +20,20 @@ from gateway.store.recon import Case, Part
 Answer = dict[str, Any]
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far a comparison is; without a day none goes on.
+
+    Args:
+        total: 0 where it is not known.
+    """
+
+    day: str = ""
+    text: str = ""
+    done: int = 0
+    total: int = 0
 
 
 class ReconcileDesk:
@@ -39,11 +53,11 @@ class ReconcileDesk:
         }
         self.operations: Mapping[str, Callable[..., Answer]] = {
             "reconcile_begin": self._begin,
-            "reconcile_running": lambda operator: {"ok": True, "text": self._text},  # noqa: ARG005 - who asks
+            "reconcile_running": lambda operator: {"ok": True, **asdict(self._step)},  # noqa: ARG005 - who asks
         }
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._text = ""
+        self._step = Step()
 
     def close(self) -> None:
         """End after the day at hand."""
@@ -73,9 +87,9 @@ class ReconcileDesk:
         wanted = date.fromisoformat(day)
         with self._lock:
             if self._thread is not None and self._thread.is_alive():
-                return {"ok": False, "error": f"正在对账，请稍候：{self._text}"}
+                return {"ok": False, "error": f"正在对 {self._step.day} 的账，请稍候"}
             self._operator_log.append(operator, "reconcile.day", wanted.isoformat())
-            self._text = f"正在对 {wanted} 的账"
+            self._step = Step(wanted.isoformat())
             self._thread = threading.Thread(target=self._run, args=(wanted,), name="reconcile", daemon=True)
             self._thread.start()
         return {"ok": True}
@@ -86,10 +100,10 @@ class ReconcileDesk:
         except JournalUnavailable:
             log.exception("reconcile_broke", day=day.isoformat())
         finally:
-            self._text = ""
+            self._step = Step()
 
     def _tell(self, day: date, text: str, done: int, total: int) -> None:
-        self._text = f"正在对 {day} 的账：{text} {done}" + (f"/{total}" if total else "")
+        self._step = Step(day.isoformat(), text, done, total)
 
 
 def shown(result: DayResult) -> dict[str, Any]:

@@ -42,8 +42,9 @@ def request(
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
     timeout_s: float = 10,
+    method: str | None = None,
 ) -> HttpAnswer:
-    """GET, or POST when there is a ``body``.
+    """GET, or POST when there is a ``body``, or what ``method`` says.
 
     Args:
         timeout_s: for connecting and for each read.
@@ -51,7 +52,7 @@ def request(
     Raises:
         OSError: nothing answers there.
     """
-    asked = urllib.request.Request(url, body, dict(headers or {}))  # noqa: S310 - http or https, see url_of
+    asked = urllib.request.Request(url, body, dict(headers or {}), method=method)  # noqa: S310 - http or https, see url_of
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusting))
     try:
         with opener.open(asked, timeout=timeout_s) as answer:

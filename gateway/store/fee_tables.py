@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, Identity, Index, Integer, LargeBinary, Table, Unicode
 
 from gateway.store.stay_tables import token_column
-from gateway.store.tables import RowId, metadata
+from gateway.store.tables import RowId, metadata, where
 
 fee_work = Table(
     "fee_work",
@@ -22,3 +22,4 @@ fee_work = Table(
     Index("ux_fee_work_mdtrt", "mdtrt_id", unique=True),
     Index("ix_fee_work_wish", "wish", "id"),
 )
+Index("ix_fee_work_bad", fee_work.c.bad, **where(fee_work.c.bad > 0))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, literal_column, select, update
 
 from gateway.exchange import entries
 from gateway.stays.ports import StayRef
@@ -32,6 +32,14 @@ COUNT_QUEUE = select(func.count()).select_from(fee_work).where(fee_work.c.wish.i
 TOTALS = select(
     func.count().label("stays"), func.sum(fee_work.c.waiting).label("waiting"), func.sum(fee_work.c.bad).label("bad")
 ).where((fee_work.c.waiting > 0) | (fee_work.c.bad > 0))
+# written out: with a parameter SQLite does not see that the partial index fits
+BAD_STAYS = select(func.count()).select_from(
+    select(fee_work.c.bad)
+    .where(fee_work.c.bad > literal_column("0"))
+    .order_by(fee_work.c.bad)
+    .limit(bindparam("most"))
+    .subquery()
+)
 INSERT = insert(fee_work)
 CHOOSE = update(fee_work).where(_ROW).values(wish=bindparam("new_wish"), wished_at=bindparam("new_wished_at"))
 FORGET = update(fee_work).where(fee_work.c.wish.is_not(None)).values(wish=None, wished_at=None)
@@ -123,6 +131,11 @@ class SqlFees:
         """Over all stays."""
         row = self._backend.read(lambda connection: connection.execute(TOTALS).one())
         return FeeTotals(row.stays, int(row.waiting or 0), int(row.bad or 0))
+
+    def bad_stays(self, most: int) -> int:
+        """How many stays have rows that could not go; counted no further than ``most``."""
+        wanted = {"most": most}
+        return self._backend.read(lambda connection: connection.execute(BAD_STAYS, wanted).scalar()) or 0
 
     def count(self, ref: StayRef, waiting: int, bad: int) -> None:
         """While a stay has its turn: how far it is."""

@@ -127,12 +127,26 @@ class SqlRecon:
         found = self._backend.read(lambda connection: Veiled(connection).execute(sql.PARTS, days).all())
         return [_part(row) for row in found]
 
-    def cases(self, first: str, last: str, states: Sequence[CaseState] = ("open",), limit: int = 1000) -> list[Case]:
+    def cases(
+        self, first: str, last: str, states: Sequence[CaseState] = ("open",), limit: int = 1000, skip: int = 0
+    ) -> list[Case]:
         """Cases of these days."""
-        wanted = {"first": first, "last": last, "states": list(states), "count": limit}
+        wanted = {"first": first, "last": last, "states": list(states), "count": limit, "skip": skip}
+        return self._cases(sql.CASES, wanted)
+
+    def newest_cases(self, states: Sequence[CaseState], limit: int, skip: int = 0) -> list[Case]:
+        """Cases of every day, those of the last day first."""
+        return self._cases(sql.NEWEST_CASES, {"states": list(states), "count": limit, "skip": skip})
+
+    def _cases(self, statement: Any, wanted: Mapping[str, Any]) -> list[Case]:
         return self._backend.read(
-            lambda connection: [_case(row) for row in Veiled(connection).execute(sql.CASES, wanted)]
+            lambda connection: [_case(row) for row in Veiled(connection).execute(statement, wanted)]
         )
+
+    def open_cases(self, most: int) -> int:
+        """How many are open; counted no further than ``most``."""
+        wanted = {"most": most}
+        return self._backend.read(lambda connection: connection.execute(sql.OPEN_CASES, wanted).scalar()) or 0
 
     def case(self, case_id: int) -> Case | None:
         def job(connection: Connection) -> Case | None:

@@ -26,6 +26,21 @@ CASES = (
     )
     .order_by(recon_case.c.day, recon_case.c.id)
     .limit(bindparam("count"))
+    .offset(bindparam("skip"))
+)
+NEWEST_CASES = (
+    select(recon_case)
+    .where(recon_case.c.state.in_(bindparam("states", expanding=True)))
+    .order_by(recon_case.c.day.desc(), recon_case.c.id.desc())
+    .limit(bindparam("count"))
+    .offset(bindparam("skip"))
+)
+OPEN_CASES = select(func.count()).select_from(
+    select(recon_case.c.id)
+    .where(recon_case.c.state == "open")
+    .order_by(recon_case.c.day)
+    .limit(bindparam("most"))
+    .subquery()
 )
 CASE = select(recon_case).where(recon_case.c.id == bindparam("case_id"))
 COUNT_CASES = (

@@ -11,7 +11,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, Select, bindparam, case, delete, func, insert, or_, select, union, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    union,
+    update,
+)
 
 from gateway.exchange import entries
 from gateway.stays.ports import StayRef
@@ -22,6 +36,8 @@ from gateway.store.stay_tables import (
     adoption,
     alignment_work,
     episode_time,
+    fee_approval,
+    hospital_record,
     stay_change,
     stay_fact,
     stay_reader,
@@ -158,6 +174,8 @@ class EpisodeQuery:
     set_before: str = ""
     fees: Literal["", "waiting", "bad", "chosen"] = ""
     """Only stays that the upload of fees left something of."""
+    emergency: bool = False
+    """Only stays with emergency fees that nobody has approved since they were told, with the present ``t_ward``."""
     order: str = "t_ward"
     descending: bool = True
     limit: int = 5000
@@ -274,6 +292,11 @@ class StayFeed:
         statement = _selected(query)
         return self._backend.read(lambda connection: [*map(_episode, Veiled(connection).execute(*statement))])
 
+    def count(self, query: EpisodeQuery) -> int:
+        """How many stays of the list there are; counted no further than ``query.limit``."""
+        statement, named = _counted(query)
+        return self._backend.read(lambda connection: Veiled(connection).execute(statement, named).scalar()) or 0
+
     def episodes_that(self, query: EpisodeQuery, wanted: Callable[[Any], bool], scanned_max: int) -> list[Episode]:
         """The page of ``query`` of those whose columns that are not veiled say so; only the names of the page are opened.
 
@@ -354,17 +377,53 @@ def _episode_row(one: Episode) -> dict[str, Any]:
 
 
 _FEES: Final = {
-    "waiting": fee_work.c.waiting > 0,
-    "bad": fee_work.c.bad > 0,
-    "chosen": fee_work.c.wish.is_not(None),
+    "waiting": select(fee_work.c.mdtrt_id).where(fee_work.c.waiting > 0),
+    "bad": select(fee_work.c.mdtrt_id).where(fee_work.c.bad > 0),
+    "chosen": select(fee_work.c.mdtrt_id).where(fee_work.c.wish.is_not(None)),
 }
 
 
+_APPROVED: Final = (
+    select(fee_approval.c.id)
+    .where(
+        fee_approval.c.ipt_no == hospital_record.c.ipt_no,
+        fee_approval.c.cut == episode_time.c.t_ward,
+        fee_approval.c.received_at >= hospital_record.c.received_at,
+    )
+    .correlate(hospital_record, episode_time)
+)
+_UNAPPROVED: Final = (
+    select(hospital_record.c.id)
+    .where(
+        hospital_record.c.ipt_no == episode_time.c.ipt_no,
+        hospital_record.c.kind == "emergency_fees",
+        ~exists(_APPROVED),
+    )
+    .correlate(episode_time)
+)
+
+
 def _selected(query: EpisodeQuery) -> tuple[Select[Any], dict[str, Any]]:
-    """The statement and the names it asks for; these stand in the tables veiled, so they are parameters."""
+    """The statement, and the names it asks for."""
+    wheres, named = _wheres(query)
+    by = episode_time.c[query.order]
+    # NULLS LAST is not said the same everywhere
+    order = (case((by.is_(None), 1), else_=0), by.desc() if query.descending else by.asc(), episode_time.c.stay_key)
+    return select(episode_time).where(*wheres).order_by(*order).limit(query.limit).offset(query.skip), named
+
+
+def _counted(query: EpisodeQuery) -> tuple[Select[Any], dict[str, Any]]:
+    """The number of those, as far as the limit."""
+    wheres, named = _wheres(query)
+    found = select(episode_time.c.stay_key).where(*wheres).limit(query.limit).subquery()
+    return select(func.count()).select_from(found), named
+
+
+def _wheres(query: EpisodeQuery) -> tuple[list[ColumnElement[bool]], dict[str, Any]]:
+    """What is asked of a row; names stand in the tables veiled, so they are parameters."""
     column = episode_time.c
     named = {name: value for name in ("ipt_no", "mdtrt_id", "psn_no") if (value := getattr(query, name))}
-    wheres = [column[name] == bindparam(name) for name in named]
+    wheres: list[ColumnElement[bool]] = [column[name] == bindparam(name) for name in named]
     wheres += [column.ward_code == query.ward_code] if query.ward_code else []
     for name in ("presence", "alignment", "settlement"):
         wheres += [column[name].in_(list(given))] if (given := getattr(query, name)) else []
@@ -373,11 +432,10 @@ def _selected(query: EpisodeQuery) -> tuple[Select[Any], dict[str, Any]]:
         wheres += [column[name] >= start] if start else []
         wheres += [column[name] < end] if end else []
     if query.fees:
-        wheres.append(column.mdtrt_id.in_(select(fee_work.c.mdtrt_id).where(_FEES[query.fees])))
-    by = column[query.order]
-    # NULLS LAST is not said the same everywhere
-    order = (case((by.is_(None), 1), else_=0), by.desc() if query.descending else by.asc(), column.stay_key)
-    return select(episode_time).where(*wheres).order_by(*order).limit(query.limit).offset(query.skip), named
+        wheres.append(column.mdtrt_id.in_(_FEES[query.fees]))
+    if query.emergency:
+        wheres.append(exists(_UNAPPROVED))
+    return wheres, named
 
 
 def _work_entry(row: Any) -> WorkEntry:

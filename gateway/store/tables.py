@@ -240,6 +240,7 @@ operator_log = Table(
     PrimaryKeyConstraint("seq", name="pk_operator_log"),
     Index("ix_operator_log_operator", "operator", "seq"),
     Index("ix_operator_log_subject", "subject", "seq"),
+    Index("ix_operator_log_act", "act", "seq"),
 )
 
 operator_log_head = Table(

@@ -65,7 +65,9 @@ class Line:
         answer = self.house.http(path, body, content_type)
         return answer.status, answer.body
 
-    def simulator(self, path: str, body: bytes | None = None) -> Any:
+    def simulator(self, path: str, body: bytes | None = None, *, method: str | None = None) -> Any:
+        if method == "DELETE" and path in self.answers:
+            self.answers[path] = []
         return self.answers.get(path)
 
 

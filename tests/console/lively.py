@@ -215,6 +215,7 @@ def day(made: Bench, text: str = "", title: str | None = None) -> Day:
         "/doubts": ("/doubts", "/doubts?untold=1"),
         "/doubts/{exchange_id}": (f"/doubts/{doubt}",),
         "/reconcile": (f"/reconcile?month={CASE_DAY[:7]}",),
+        "/reconcile/cases": ("/reconcile/cases", "/reconcile/cases?state=all"),
         "/reconcile/{day}": (f"/reconcile/{CASE_DAY}", f"/reconcile/{EMPTY_DAY}"),
         "/catalogs/{infno}": ("/catalogs/1306", "/catalogs/1306?q=C"),
         "/catalogs/{infno}/record": ("/catalogs/1306/record?code=C1",),
@@ -225,7 +226,8 @@ def day(made: Bench, text: str = "", title: str | None = None) -> Day:
         "/conformance/report": ("/conformance/report?client=his&since=2026-01-01",),
     }
     plain = (
-        *("/", "/todo", "/stays", "/stays/export.csv", "/alignment", "/alignment/progress", "/review"),
+        *("/", "/todo", "/stays", "/stays/export.csv", "/alignment", "/alignment/progress", "/review", "/emergency"),
+        *("/reconcile/cases.csv", "/reconcile/progress"),
         *(
             "/review/export.csv",
             "/lists/dip.csv",
@@ -258,6 +260,7 @@ def day(made: Bench, text: str = "", title: str | None = None) -> Day:
         "/reconcile/{day}": (f"/reconcile/{EMPTY_DAY}", {}),
         "/jobs/{name}/run": ("/jobs/daily_report/run", {}),
         "/debug/faults": ("/debug/faults", {"infno": "2304", "kind": "refuse", "times": "1"}),
+        "/debug/faults/clear": ("/debug/faults/clear", {}),
         "/debug/{infno}": ("/debug/9001", {"way": "xml", "send": "1", "signIn.0.opter_no": "0001", "signIn.0.mac": "00",
                                            "signIn.0.ip": "127.0.0.1"}),
         "/conformance": ("/conformance", {"client": "his"}),

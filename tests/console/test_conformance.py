@@ -8,6 +8,7 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from hypothesis import given, settings
@@ -114,6 +115,15 @@ def test_a_run_counts_from_its_beginning_and_is_printed(shared: Bench) -> None:
     assert browser.get("/conformance/report").status_code == 404
     assert browser.get("/conformance?client=nobody&since=x").status_code == 200
     assert "没有这个客户端" in (browser.post("/conformance", {"client": "nobody"}) and browser.page("/conformance"))
+
+
+def test_a_run_is_found_again_however_much_was_done_since(own: Bench) -> None:
+    browser = own.signed_in("it")
+    address = browser.post("/conformance", {"client": "his"}).headers["location"]
+    for number in range(1100):
+        own.parts.store.operator_log.append("王工（wang）", "console.body", f"exchange {number}")
+    (link,) = tree(browser.page("/conformance")).xpath("//ul[@class='lines']//a/@href")
+    assert parse_qs(urlsplit(link).query) == parse_qs(urlsplit(address).query)
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,8 @@ def test_faults_are_set_on_a_simulator_only(shared: Bench) -> None:
     browser = shared.signed_in("it")
     browser.post("/debug/faults", {"infno": "2304", "kind": "refuse"})
     assert "不是模拟平台" in browser.page("/debug")
+    browser.post("/debug/faults/clear")
+    assert "没有可清除的" in browser.page("/debug")
     told: list[Any] = []
     shared.line.answers["/_sim/faults"] = [{"infno": "2304", "kind": "refuse", "times": 1}]
     try:
@@ -128,5 +130,12 @@ def test_faults_are_set_on_a_simulator_only(shared: Bench) -> None:
         browser.post("/debug/faults", {"infno": "2304", "kind": "x"})
         shared.line.answers["/_sim/faults"] = told
         assert "没有这种故障" in browser.page("/debug")
+        assert "全部清除" not in browser.page("/debug"), "nothing waits"
+        shared.line.answers["/_sim/faults"] = [{"infno": "2304", "kind": "refuse", "times": 1}]
+        assert "全部清除" in browser.page("/debug")
+        assert browser.post("/debug/faults/clear").status_code == 303
+        assert shared.line.answers["/_sim/faults"] == []
+        assert "已全部清除" in browser.page("/debug")
+        assert shared.log()[-1][1:] == ("console.fault", "*")
     finally:
         shared.line.answers.clear()

@@ -27,6 +27,7 @@ from gateway.console.areas import AREAS
 from gateway.console.parts import Desk
 from gateway.exchange.ports import State
 from gateway.store.jobs import Ended, RunOutcome
+from gateway.store.recon import Compared, NewCase
 from gateway.store.stay_feed import Episode
 from tests.console.kit import ROLES, Bench, Browser, tree
 from tests.console.lively import Day, day
@@ -371,6 +372,11 @@ def formulas(made: Bench) -> None:
         )  # fmt: skip
         made.parts.store.operator_log.append(f"{text}{number}", "console.body", text, text)
     made.parts.store.stay_feed.begin("episode_time", 0, "test", stays)
+    cases = [
+        NewCase("only_here", "440800", "11", text, None, f"K{number}", {"cause": text, "setl_id": text, "psn_no": text})
+        for number, text in enumerate(FORMULAS)
+    ]
+    made.parts.store.recon.keep(Compared("2026-01-05", [], cases, lambda _: False), made.clock())
     dip = [
         {"kind": "多余", "setl_id": text, "mdtrt_id": text, "ipt_no": text, "text": text, "line": 2}
         for text in FORMULAS

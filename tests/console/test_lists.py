@@ -35,6 +35,8 @@ def test_a_settlement_waits_with_the_reason_until_the_hospital_has_told_its_part
     browser = shared.signed_in("insurance")
     listed = browser.page("/lists")
     assert setl_id in listed
+    assert "林秀珍" in listed
+    assert "林秀珍" not in shared.signed_in("operations").page("/lists")
     assert "不能上传" in listed
     page = browser.page(at(stay, setl_id))
     assert "院方尚未告知清单各项" in page

@@ -144,7 +144,8 @@ def test_what_strangers_send_is_text_and_nothing_else(own: Bench) -> None:
     paths += [f"/exchanges?{name}={query}" for name in ("q", "infno", "state", "client", "since", "until", "before")]
     paths += [
         f"/audit?operator={query}&subject={query}&before={query}",
-        f"/running?window={query}",
+        f"/running?window={query}&infno={query}",
+        f"/reconcile/cases?state={query}&page={query}",
         f"/sign-in?next={query}",
     ]
     for path in paths:

@@ -374,6 +374,17 @@ def test_a_voucher_that_is_not_there_is_refused_in_words(shared: Bench, stay: St
 # ------------------------------------------------------------------ emergency
 
 
+def waits_for_approval(shared: Bench, stay: Stay) -> bool:
+    """Whether the stay is on a page of the work list."""
+    listed(shared)
+    browser = shared.signed_in("insurance")
+    for page in range(1, 20):
+        rows = tree(browser.page(f"/emergency?page={page}")).xpath("//tbody/tr/td[1]/a/text()")
+        if not rows or stay.ipt_no in rows:
+            return bool(rows)
+    raise AssertionError("the list has no end")
+
+
 def test_emergency_fees_are_shown_and_approved_for_the_cut_that_was_seen(shared: Bench, stay: Stay) -> None:
     browser = shared.signed_in("insurance")
     assert "ET10-01" in browser.page(at(stay, "/stays/emergency"))
@@ -397,12 +408,20 @@ def test_emergency_fees_are_shown_and_approved_for_the_cut_that_was_seen(shared:
     assert taken.status_code == 303, told(taken)
     assert cuts() == {"his": WARD_IN, "console": WARD_IN}
     assert shared.log()[-1] == ("某insurance（insurance）", "emergency.extract", f"stay {stay.ipt_no}")
+    assert waits_for_approval(shared, stay)
     wrong = browser.post("/stays/emergency", {**numbers(stay), "cut_time": "2026-02-20 09:00:00"})
     assert (wrong.status_code, "ET10-02" in told(wrong)) == (409, True)
     right = browser.post("/stays/emergency", {**numbers(stay), "cut_time": WARD_IN})
     assert right.status_code == 303, told(right)
     assert "已审核</span>" in browser.page(at(stay, "/stays/emergency"))
+    assert not waits_for_approval(shared, stay)
+    told_again = stay.ask("EmergencyFees", version=2, emergency_visit=visit, rows=rows[:2])
+    assert told_again["infcode"] == 0, told_again
+    assert waits_for_approval(shared, stay), "what was told after the approval was not seen by it"
+    assert browser.post("/stays/emergency", {**numbers(stay), "cut_time": WARD_IN}).status_code == 303
+    assert not waits_for_approval(shared, stay)
     stay.ward_in("2026-02-20 10:20:00")
+    assert waits_for_approval(shared, stay), "the cut has moved"
     moved = browser.page(at(stay, "/stays/emergency"))
     assert "ET10-02" in moved
     assert "审核已失效" in moved
@@ -445,6 +464,31 @@ def test_names_are_masked_for_everybody_else(shared: Bench, stay: Stay, role: st
         assert NAME not in exported
         assert "林**" in exported
     assert looks(shared) == before
+
+
+@pytest.mark.parametrize("role", ["insurance", "cashier", "operations", "it"])
+def test_the_other_lists_have_names_too(own: Bench, role: str) -> None:
+    own.exchange(infno="1101", keys=(("psn_no", "P1"), ("psn_name", NAME)))
+    times = {"t_ins": "2026-02-20 08:00:00", "t_ward": WARD_IN}
+    own.parts.store.stay_feed.begin(
+        "episode_time", 0, "test", [Episode("Z1", "M1", "P1", "in_ward", "differs", "none", **times)]
+    )
+    own.parts.store.journal.stays.keep("Z1", Record("emergency_fees", 1, own.clock(), ({"feedetl_sn": "1"},)), "his")
+    browser, seen = own.signed_in(role), 0
+    for path, right in (
+        ("/fees", "fee.see"),
+        ("/alignment", "stay.see"),
+        ("/review", "review.see"),
+        ("/emergency", "emergency.act"),
+    ):
+        if not own.parts.roles[role].may(right):
+            continue
+        before, page = looks(own), browser.page(path)
+        plain = own.parts.roles[role].may("exchange.body")
+        assert (NAME in page, "林**" in page) == (plain, not plain), path
+        assert looks(own) == before + plain, path
+        seen += 1
+    assert seen == {"insurance": 4, "cashier": 2}.get(role, 3)
 
 
 def test_a_name_is_not_shown_when_the_look_cannot_be_kept(

@@ -18,7 +18,6 @@ from tests.console.kit import ROLES, Bench, bench
 from tests.console.lively import LEAVING, lively, many_stays
 from tests.console.test_catalogs import kept as catalogs_kept
 from tests.console.test_catalogs import record as catalog_record
-from tests.console.test_reconcile import ended
 from tests.interop.browsing import SIZES, Person, served
 from tests.running import house
 
@@ -222,20 +221,22 @@ def test_chromium_insurance_office_reconciles_a_day(person: Person, console: tup
                          "clr_type": "11", "day": day})  # fmt: skip
     person.open(f"/reconcile/{day}")
     page.click("button:has-text('对账')")
-    page.wait_for_selector("[role=status]")
-    ended()
-    page.reload()
-    assert "9876543.21" in page.inner_text("main")
+    page.wait_for_selector(
+        "td:has-text('9876543.21')"
+    )  # the page is loaded anew by itself once the comparison has ended
+    page.wait_for_function("!document.querySelector('#comparing[hx-get]')")
     person.shot("reconcile-day", whole=True)
     simulator.clear_planted()
     page.click("button:has-text('复核')")
-    page.wait_for_selector("[role=status]")
-    ended()
-    page.reload()
-    assert "未结" not in page.inner_text("main")
+    page.wait_for_selector(".chip:has-text('已结')")
+    page.wait_for_function("!document.querySelector('#comparing[hx-get]')")
+    assert page.locator("main .chip:has-text('未结')").count() == 0
     person.shot("reconcile-repaired", whole=True)
     person.open("/reconcile?month=2026-03")
     person.shot("reconcile-month", whole=True)
+    person.open("/reconcile/cases?state=all")
+    assert "9876543.21" in page.inner_text("main")
+    person.shot("reconcile-cases", whole=True)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ import gateway.store
 from gateway.exchange.ports import JournalUnavailable, Query, State
 from gateway.store import StoreError, open_store, statements
 from gateway.store._migrate import head, migrations_config
-from gateway.store.stay_feed import EpisodeQuery, _selected
+from gateway.store.stay_feed import EpisodeQuery, _counted, _selected
 from gateway.store.tables import metadata
 from tests.store.samples import NOW, intent
 
@@ -59,13 +59,14 @@ EVERYTHING = Query(
 STAYS = [
     EpisodeQuery(),
     EpisodeQuery(("registered",), ("differs",), ("settled",), "Z1", "M1", "P1", "W1", "2026", "2027", "2026", "2027", "waiting",
-                 "t_set", descending=False, skip=5),
+                 emergency=True, order="t_set", descending=False, skip=5),
     *(EpisodeQuery(fees=kind) for kind in ("bad", "chosen")),
 ]  # fmt: skip
 FOR_A_CALL = {
     "statements.py _start": [statements.search(query) for query in (Query(), EVERYTHING)],
-    "statements.py operator_log_page": [statements.operator_log_page("王工", "E1", 9, 50)],
+    "statements.py operator_log_page": [statements.operator_log_page("王工", "E1", ("console.body",), 1, 9, 9, 50)],
     "stay_feed.py _selected": [_selected(query)[0] for query in STAYS],
+    "stay_feed.py _counted": [_counted(query)[0] for query in STAYS],
 }
 """Statements that a function builds anew for each call, by file and function, each as its widest and its narrowest."""
 ELSEWHERE = {

@@ -116,11 +116,23 @@ def add_fault(visit: Visit) -> Response:
     return visit.go("/debug")
 
 
+def clear_faults(visit: Visit) -> Response:
+    """Nothing is to go wrong at the simulator any more."""
+    if not visit.note("console.fault", "*", "全部清除"):
+        visit.say("操作日志写不进去，没有清除。", "bad")
+    elif visit.parts.line.simulator("/_sim/faults", method="DELETE") is None:
+        visit.say("平台不是模拟平台，没有可清除的故障。", "bad")
+    else:
+        visit.say("已全部清除：模拟平台不再出故障。")
+    return visit.go("/debug")
+
+
 AREA: Final = Area(
     name="debug",
     pages=(
         Page("GET", "/debug", "debug.use", choose),
         Page("POST", "/debug/faults", "debug.use", add_fault),
+        Page("POST", "/debug/faults/clear", "debug.use", clear_faults),
         Page("GET", "/debug/{infno}", "debug.use", form),
         Page("POST", "/debug/{infno}", "debug.use", send),
     ),

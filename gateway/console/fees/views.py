@@ -23,6 +23,7 @@ from gateway.console.stays.listing import (
     meanings,
     read_wish,
 )
+from gateway.console.stays.people import names_shown
 from gateway.console.stays.waiting import box_of, chosen_in
 from gateway.console.stays.words import ALIGNMENT, PRESENCE
 from gateway.console.visit import Visit
@@ -54,6 +55,10 @@ class Asked:
     def address(self) -> str:
         """As the end of an address, without the page."""
         return "&".join(part for part in (self.wish.address, self.stands and urlencode({"fees": self.stands})) if part)
+
+    def told(self, count: int) -> str:
+        """What was asked for, as the operator log has it."""
+        return f"{self.address or '全部'}，第 {self.wish.page} 页，{count} 人"
 
     def sorted_by(self, column: str) -> str:
         """The address of the same list sorted by a column."""
@@ -98,6 +103,7 @@ def fees(visit: Visit) -> Response:
         asked=asked,
         wish=asked.wish,
         rows=[(one, box_of(one), work) for one, work in _with_work(visit, shown)],
+        people=names_shown(visit, [one.psn_no for one in shown], "fees", asked.told(len(shown))),
         more=len(rows) > PAGE_ROWS,
         first=skip + 1,
         stands=STANDS,

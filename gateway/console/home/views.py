@@ -8,28 +8,17 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from gateway.alerts.rules import RULES, Rule
 from gateway.console.area import Area, MenuItem, Page
 from gateway.console.exchanges.views import names
+from gateway.console.home.raised import open_alerts
+from gateway.console.home.work import work
 from gateway.console.visit import Visit
 from gateway.exchange.ports import Exchange, Query, State
 from gateway.exchange.resolver_turn import UNTOLD_AFTER, UNTOLD_SINCE
-from gateway.store.alerts import Alert
 
 SHOWN_MAX: Final = 8
 COUNTED_MAX: Final = 200
 READY: Final = {"store": "存储", "platform": "省平台", "sign_in": "签到", "process": "网关进程", "breaker": "熔断器"}
-
-
-OTHER: Final = Rule("需要查看", "请信息科查看日志。", "/running", "running.see")
-
-
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """An open alert, and what it means."""
-
-    alert: Alert
-    rule: Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +51,12 @@ def _content(visit: Visit) -> dict[str, Any]:
     day = visit.parts.figures.of_window(timedelta(hours=24))
     count = sum(tally.count for tally in day.values())
     failed = sum(tally.failed for tally in day.values())
+    raised = open_alerts(visit)
     return {
         "todos": _todos(visit),
+        "works": work(visit, raised),
         "alerts": alerts(visit),
-        "raised": open_alerts(visit),
+        "raised": raised,
         "count": count,
         "failed": failed,
         "share": failed / count if count else 0.0,
@@ -112,12 +103,6 @@ def _todos(visit: Visit) -> list[Todo]:
             "请院内按原请求号再查一次结果，或核对是否已入账。",
         ),
     ]
-
-
-def open_alerts(visit: Visit) -> list[Raised]:
-    """Alerts that are open, the worst first, each with the way out."""
-    found = sorted(visit.parts.store.alerts.open(), key=lambda one: (one.kind != "bad", one.raised_at))
-    return [Raised(one, RULES.get(one.rule, OTHER)) for one in found]
 
 
 def alerts(visit: Visit) -> list[tuple[str, str]]:

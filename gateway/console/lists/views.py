@@ -14,6 +14,7 @@ from gateway.console.lists import dip
 from gateway.console.lists.form import LEVELS, Form
 from gateway.console.stays.finding import found, not_found
 from gateway.console.stays.listing import page_in
+from gateway.console.stays.people import names_shown
 from gateway.console.stays.words import named
 from gateway.console.visit import Visit
 from gateway.exchange.ports import Exchange, Query, State
@@ -69,10 +70,13 @@ def lists(visit: Visit) -> Response:
     )
     stays = visit.parts.store.stay_feed.episodes(query)
     declined = _declined(visit)
-    lines = [line for one in stays[:PAGE_ROWS] for line in _lines(visit, one, declined)]
+    shown = stays[:PAGE_ROWS]
+    lines = [line for one in shown for line in _lines(visit, one, declined)]
+    told = f"{tab}，第 {page} 页，{len(shown)} 人"
     return visit.show(
         "lists/lists.html",
         lines=lines,
+        people=names_shown(visit, [one.psn_no for one in shown], "lists", told),
         tab=tab,
         kinds=STATE_KINDS,
         levels=LEVELS,

@@ -12,10 +12,11 @@ from starlette.responses import Response
 from gateway.alerts.rules import RULES, thresholds
 from gateway.console.area import Area, MenuItem, Page
 from gateway.console.exchanges.views import names
-from gateway.console.home.views import OTHER, READY, Raised, alerts, open_alerts
+from gateway.console.home.raised import OTHER, Raised, open_alerts
+from gateway.console.home.views import READY, alerts
 from gateway.console.running import charts
+from gateway.console.running.standing import jobs_now, nodes_now, signed_in_now
 from gateway.console.visit import Visit
-from gateway.exchange.ports import Query, State
 from gateway.figures import Tally
 from gateway.settings import sources
 from gateway.settings_shown import leaves, origin_of
@@ -27,6 +28,7 @@ WINDOWS: Final[Mapping[str, tuple[str, timedelta, int]]] = {
 }
 """Title, length, and points of a chart."""
 TICKS: Final = 6
+INFNO_CHARS_MAX: Final = 20
 TRANSACTIONS_MAX: Final = 40
 CLEARED_MAX: Final = 50
 
@@ -68,17 +70,17 @@ def figures(visit: Visit) -> Response:
 
 
 def _status(visit: Visit) -> dict[str, Any]:
-    told = visit.parts.line.ready()
-    journal = visit.parts.store.journal
+    told, raised = visit.parts.line.ready(), open_alerts(visit)
     lamps = [(title, told[name]) for name, title in READY.items() if isinstance(told.get(name), bool)]
-    sign_ins = journal.search(Query(infno="9001", states=(State.CONFIRMED,), limit=5))
     contract = visit.parts.interface.contract
     return {
         "ready": told.get("ready") is True,
         "lamps": lamps,
         "alerts": alerts(visit),
-        "raised": open_alerts(visit),
-        "sign_ins": sign_ins,
+        "raised": raised,
+        "signed_in": signed_in_now(visit),
+        "jobs": jobs_now(visit, raised),
+        "nodes": nodes_now(visit),
         "his": _his(visit),
         "facts": [
             ("机构", f"{visit.parts.settings.institution.name}（{visit.parts.settings.institution.code}）"),
@@ -102,8 +104,8 @@ def _figures(visit: Visit) -> dict[str, Any]:
     chosen = visit.query.get("window", "1h")
     chosen = chosen if chosen in WINDOWS else "1h"
     _, window, points = WINDOWS[chosen]
-    book = visit.parts.figures
-    series = book.series(window, points)
+    book, infno = visit.parts.figures, visit.query.get("infno", "").strip()[:INFNO_CHARS_MAX]
+    series = book.series(window, points, infno)
     every = points // TICKS
     ticks = [f"{moment:%H:%M}" if number % every == every // 2 else "" for number, (moment, _) in enumerate(series)]
     titles = [f"{moment:%m-%d %H:%M}　{part.count} 笔，未成功 {part.failed} 笔" for moment, part in series]
@@ -111,9 +113,12 @@ def _figures(visit: Visit) -> dict[str, Any]:
     lines = [Line(infno, titled.get(infno, ""), tally) for infno, tally in book.of_window(window).items()]
     total = Tally()
     for found in lines:
-        total.merge(found.tally)
+        if infno in ("", found.infno):
+            total.merge(found.tally)
     return {
         "chosen": chosen,
+        "infno": infno,
+        "infno_name": titled.get(infno, ""),
         "total": total,
         "lines": sorted(lines, key=lambda found: -found.tally.count)[:TRANSACTIONS_MAX],
         "counts": charts.bars([part.count for _, part in series], [part.failed for _, part in series], titles, ticks),

@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from starlette.responses import Response
 
 from gateway.console.stays.finding import found, not_found
+from gateway.console.stays.listing import PAGE_ROWS, page_in
+from gateway.console.stays.people import names_shown
 from gateway.console.stays.words import address
 from gateway.console.visit import Visit
 from gateway.desks.stay_acts import NAME, emergency_answer
 from gateway.stays.desk import Judged
 from gateway.stays.emergency import EmergencyDesk
+from gateway.store.stay_feed import EpisodeQuery
+
+WAITING: Final = EpisodeQuery(("in_ward",), ("differs", "aligned"), emergency=True, order="t_ward", descending=False)
+"""Who has been received in a ward and came with fees that nobody has approved since, oldest first."""
+
+
+def waiting(visit: Visit) -> Response:
+    """The work list: those whose emergency fees wait for the insurance office."""
+    page = page_in(visit.query)
+    rows = visit.parts.store.stay_feed.episodes(replace(WAITING, limit=PAGE_ROWS + 1, skip=(page - 1) * PAGE_ROWS))
+    shown = rows[:PAGE_ROWS]
+    return visit.show(
+        "stays/emergencies.html",
+        rows=shown,
+        people=names_shown(visit, [one.psn_no for one in shown], "emergency", f"第 {page} 页，{len(shown)} 人"),
+        more=len(rows) > PAGE_ROWS,
+        page=page,
+    )
 
 
 def emergency(visit: Visit) -> Response:

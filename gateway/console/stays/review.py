@@ -20,6 +20,7 @@ from gateway.console.stays.listing import (
     meanings,
     read_wish,
 )
+from gateway.console.stays.people import names_shown
 from gateway.console.stays.words import ALIGNMENT, PRESENCE, SETTLEMENT
 from gateway.console.visit import Visit
 from gateway.reviews import Review, Reviews
@@ -40,8 +41,11 @@ def review(visit: Visit) -> Response:
     wish, hours = read_wish(visit.query), _hours(visit.query)
     rows = _find(visit, wish, hours, PAGE_ROWS + 1, (wish.page - 1) * PAGE_ROWS)
     given = {name: visit.query.get(name, "").strip()[:12] for name in HOURS}
+    psn_nos = [row.episode.psn_no for row in rows[:PAGE_ROWS]]
+    told = f"{_address(wish, given) or '全部'}，第 {wish.page} 页，{len(psn_nos)} 人"
     return visit.show(
         "stays/review.html",
+        people=names_shown(visit, psn_nos, "review", told),
         wish=wish,
         given=given,
         address=_address(wish, given),

@@ -26,6 +26,7 @@ AREA: Final = Area(
         Page("POST", "/stays/category", "stay.category", acts.send_category),
         Page("GET", "/review", "review.see", review.review),
         Page("GET", "/review/export.csv", "stay.export", review.export),
+        Page("GET", "/emergency", "emergency.act", emergency.waiting),
         Page("GET", "/stays/emergency", "emergency.act", emergency.emergency),
         Page("POST", "/stays/emergency", "emergency.act", emergency.act),
         Page("GET", "/stays/vouchers", "voucher.print", papers.vouchers),
@@ -37,6 +38,7 @@ AREA: Final = Area(
         MenuItem("/stays", "住院病人", "stay.see"),
         MenuItem("/alignment", "入院变更", "stay.see"),
         MenuItem("/review", "医保审核", "review.see"),
+        MenuItem("/emergency", "急诊急救审核", "emergency.act"),
     ),
     rights={
         "stay.see": "看到住院病人",

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 from starlette.responses import Response
 
 from gateway.console.stays.listing import page_in
+from gateway.console.stays.people import names_shown
 from gateway.console.visit import Visit
 from gateway.rules.stay import Stay
 from gateway.store.stay_feed import Episode, EpisodeQuery
@@ -26,9 +27,11 @@ def waiting(visit: Visit) -> Response:
         limit=PAGE_ROWS + 1, skip=(page - 1) * PAGE_ROWS,
     )  # fmt: skip
     rows = visit.parts.store.stay_feed.episodes(query)
+    shown = rows[:PAGE_ROWS]
     return visit.show(
         "stays/waiting.html",
-        rows=[(one, box_of(one)) for one in rows[:PAGE_ROWS]],
+        rows=[(one, box_of(one)) for one in shown],
+        people=names_shown(visit, [one.psn_no for one in shown], "alignment", f"第 {page} 页，{len(shown)} 人"),
         more=len(rows) > PAGE_ROWS,
         page=page,
         tried={one.mdtrt_id: one for one in visit.parts.store.stay_feed.work()},

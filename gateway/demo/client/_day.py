@@ -17,7 +17,7 @@ from typing import Final
 from gateway.demo.client import _messages as messages
 from gateway.demo.client._desk import SUCCESS, Desk, Expectation, adds_up_to, refusal, refused
 from gateway.demo.client._messages import Insured, Times
-from gateway.demo.client._people import INPATIENTS, OUTPATIENTS, VISIT_ITEMS, Patient
+from gateway.demo.client._people import CHRONIC, INPATIENTS, OUTPATIENTS, VISIT_ITEMS, Patient
 from gateway.demo.client._story import Inpatient, Ways, all_told, every_row, identified
 from gateway.demo.client._wire import Answer, Way
 
@@ -68,6 +68,7 @@ class _Day:
         """Who comes, and what becomes of them."""
         people = iter(INPATIENTS)
         visitors = iter(OUTPATIENTS)
+        yield self._filing_that_nothing_proves
         yield partial(self._settled_after_a_doubt, next(people))
         yield partial(self._visit_that_hears_nothing, next(visitors))
         for hours in (30, 20):
@@ -83,6 +84,7 @@ class _Day:
         yield partial(self._recalled, next(people))
         yield partial(self._with_emergency_fees, next(people))
         yield partial(self._withdrawn, next(people))
+        yield partial(self._settled, next(people))
         yield partial(self._refused_visit, next(visitors))
 
     # -------------------------------------------------------------- stays
@@ -149,19 +151,36 @@ class _Day:
         self._admitted(patient, self._ago(4)).undone(self.ways.typed_stay, "2404")
 
     def _settled_after_a_doubt(self, patient: Patient) -> None:
-        """The platform's answer to the settlement is lost; the same call is made until there is one."""
+        """The platform's answer to the settlement is lost; the same call is made until there is one.
+
+        The postal code of its list is short of a digit.
+        """
+        stay, settlement = self._ready_to_settle(patient, 76)
+        self._until_known(
+            lambda request_id, expect: stay.call(self.ways.typed_stay, "2304", settlement, expect, request_id)
+        )
+        self._listed(stay, "52400")
+
+    def _settled(self, patient: Patient) -> None:
+        """The last to be settled: the list of this one is uploaded."""
+        stay, settlement = self._ready_to_settle(patient, 60)
+        stay.call(self.ways.typed_stay, "2304", settlement)
+        self._listed(stay, "524000")
+
+    def _ready_to_settle(self, patient: Patient, hours: float) -> tuple[Inpatient, messages.Message]:
+        """The stay, and the 2304 of it."""
         left = self._ago(2)
-        stay = self._in_ward(patient, 76, left)
+        stay = self._in_ward(patient, hours, left)
         stay.aligned(self.ways.typed_stay)
         total = stay.charged(self.ways.xml, ROWS)
         stay.told("WardOut", messages.ward_event(stay.ipt_no, stay.who, f"{stay.ipt_no}-2", left))
         stay.discharged(self.ways.typed_stay)
-        settlement = messages.stay_settlement(stay.who, stay.mdtrt_id, total)
-        self._until_known(
-            lambda request_id, expect: stay.call(self.ways.typed_stay, "2304", settlement, expect, request_id)
-        )
+        return stay, messages.stay_settlement(stay.who, stay.mdtrt_id, total)
+
+    @staticmethod
+    def _listed(stay: Inpatient, poscode: str) -> None:
         stay.told("Operations", messages.operations(stay.ipt_no, stay.who, stay.times))
-        stay.told("SettlementList", messages.settlement_list(stay.ipt_no, stay.who))
+        stay.told("SettlementList", messages.settlement_list(stay.ipt_no, stay.who, poscode))
         stay.told("Voucher", messages.voucher(stay.ipt_no, "receipt"))
 
     def _until_known(self, ask: Callable[[str, Expectation], Answer]) -> None:
@@ -201,6 +220,13 @@ class _Day:
         numbers = {name: settled.value("setlinfo", name) for name in ("mdtrt_id", "setl_id")}
         withdrawal = messages.undo(who, numbers["mdtrt_id"], setl_id=numbers["setl_id"])
         self._call(self.ways.typed_visit, "2208", who, withdrawal, _still_unknown())
+
+    def _filing_that_nothing_proves(self) -> None:
+        """The answer to a filing is lost, and no query tells of it: after the settle time it is for a person."""
+        who = identified(self.desk, self.ways.xml, CHRONIC)
+        self.desk.call(
+            self.ways.xml, "filing", "2503", messages.filing(who, self.now), insured=who, expect=_still_unknown()
+        )
 
     def _refused_visit(self, patient: Patient) -> None:
         """A registration without the doctor."""

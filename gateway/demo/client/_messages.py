@@ -201,15 +201,15 @@ def operations(ipt_no: str, who: Insured, times: Times) -> Message:
     return {"ipt_no": ipt_no, "version": "1", "operator": "病案编码员", "rows": [row]}
 
 
-def settlement_list(ipt_no: str, who: Insured) -> Message:
-    """``SettlementList``: what only the hospital knows; the postal code is short of a digit."""
+def settlement_list(ipt_no: str, who: Insured, poscode: str) -> Message:
+    """``SettlementList``: what only the hospital knows."""
     doctor, first = who.patient.department.doctor_code, who.patient.diagnoses[0]
     told = {
         "hi_no": "H1", "medcasno": "B1", "ntly": "CHN", "prfs": "17", "coner_name": "家属", "patn_rlts": "10",
         "coner_addr": "演示路1号", "coner_tel": "13800000000", "curr_addr": "演示路1号", "adm_caty": "A03",
         "dscg_caty": "A03", "trt_type": "10", "otp_wm_dise": first.name, "wm_dise_code": first.code,
         "bill_code": "44060122", "bill_no": "0001", "biz_sn": "Y1", "chfpdr_code": doctor, "resp_nurs_code": doctor.replace("D", "N"),
-        "medins_fill_dept": "病案科", "medins_fill_psn": "病案编码员", "hi_paymtd": "3", "poscode": "52400",
+        "medins_fill_dept": "病案科", "medins_fill_psn": "病案编码员", "hi_paymtd": "3", "poscode": poscode,
     }  # fmt: skip
     return {"ipt_no": ipt_no, "version": "1", "operator": "病案编码员", "setlinfo": told}
 
@@ -292,6 +292,29 @@ def undo(who: Insured, mdtrt_id: str, **more: str) -> Message:
 def remove_fees(who: Insured, mdtrt_id: str) -> Message:
     """2302 for every unsettled line of the stay."""
     return {"data": [{"feedetl_sn": "0000", "mdtrt_id": mdtrt_id, "psn_no": who.psn_no}]}
+
+
+# ------------------------------------------------------------------ the filing
+
+
+def filing(who: Insured, at: datetime) -> Message:
+    """2503: a chronic disease, as this hospital's doctor has found it."""
+    department, day = who.patient.department, f"{at:%Y-%m-%d}"
+    return {
+        "data": {
+            "psn_no": who.psn_no,
+            "insutype": who.insutype,
+            "opsp_dise_code": "M03900",
+            "opsp_dise_name": "高血压病",
+            "insu_optins": who.insuplc_admdvs,
+            "ide_fixmedins_no": "H44080000001",
+            "ide_fixmedins_name": "演示医院",
+            "hosp_ide_date": day,
+            "diag_dr_codg": department.doctor_code,
+            "diag_dr_name": department.doctor,
+            "begndate": day,
+        }
+    }
 
 
 # ------------------------------------------------------------------ the visit

@@ -91,6 +91,7 @@ ANGINA = (Diagnosis("I20.900", "心绞痛"), Diagnosis("I10.x00x002", "高血压
 APPENDICITIS = (Diagnosis("K35.900", "急性阑尾炎"),)
 FRACTURE = (Diagnosis("S82.800", "踝关节骨折"),)
 COLD = (Diagnosis("J06.900", "急性上呼吸道感染"),)
+HYPERTENSION = (Diagnosis("I10.x00x002", "高血压病"),)
 """Reasons to come."""
 
 
@@ -114,6 +115,7 @@ INPATIENTS = (
     _patient(421, "曾伟雄", 19661009, ORTHOPAEDICS, FRACTURE, "车祸致右踝骨折6小时", "0818"),
     _patient(422, "潘小燕", 19880516, SURGERY, APPENDICITIS, "右下腹痛1天", "0614"),
     _patient(423, "邱振东", 19700103, CARDIOLOGY, ANGINA, "胸痛2小时，急诊入院", "0509"),
+    _patient(424, "莫桂兰", 19490915, CARDIOLOGY, ANGINA, "反复胸闷1月", "0511"),
 )
 OUTPATIENTS = (
     _patient(431, "赖小敏", 19981211, OUTPATIENT, COLD, "咽痛2天"),
@@ -121,6 +123,8 @@ OUTPATIENTS = (
     _patient(433, "利淑贞", 19590728, OUTPATIENT, COLD, "咳嗽1天"),
     _patient(434, "叶文杰", 19860220, OUTPATIENT, COLD, "发热半天"),
 )
+
+CHRONIC = _patient(435, "劳月珍", 19570219, OUTPATIENT, HYPERTENSION, "高血压病十年，申请慢特病备案")
 
 
 def _item(codg: str, own: str, name: str, price: str, count: str = "1", approval: str = "1") -> Item:
