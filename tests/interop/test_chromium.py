@@ -82,7 +82,7 @@ def test_chromium_insurance_office_settles_a_doubt(person: Person, console: tupl
     page.check("[name=sure]")
     page.click("text=了结这笔交易")
     page.wait_for_url(re.compile(r"/exchanges/\d+$"))
-    assert "已了结" in page.inner_text("[role=status]")
+    assert "已了结" in page.inner_text("main [role=status]")
     assert console[0].journal.get(escalated.id).state is State.NOT_DONE
 
 
