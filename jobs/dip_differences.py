@@ -17,7 +17,6 @@ from jobs.job import JobFailed, Result, Run
 NAME: Final = "dip_differences"
 KEPT_MAX: Final = 1000
 """Differences kept with a run; all of them are counted."""
-_LOOKED_AT: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ class DipComparison:
 
 def newest(store: SqlJobs) -> JobRun | None:
     """The newest run that compared; None before the first."""
-    return next((one for one in store.history(NAME, limit=_LOOKED_AT) if one.outcome in GOOD), None)
+    return store.newest(NAME, GOOD)
 
 
 def count(run: JobRun) -> int:
