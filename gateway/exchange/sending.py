@@ -131,7 +131,9 @@ class Sending:
             return self._unsent(intent, _unsent_fault(error), error)
         except (NoAnswer, Garbage) as error:
             return self._unsent(intent, READ_UNANSWERED, error)
-        entry = self._journal.record(intent, self._outcome(case, result, answer, started))
+        adopts = case.call.adopts(result.output or {}) if case.call.adopts and result.success else ()
+        outcome = replace(self._outcome(case, result, answer, started), adopts=adopts)
+        entry = self._journal.record(intent, outcome)
         return self._told(case, entry, result)
 
     def _ask_platform(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, Protocol
 
 import structlog
@@ -16,6 +17,7 @@ import structlog
 from gateway.contract.interface import Interface
 from gateway.contract.jsontext import dumps
 from gateway.contract.model import RuleTable, Transaction
+from gateway.exchange.call import Adopts
 from gateway.exchange.content import business_keys
 from gateway.exchange.effects import REVERSAL
 from gateway.exchange.ports import Exchange as Entry
@@ -29,7 +31,7 @@ from gateway.rules.terms import codes_asked
 from gateway.stays.desk import Judged, StayDesk
 from gateway.stays.facts import ABOUT_STAYS, ANSWER_TELLS, base, extract
 from gateway.stays.history import Adopted, History
-from gateway.stays.ports import StayFact, StayRef
+from gateway.stays.ports import Adoption, StayFact, StayRef
 
 log = structlog.get_logger(__name__)
 
@@ -44,8 +46,9 @@ QUALITY: Final = "list_quality"
 LOOK_BACK: Final = timedelta(days=366)
 """How far back a stay that the gateway knows nothing of may have begun."""
 
-Ask = Callable[[str, Mapping[str, Any]], Any]
-"""Asks the platform one query in the name of the caller; its output, None when there was no good answer."""
+Ask = Callable[[str, Mapping[str, Any], Adopts], Any]
+"""Asks the platform one query in the name of the caller; its output, None when there was no good answer. What the last
+argument makes of the output is kept with the query, before anything is returned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,11 +235,10 @@ class StayRules:
         """
         if base(infno) == "2401" or not ref.mdtrt_id or not psn_no:
             return judged, False
-        output = ask(VISIT_QUERY, self._visit_question(judged.stay, ref.mdtrt_id, psn_no))
-        if output is None:
-            return judged, True
         after = _newest(judged.history)
-        self._adopt_visits(output, psn_no, ref.mdtrt_id, after)
+        question = self._visit_question(judged.stay, ref.mdtrt_id, psn_no)
+        if ask(VISIT_QUERY, question, partial(self._visits_told, psn_no, ref.mdtrt_id, after)) is None:
+            return judged, True
         self._adopt_diagnoses(ref.mdtrt_id, psn_no, ask, after)
         return self._desk.judged(ref), False
 
@@ -245,15 +247,18 @@ class StayRules:
         stay, after = judged.stay, _newest(judged.history)
         if completeness(stay).shown is None and stay.uploaded is not None:
             self._adopt_diagnoses(stay.mdtrt_id, stay.psn_no, ask, after)
-        output = ask(VISIT_QUERY, self._visit_question(stay, stay.mdtrt_id, stay.psn_no))
-        seen = extract(VISIT_QUERY, {}, output) if output is not None else {}
-        if stay.mdtrt_id not in seen:
+
+        def told(output: Any) -> list[Adoption]:
+            found = self._visits_told(stay.psn_no, stay.mdtrt_id, after, output)
+            return found if any(one.ref.mdtrt_id == stay.mdtrt_id for one in found) else []
+
+        output = ask(VISIT_QUERY, self._visit_question(stay, stay.mdtrt_id, stay.psn_no), told)
+        if output is None or not told(output):
             text = "没有得到答复" if output is None else "没有查到该次就诊"
             text = f"出院办理前向平台核对就诊信息（5201）{text}"
             if self._refuse_unanswered:
                 raise Refused(READ_UNANSWERED, text)
             return self._desk.judged(ref), [text]
-        self._adopt_visits(output, stay.psn_no, stay.mdtrt_id, after)
         return self._settled(ref), []
 
     def _visit_question(self, stay: Stay, mdtrt_id: str, psn_no: str) -> dict[str, Any]:
@@ -270,21 +275,26 @@ class StayRules:
             }
         }
 
-    def _adopt_visits(self, output: Any, psn_no: str, asked: str, after: int) -> None:
+    def _visits_told(self, psn_no: str, asked: str, after: int, output: Any) -> list[Adoption]:
         """Other stays of the person that the answer shows are taken over where the gateway knows nothing of them."""
-        for mdtrt_id, facts in extract(VISIT_QUERY, {}, output).items():
-            ref = StayRef(str(facts.get("ipt_otp_no", "")), mdtrt_id)
-            adopted = Adopted("query", self._clock(), VISIT_QUERY, facts, after=after if mdtrt_id == asked else 0)
-            self._desk.records.adopt(ref, psn_no, adopted)
+        now = self._clock()
+        return [
+            Adoption(
+                StayRef(str(facts.get("ipt_otp_no", "")), mdtrt_id),
+                psn_no,
+                Adopted("query", now, VISIT_QUERY, facts, after=after if mdtrt_id == asked else 0),
+            )
+            for mdtrt_id, facts in extract(VISIT_QUERY, {}, output).items()
+        ]
 
     def _adopt_diagnoses(self, mdtrt_id: str, psn_no: str, ask: Ask, after: int) -> None:
-        output = ask(DIAGNOSES_QUERY, {"data": {"mdtrt_id": mdtrt_id, "psn_no": psn_no}})
-        if output is None:
-            return
-        found = extract(DIAGNOSES_QUERY, {}, output)
-        facts = found.get(mdtrt_id, {"mdtrt_id": mdtrt_id, "diagnoses": []})
-        adopted = Adopted("query", self._clock(), DIAGNOSES_QUERY, facts, after=after)
-        self._desk.records.adopt(StayRef(mdtrt_id=mdtrt_id), psn_no, adopted)
+        def told(output: Any) -> list[Adoption]:
+            found = extract(DIAGNOSES_QUERY, {}, output)
+            facts = found.get(mdtrt_id, {"mdtrt_id": mdtrt_id, "diagnoses": []})
+            adopted = Adopted("query", self._clock(), DIAGNOSES_QUERY, facts, after=after)
+            return [Adoption(StayRef(mdtrt_id=mdtrt_id), psn_no, adopted)]
+
+        ask(DIAGNOSES_QUERY, {"data": {"mdtrt_id": mdtrt_id, "psn_no": psn_no}}, told)
 
     # ------------------------------------------------------------- and after
 

@@ -19,10 +19,10 @@ from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from gateway.store import statements, stay_statements
+from gateway.store import feed_statements, statements, stay_statements
 
 Values = Mapping[str, Any]
-CONSTANT: Final = statements.CONSTANT | stay_statements.CONSTANT
+CONSTANT: Final = statements.CONSTANT | stay_statements.CONSTANT | feed_statements.CONSTANT
 
 
 class Connection(sqlalchemy.Connection):
@@ -38,7 +38,7 @@ class Connection(sqlalchemy.Connection):
         # what callers use of a result is the same on both; the driver's cursor is not kept open as SQLAlchemy's would be
         return cast("CursorResult[Any]", self._run(rendered, parameters))
 
-    def _run(self, rendered: _Rendered, parameters: Any) -> Fetched:
+    def _run(self, rendered: _Rendered, parameters: Any) -> Fetched | Done:
         many = isinstance(parameters, list)
         values = [rendered.values(given) for given in parameters] if many else rendered.values(parameters or {})
         cursor = self.connection.cursor()
@@ -68,19 +68,25 @@ class Connection(sqlalchemy.Connection):
         return named
 
 
+class Done:
+    """What a statement did that gives no rows."""
+
+    __slots__ = ("inserted_primary_key", "rowcount")
+
+    def __init__(self, rowcount: int, row_id: int | None) -> None:
+        self.rowcount = rowcount
+        self.inserted_primary_key = (row_id,)
+
+
 class Fetched(IteratorResult[Any]):
-    """Rows that were fetched; what an INSERT or UPDATE did.
+    """Rows that were fetched.
 
     What is asked for most often is answered without SQLAlchemy's way through its iterators; it gives the same rows.
     """
 
-    def __init__(
-        self, keys: SimpleResultMetaData, rows: Sequence[Any], rowcount: int = -1, row_id: int | None = None
-    ) -> None:
+    def __init__(self, keys: SimpleResultMetaData, rows: Sequence[Any]) -> None:
         super().__init__(keys, iter(rows))
         self._rows = rows
-        self.rowcount = rowcount
-        self.inserted_primary_key = (row_id,)
 
     def all(self) -> Sequence[Row[Any]]:
         if not self._rows:
@@ -93,9 +99,6 @@ class Fetched(IteratorResult[Any]):
 
     def scalar(self) -> Any:
         return self._rows[0][0] if self._rows else None
-
-
-_NO_ROWS: Final = SimpleResultMetaData(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +129,11 @@ class _Rendered:
                 values = {name: value for name, value in values.items() if name not in self.lists}
         return values if self.names is None else [values[name] for name in self.names]
 
-    def result(self, cursor: Any) -> Fetched:
+    def result(self, cursor: Any) -> Fetched | Done:
         """What came back, all of it."""
         if self.keys is not None:
-            return Fetched(self.keys, cursor.fetchall(), cursor.rowcount, None)
-        row_id = cursor.fetchone()[0] if self.returns_id else cursor.lastrowid if hasattr(cursor, "lastrowid") else None
-        return Fetched(_NO_ROWS, (), cursor.rowcount, row_id)
+            return Fetched(self.keys, cursor.fetchall())
+        return Done(cursor.rowcount, cursor.fetchone()[0] if self.returns_id else getattr(cursor, "lastrowid", None))
 
 
 _known: dict[tuple[Any, ...], _Rendered | None] = {}
@@ -157,7 +159,8 @@ def _rendered(dialect: Dialect, statement: Executable, parameters: Any) -> _Rend
 
 
 def _render(dialect: Dialect, statement: Any, given: Values, *, many: bool) -> _Rendered | None:
-    names = list(given) if isinstance(statement, Insert) else None
+    # what inserts the rows of a SELECT takes the values that stand in that
+    names = list(given) if isinstance(statement, Insert) and statement.select is None else None
     compiled = statement.compile(dialect=dialect, column_keys=names, for_executemany=many)
     if _converts(dialect, compiled, statement):
         return None
