@@ -242,7 +242,9 @@ class Exchange:
             _, found = interface.input(case.transaction.infno).check(ruling.message)
             if found.problems:
                 raise ContentWrong(found.problems)
-        return replace(case, message=ruling.message, warnings=(*case.warnings, *ruling.warnings), ruling=ruling)
+        keys = tuple(business_keys(ruling.message)) if ruling.amended else case.keys
+        warnings = (*case.warnings, *ruling.warnings)
+        return replace(case, message=ruling.message, keys=keys, warnings=warnings, ruling=ruling)
 
     def _is_outdated(self, case: Case, holder: Entry | None) -> bool:
         if holder is None or case.request_id is not None or not holder.in_force:

@@ -202,7 +202,7 @@ class Sending:
             content_hash=case.content,
             msgid=msgid,
             platform_request=body,
-            keys=business_keys(case.message),
+            keys=case.keys,
             opter=opter,
             node=node.name,
             epoch=node.epoch,
@@ -269,7 +269,7 @@ class Sending:
             code="" if result.success else PLATFORM_DECLINED.code,
             keys=business_keys(result.output),
             elapsed_ms=_milliseconds(started, finished),
-            stay=answered_facts(case.transaction.infno, case.message, result.output) if told else (),
+            stay=answered_facts(case.transaction.infno, case.ruling.facts, result.output) if told else (),
             wire=answer.wire,
         )
 

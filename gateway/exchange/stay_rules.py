@@ -6,7 +6,7 @@ names the versions of the stay it was made by; the intent is refused by the stor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -29,7 +29,7 @@ from gateway.rules.judge import judge
 from gateway.rules.stay import Stay
 from gateway.rules.terms import codes_asked
 from gateway.stays.desk import Judged, StayDesk
-from gateway.stays.facts import ABOUT_STAYS, ANSWER_TELLS, base, extract
+from gateway.stays.facts import ABOUT_STAYS, ANSWER_TELLS, answered, base, extract
 from gateway.stays.history import Adopted, History
 from gateway.stays.ports import Adoption, StayFact, StayRef
 
@@ -375,9 +375,16 @@ def tells_of_stays(infno: str) -> bool:
     return base(infno) in ABOUT_STAYS and base(infno) not in (VISIT_QUERY, DIAGNOSES_QUERY)
 
 
-def answered_facts(infno: str, message: Any, output: Any) -> tuple[StayFact, ...]:
-    """What an exchange tells of stays once it is answered; empty where the answer adds nothing to what it told before."""
-    return stay_facts(infno, message, output) if base(infno) in ANSWER_TELLS else ()
+def answered_facts(infno: str, told: Sequence[StayFact], output: Any) -> tuple[StayFact, ...]:
+    """What an exchange tells of stays once it is answered; empty where the answer adds nothing to what it told before.
+
+    Args:
+        told: :func:`stay_facts` of the message.
+        output: of the answer.
+    """
+    if base(infno) not in ANSWER_TELLS:
+        return ()
+    return tuple(one for known in told for one in _facts_of(infno, answered(infno, known.facts, output)))
 
 
 def stay_facts(infno: str, message: Any, output: Any) -> tuple[StayFact, ...]:
@@ -390,13 +397,16 @@ def stay_facts(infno: str, message: Any, output: Any) -> tuple[StayFact, ...]:
     """
     if not tells_of_stays(infno):
         return ()
-    found: list[StayFact] = []
-    for mdtrt_id, facts in extract(infno, message, output).items():
-        names = {name: str(facts.get(name, "")) for name in ("psn_no", "setl_id")}
-        ipt_no = str(facts.get("ipt_no") or (facts.get("ipt_otp_no") if base(infno) == "2403" else "") or "")
-        listed = facts.get("list_status")
-        if isinstance(listed, Mapping):
-            found += [StayFact(setl_id=setl_id, facts={"list_status": {setl_id: s}}) for setl_id, s in listed.items()]
-        else:
-            found.append(StayFact(mdtrt_id, ipt_no, names["psn_no"], names["setl_id"], facts))
-    return tuple(found)
+    return tuple(one for facts in extract(infno, message, output).values() for one in _facts_of(infno, facts))
+
+
+def _facts_of(infno: str, facts: Mapping[str, Any]) -> Iterator[StayFact]:
+    """Facts about one visit; a list that is told of by its settlement alone has one for each of those."""
+    names = {name: str(facts.get(name, "")) for name in ("mdtrt_id", "psn_no", "setl_id")}
+    ipt_no = str(facts.get("ipt_no") or (facts.get("ipt_otp_no") if base(infno) == "2403" else "") or "")
+    listed = facts.get("list_status")
+    if isinstance(listed, Mapping):
+        for setl_id, status in listed.items():
+            yield StayFact(setl_id=setl_id, facts={"list_status": {setl_id: status}})
+    else:
+        yield StayFact(names["mdtrt_id"], ipt_no, names["psn_no"], names["setl_id"], facts)

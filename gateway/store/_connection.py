@@ -22,6 +22,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from gateway.store import feed_statements, statements, stay_statements
 
 Values = Mapping[str, Any]
+ROWS_AT_ONCE_MAX: Final = 8
+"""More are given one by one: a text for every number of rows would not stay prepared."""
 CONSTANT: Final = statements.CONSTANT | stay_statements.CONSTANT | feed_statements.CONSTANT
 
 
@@ -39,14 +41,17 @@ class Connection(sqlalchemy.Connection):
         return cast("CursorResult[Any]", self._run(rendered, parameters))
 
     def _run(self, rendered: _Rendered, parameters: Any) -> Fetched | Done:
-        many = isinstance(parameters, list)
+        many, text = isinstance(parameters, list), rendered.text
         values = [rendered.values(given) for given in parameters] if many else rendered.values(parameters or {})
+        if many and rendered.row and len(values) <= ROWS_AT_ONCE_MAX:
+            many, text = False, text + rendered.row * (len(values) - 1)
+            values = [value for row in values for value in row]
         cursor = self.connection.cursor()
         if self._has_events or self.engine._has_events:
             for told in self.dispatch.before_cursor_execute:
-                told(self, cursor, rendered.text, values, None, many)
+                told(self, cursor, text, values, None, many)
         try:
-            (cursor.executemany if many else cursor.execute)(rendered.text, values)
+            (cursor.executemany if many else cursor.execute)(text, values)
             return rendered.result(cursor)
         except Exception as error:
             raise self._named(error, cursor) from error
@@ -111,6 +116,7 @@ class _Rendered:
         lists: names of values that are lists; each item has a place of its own.
         keys: of the rows that come back; None when none do.
         returns_id: the one row that comes back is the number of the row inserted.
+        row: what is added for each further row, so that a few rows are one step of the driver; empty where it cannot be.
     """
 
     text: str
@@ -119,6 +125,7 @@ class _Rendered:
     lists: tuple[str, ...]
     keys: SimpleResultMetaData | None
     returns_id: bool
+    row: str
 
     def values(self, given: Values) -> Any:
         """What the driver gets."""
@@ -176,7 +183,14 @@ def _render(dialect: Dialect, statement: Any, given: Values, *, many: bool) -> _
         if isinstance(statement, SelectBase)
         else None,
         returns_id=bool(compiled.effective_returning),
+        row=_row(dialect, expanded.statement, len(given)) if many and names is not None else "",
     )
+
+
+def _row(dialect: Dialect, text: str, values: int) -> str:
+    """One more row of an INSERT. SQLite's driver takes the rows one by one, and lets go of the interpreter for each."""
+    places = f"({', '.join('?' * values)})"
+    return f", {places}" if dialect.name == "sqlite" and text.endswith(f"VALUES {places}") else ""
 
 
 def _converts(dialect: Dialect, compiled: SQLCompiler, statement: Any) -> bool:
