@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, SelectBase
+from sqlalchemy import Connection, Executable, Row, Select
 
 from gateway.exchange import entries
 from gateway.exchange.ports import (
@@ -367,7 +367,7 @@ def _end_others(connection: Connection, row: Exchange, outcome: Outcome) -> list
 def _ended_ids(connection: Connection, row: Exchange, infnos: Sequence[str]) -> list[int]:
     kind, values = entries.visit_of(row)
     wanted: dict[str, Any] = {"infnos": list(infnos), "institution": row.institution or None, "ended_by": row.id}
-    statement: SelectBase = sql.ENDED_ALL
+    statement: Executable = sql.ENDED_ALL
     if kind:
         forms = [form for value in sorted(values) for form in sealing_of(connection).searched(kind, value)]
         statement, wanted = sql.ENDED_BY_KEY, {**wanted, "key_kind": kind, "key_values": forms}
