@@ -45,7 +45,6 @@ _SKELETON_CHARS_MAX: Final = 4000
 _SPACE: Final = r"[ \t\r\n]*+"
 _XML_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _PREFIX: Final = r"(?:[A-Za-z_][A-Za-z0-9_.-]*+:)?"
-_GROUPS: Final = methodcaller("groups")
 _IS_GIVEN: Final = partial(is_not, None)
 _NONES: Final = methodcaller("count", None)
 _EMPTY: Final = object()
@@ -95,8 +94,13 @@ class RowReader:
         """The plain rows that follow one another in ``text`` from ``at`` on, some thousands at most, and where they end."""
         if prefix:
             return self._rows_prefixed(text, at, prefix)
-        matches = list(islice(iter(self._unprefixed.scanner(text, at).match, None), _ROWS_AT_ONCE))
-        return list(map(_GROUPS, matches)), matches[-1].end() if matches else at
+        # as re.Scanner does it: each match begins where the last one ended, without a step in Python
+        scanner = self._unprefixed.scanner(text, at)  # type: ignore[attr-defined]
+        found: list[Texts] = []
+        match = None
+        for match in islice(iter(scanner.match, None), _ROWS_AT_ONCE):
+            found.append(match.groups())
+        return found, at if match is None else match.end()
 
     def _rows_prefixed(self, text: str, at: int, prefix: str) -> tuple[list[Texts], int]:
         found: list[Texts] = []
@@ -126,8 +130,10 @@ class RowReader:
         # loops in C: a small message has one row, a large one thousands, and neither may pay for each field
         if not all(map(frozenset.issuperset, self._allowed, map(column, self._coded))):
             return None
-        if self._dated and not all_in_calendar(set[str | None]().union(*map(column, self._dated)) - _NOT_GIVEN):
-            return None
+        if self._dated:
+            dates: set[Any] = set().union(*map(column, self._dated))
+            if not all_in_calendar(dates - _NOT_GIVEN):
+                return None
         if not all(map(all, rows)):
             return self._typed_with_gaps(columns, len(rows))
         for index, typed in self._numbers:
