@@ -628,7 +628,9 @@ class Catalogs(_Part):
 class SettlementList(_Part):
     """The settlement list (4101, 4101A) and its quality rules."""
 
-    transaction: Literal["4101A", "4101"] = Field("4101A", description="网关自己填写清单时用的交易；本省没有的用另一个")
+    transaction: Literal["", "4101A", "4101"] = Field(
+        "", description="网关自己填写清单时用的交易：4101A，或 4101（全项）；空则按省份文件，省份文件没有写的为 4101A"
+    )
     submit: bool = Field(True, description="网关上传的清单随即提交（4102，未提交改为已提交）")
     follow_days: int = Field(180, ge=1, le=3650, description="入院之后多少天之内跟踪已提交清单的审核结果")
     levels: dict[str, Literal["refuse", "warn", "hint", "off"]] = Field(
@@ -735,6 +737,8 @@ class FeeUploadTimes(JobTimes):
     when: str = "*/30 6-22 * * *"
     grace_s: float = 1800
     silent_after_s: float = 86400
+    overlap_s: int = Field(3600, ge=0, le=86400, description="每次住院从上次读到处往回多少秒读起")
+    whole_every_h: float = Field(12, ge=0, le=168, description="每次住院至少多少小时整份读一次；0 则每次都整份读")
     workstation: Workstation = Field(
         Workstation(opter="fee_upload", opter_name="医保接口网关", opter_type="2"),
         description="费用上传（2301）时报文头中的经办人等",
