@@ -47,7 +47,7 @@ simulate: $(VENV)/.dev ## crashes, lost answers, clock steps ... from a seed: SE
 
 simulated-coverage: $(VENV)/.dev ## lines of gateway/exchange that the simulation alone reaches: 95 % at least
 	@mkdir -p var
-	$(BIN)/coverage run --data-file=var/simulated.coverage --source=gateway/exchange -m tests.simulation --n 8000
+	$(BIN)/coverage run --data-file=var/simulated.coverage --source=gateway/exchange -m tests.simulation --n 20000
 	$(BIN)/coverage report --data-file=var/simulated.coverage --omit='*fakes.py,*/fake_platform.py' --fail-under=95
 
 mutants: $(VENV)/.dev ## one safeguard after another taken away; fails if the simulation does not notice one of them

@@ -34,13 +34,13 @@ MOUNTS: Final = Path("/proc/mounts")
 def check(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """检查配置，以及配置所指的证书、省份、存储位置、HIS 语句与服务说明；不启动网关。"""
     given = settings(context, config)
-    wrong = list(problems(given))
+    wrong, advice = list(problems(given)), list(hints(given))
     if as_json:
-        print_json({"ok": not wrong, "problems": wrong})
+        print_json({"ok": not wrong, "problems": wrong, "hints": advice})
     if wrong:
         raise Failed("配置错误：\n" + "\n".join(f"  {sentence}" for sentence in wrong))
     if not as_json:
-        say("配置可用。")
+        say("\n".join(["配置可用。", *(f"提示：{sentence}" for sentence in advice)]))
 
 
 @app.command()
@@ -52,7 +52,7 @@ def show(
 ) -> None:
     """显示生效的配置；密钥只显示是否已设置。"""
     from gateway.settings import sources
-    from gateway.settings_shown import leaves, origin_of
+    from gateway.settings.shown import leaves, origin_of
 
     given = settings(context, config)
     origin = sources(config_path(context, config)) if why else {}
@@ -92,9 +92,9 @@ def _certificate_problems(given: Settings) -> Iterator[str]:
     from gateway.http.tls import tls_context
 
     listen = given.listen
-    for listener in (listen.exchange, *([listen.admin] if listen.admin else []), *listen.more):
+    for listener in (listen.exchange, listen.admin, listen.callback, *listen.more, given.console.listen):
         try:
-            if listener.tls is not None:
+            if listener is not None and listener.tls is not None:
                 tls_context(listener.tls)
         except ListenError as error:
             yield explain(error)
@@ -171,6 +171,23 @@ def _his_problems(given: Settings) -> Iterator[str]:
         return
     records.close()
     yield from (f"his：{problem}" for problem in wrong.values())
+
+
+def hints(given: Settings) -> Iterator[str]:
+    """What works, but is seldom meant in production, in sentences."""
+    if not given.production:
+        return
+    listen, console = given.listen, given.console
+    if listen.admin is None and not listen.exchange.loopback:
+        yield (
+            f"listen.admin 没有设置：/metrics、/readyz 与 HIS 共用 {listen.exchange.address}，院内任何机器都能读；"
+            "建议另设监听，如 127.0.0.1:8082"
+        )
+    if console.enabled and not console.listen.loopback and not console.https:
+        yield (
+            f"console.listen {console.listen.address} 没有 tls：用户名和密码在网络上明文传送；"
+            "请设置 tls，或在前面的代理上启用 HTTPS 并写明 console.public_url"
+        )
 
 
 def on_network(path: Path, mounts: Path = MOUNTS) -> bool:

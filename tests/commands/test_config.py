@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from gateway.commands.config import on_network
-from gateway.settings_shown import leaves, origin_of
+from gateway.protect import Cipher, new_file
+from gateway.settings.shown import leaves, origin_of
 from tests.commands.helpers import write_config, yibao
 
 
@@ -23,6 +24,10 @@ def test_a_good_configuration(tmp_path: Path) -> None:
         ({"platform_more": 'ca_file = "/nowhere/ca.pem"'}, "platform.ca_file：文件不存在"),
         ({"platform_more": 'client_certificate = "/nowhere/c.pem"'}, "须同时设置"),
         ({"listen_more": 'tls = { certificate = "/nowhere/c.pem", key = "/nowhere/k.pem" }'}, "/nowhere/c.pem"),
+        (
+            {"listen_more": '[console.listen.tls]\ncertificate = "/nowhere/desk.pem"\nkey = "/nowhere/k.pem"'},
+            "/nowhere/desk.pem",
+        ),
         ({"listen_more": '[vouchers]\nfonts = ["/nowhere/rare.ttf"]'}, "vouchers.fonts：字体 /nowhere/rare.ttf"),
         ({"platform": "ftp://x"}, "http:// 或 https://"),
     ],
@@ -32,6 +37,55 @@ def test_what_a_start_would_stumble_over(tmp_path: Path, more: dict[str, Any], s
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.startswith("配置错误")
     assert said in ran.err
+
+
+PRODUCTION = """
+production = true
+[protect]
+keys = "file:{keys}"
+[listen.exchange]
+address = "{exchange}"
+{admin}
+[console.listen]
+address = "{console}"
+[[clients]]
+name = "his"
+addresses = ["10.0.0.0/8"]
+"""
+OPEN, ADMIN, CLOSED = "0.0.0.0", '[listen.admin]\naddress = "127.0.0.1:9082"', "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("exchange", "admin", "console", "public_url", "named"),
+    [
+        (CLOSED, "", CLOSED, "", []),
+        (OPEN, ADMIN, OPEN, "https://yibao.hospital/console", []),
+        (OPEN, "", CLOSED, "", ["listen.admin"]),
+        (OPEN, ADMIN, OPEN, "http://yibao.hospital/console", ["console.listen"]),
+        (OPEN, "", OPEN, "", ["listen.admin", "console.listen"]),
+    ],
+)
+def test_what_production_seldom_means(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    exchange: str,
+    admin: str,
+    console: str,
+    public_url: str,
+    named: list[str],
+) -> None:
+    new_file(tmp_path / "keys.toml", Cipher.AES)
+    monkeypatch.setenv("YIBAO_CONSOLE__PUBLIC_URL", public_url)
+    config = tmp_path / "gateway.toml"
+    places = {"keys": tmp_path / "keys.toml", "exchange": f"{exchange}:9080", "console": f"{console}:9081"}
+    config.write_text(PRODUCTION.format(admin=admin, **places), encoding="utf-8")
+    said = yibao("config", "check", "--config", str(config))
+    assert (said.code, said.err) == (0, "")
+    first, *more = said.out.splitlines()
+    assert first == "配置可用。"
+    assert [line.removeprefix("提示：").split(maxsplit=1)[0] for line in more] == named
+    told = json.loads(yibao("config", "check", "--config", str(config), "--json").out)
+    assert (told["ok"], [f"提示：{hint}" for hint in told["hints"]]) == (True, more)
 
 
 @pytest.mark.parametrize(("url", "said"), [("nonsense", "格式错误"), ("mysql://h/d", "不支持的数据库 mysql")])

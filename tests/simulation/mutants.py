@@ -121,10 +121,11 @@ class Mutant:
 
 LATE: Final = Weather(line=0.3, weights=only("late-request", "lose-reply"), fence_closes=False)
 LOSSY: Final = Weather(line=0.2, weights=only("lose-request", "lose-reply", "reset", "reset-after"), twin=0.2)
+SLOW: Final = Weather(line=0.3, weights=only("lose-reply", "late-reply", "delay"))
 PAUSED: Final = Weather(stopped_at_send=0.05, crash_every_s=2000.0)
 MUTANTS: Final[Mapping[str, Mutant]] = {
     "write-ahead": Mutant(no_write_ahead),
-    "busy-row": Mutant(no_busy_row),
+    "busy-row": Mutant(no_busy_row, SLOW),
     "settle-time": Mutant(no_settle_time, LATE),
     "dedup-key": Mutant(no_dedup_key),
     "undone-by": Mutant(undone_answers_again),

@@ -34,7 +34,7 @@ from gateway.exchange.msgid import MsgidSequence
 from gateway.exchange.nodes import Membership
 from gateway.exchange.outpatient import OutpatientSettlements
 from gateway.exchange.patience import Times
-from gateway.exchange.ports import Bodies, JournalUnavailable, NodeFacts, PlatformRequest, State
+from gateway.exchange.ports import Bodies, JournalUnavailable, NodeFacts, PlatformRequest, Query, State
 from gateway.exchange.ports import Exchange as Row
 from gateway.exchange.prober import Prober
 from gateway.exchange.receipts import Receipts
@@ -222,7 +222,8 @@ class Node:
             policy=Policy(settle_time_s=SETTLE_TIME_S),
             node=membership.current,
             still_mine=membership.still_mine,
-            renew=lambda _, head, refused: exchange.sign_in_anew(HIS.workstation, head, refused),
+            # of whoever is signed in for a doubt only the operator is known
+            renew=lambda _, head, refused: exchange.sign_in_anew({}, head, refused),
         )
         desk = StayDesk(journal.stays, RULES, self.clock, OutpatientSettlements(journal).of)
         exchange = Exchange(
@@ -241,6 +242,7 @@ class Node:
             times=Times(CALL_S_MAX, TURN_WAIT_S, 1.0, READ_TIMEOUT_S),
             monotonic=lambda: world.schedule.now_s,
             rules=StayRules(desk, journal, self.clock, later=self._read_back),
+            station_of=lambda _: HIS.workstation,
         )
         while True:
             try:
@@ -407,6 +409,10 @@ class Node:
 
         def decide() -> None:
             self.world.tell(self.name, f"a person decides {seen.infno} {seen.msgid[-8:]}: {state}")
+            for impossible, name in ((State.DECLINED, "王值班"), (state, " ")):
+                with suppress(JournalUnavailable, ValueError):
+                    resolver.by_operator(seen.id, impossible, name, "已在平台核对", output)
+                    raise Violation(f"{name!r} could decide {seen.infno} {seen.msgid}: {impossible}")
             with suppress(JournalUnavailable, ValueError):
                 resolver.by_operator(seen.id, state, "王值班", "已在平台核对", output)
 
@@ -442,13 +448,18 @@ class Node:
         receipts.keep()
 
     def send_again(self, client: Client, request_id: str, box: Box) -> Task:
-        """What this request of the HIS began, sent again by a person at this node; the box gets what they are told."""
+        """What this request of the HIS began, sent again by a person at this node; the box gets what they are told.
+
+        Args:
+            request_id: empty: what the gateway itself asked last.
+        """
         resend = self.resend
 
         def again() -> None:
             told: object = "nothing of it is known"
             with suppress(JournalUnavailable, Refused):
-                row = self.journal.find_request(client.name, request_id)
+                own = () if request_id else self.journal.search(Query(infno="5202", limit=1))
+                row = self.journal.find_request(client.name, request_id) if request_id else next(iter(own), None)
                 told = resend("王值班", row.id, "病人已入科，时间已一致") if row is not None else told
             self.check_alive()
             self.world.faults["sent again" if isinstance(told, dict) and told.get("sent") else "not sent again"] += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.stays.ways import WARD_IN, Stay
@@ -38,7 +39,7 @@ def own_list(stay: Stay, setl_id: str, *operations: dict[str, Any], **more: str)
     return message | ({"oprninfo": [copy.deepcopy(one) for one in operations]} if operations else {})
 
 
-FULL = {"insuplc": "440800", "hsorg": "演示市医疗保障中心", "hsorg_opter": "赵经办"}
+FULL: dict[str, Any] = {"insuplc": "440800", "hsorg": "演示市医疗保障中心", "hsorg_opter": "赵经办"}
 """What the full form (4101) wants of the hospital beside it."""
 
 
@@ -49,7 +50,7 @@ def charged(amount: str) -> dict[str, str]:
 
 
 def tell(
-    stay: Stay, record: dict[str, str] | None = None, nodes: dict[str, list[dict[str, str]]] | None = None, **more: Any
+    stay: Stay, record: dict[str, str] | None = None, nodes: Mapping[str, Sequence[Any]] | None = None, **more: Any
 ) -> None:
     """The hospital tells its part (``SettlementList``) and its diagnoses by the list's own names."""
     beside = {**({"record": record} if record else {}), **(nodes or {})}

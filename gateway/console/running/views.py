@@ -19,7 +19,7 @@ from gateway.console.running.standing import jobs_now, nodes_now, signed_in_now
 from gateway.console.visit import Visit
 from gateway.figures import Tally
 from gateway.settings import sources
-from gateway.settings_shown import leaves, origin_of
+from gateway.settings.shown import leaves, origin_of
 
 WINDOWS: Final[Mapping[str, tuple[str, timedelta, int]]] = {
     "1h": ("最近 1 小时", timedelta(hours=1), 60),
