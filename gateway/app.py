@@ -494,10 +494,12 @@ class Gateway:
 
     @cached_property
     def reception(self) -> Reception:
+        in_hand = CallsInHand(configured.shares_of_calls(self.settings), self.metrics.count_limited)
+        self.metrics.watch_in_flight(lambda: in_hand.running)
         return Reception(
             self.exchange,
             Clients(self.settings.clients, clock.now),
-            CallsInHand(configured.shares_of_calls(self.settings), self.metrics.count_limited),
+            in_hand,
             self.settings.limits,
             self.settings.listen,
             self.metrics,
