@@ -28,8 +28,6 @@ def built(pg_server: PgServer, tmp_path_factory: pytest.TempPathFactory) -> tupl
         fill(url, keys, PAST, _interrupted)
     store = open_store(url, node="n1", keys=keys)
     assert [row.id for row in store.journal.search(Query(limit=1))] == [BATCH]
-        "an interrupted build goes on where it was"
-    )
     store.close()
     fill(url, keys, PAST)
     return url, keys
