@@ -14,6 +14,7 @@ from gateway.console.rights import Role
 from gateway.contract.interface import Interface
 from gateway.figures import FigureBook
 from gateway.settings import Settings
+from gateway.stays.day_surgery import Catalogue
 from gateway.stays.desk import StayDesk
 from gateway.store import Store
 
@@ -52,6 +53,8 @@ class Parts:
     """Open for reading."""
     stays: StayDesk
     """What stays are, for looking only: what is told or sent goes to ``desk``."""
+    day_surgery: Callable[[], Catalogue | None]
+    """The 日间手术病种目录 that the exchange judges by (ET-13); None where there is none."""
     desk: Desk
     line: GatewayLine
     interface: Interface
