@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from gateway.console.area import Area, MenuItem, Page
 from gateway.console.exports import exported
+from gateway.console.fees import undo
 from gateway.console.fees.words import OTHER, ROW, RULES
 from gateway.console.shown import free_text
 from gateway.console.stays.finding import found, not_found
@@ -245,8 +246,10 @@ AREA: Final = Area(
         Page("POST", "/fees", "fee.act", act),
         Page("GET", "/fees/progress", "fee.see", progress, quiet=True),
         Page("GET", "/fees/one", "fee.see", one),
+        Page("GET", "/fees/undo", "fee.undo", undo.undo),
+        Page("POST", "/fees/undo", "fee.undo", undo.act),
         Page("GET", "/fees/export.csv", "stay.export", export),
     ),
     menu=(MenuItem("/fees", "费用上传", "fee.see"),),
-    rights={"fee.see": "看到费用上传", "fee.act": "核对与上传费用"},
+    rights={"fee.see": "看到费用上传", "fee.act": "核对与上传费用", "fee.undo": "撤销已上传的费用"},
 )
