@@ -500,10 +500,12 @@ class Gateway:
 
     @cached_property
     def reception(self) -> Reception:
+        in_hand = CallsInHand(configured.shares_of_calls(self.settings), self.metrics.count_limited)
+        self.metrics.watch_in_flight(lambda: in_hand.running)
         return Reception(
             self.exchange,
             Clients(self.settings.clients, clock.now),
-            CallsInHand(configured.shares_of_calls(self.settings), self.metrics.count_limited),
+            in_hand,
             self.settings.limits,
             self.settings.listen,
             self.metrics,
@@ -618,7 +620,8 @@ class Gateway:
     @cached_property
     def runner(self) -> Runner:
         sign_ins = SignInDesk(self.exchange, self.sign_ins, configured.operators_to_sign_in(self.settings), clock.now)
-        station = self.settings.jobs.fee_upload.workstation.model_dump()
+        charging = self.settings.jobs.fee_upload
+        station = charging.workstation.model_dump()
         operator = {name: value for name, value in station.items() if value}
         times = self.settings.jobs.his_sync
         sync = HisSync(
@@ -635,7 +638,15 @@ class Gateway:
             reached=self._reached,
         )
         fees = FeeUpload(
-            self.exchange, self.stays, self.episodes, self.store.fees, lambda: self.his[0], operator, clock.now
+            self.exchange,
+            self.stays,
+            self.episodes,
+            self.store.fees,
+            lambda: self.his[0],
+            operator,
+            clock.now,
+            overlap_s=charging.overlap_s,
+            whole_every=timedelta(hours=charging.whole_every_h),
         )
         report = DailyReport(self.store, self.episodes, lambda: self.mappings.interface, clock.now)
         backups = Backups(self.store, self.settings.backup_folder, self.settings.jobs.backup.keep, clock.now)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from gateway.console.area import Area, MenuItem, Page
 from gateway.console.exports import exported
 from gateway.console.fees import undo
-from gateway.console.fees.words import OTHER, ROW, RULES
+from gateway.console.fees.words import AT_THE_PLATFORM, OTHER, ROW, RULES
 from gateway.console.shown import free_text
 from gateway.console.stays.finding import found, not_found
 from gateway.console.stays.listing import (
@@ -192,6 +192,7 @@ def one(visit: Visit) -> Response:
         work=work,
         left=[_explained(each) for each in (work.left if work else ())][:SHOWN_MAX],
         row_titles=ROW,
+        to_undo=AT_THE_PLATFORM if visit.may("fee.undo") else (),
         uploaded=len(stay.fees),
         box=box_of(stay),
         has_his=visit.parts.settings.his.there,
