@@ -130,7 +130,7 @@ def test_chromium_a_disease_is_found_while_one_types_and_the_category_changed(
     page.wait_for_selector("#diseases a:has-text('RJ0003')")
     person.shot("category-choose", whole=True)
     page.locator("input[hx-get]").press_sequentially("息肉")
-    page.wait_for_function("document.querySelectorAll('#diseases tbody tr').length === 1")
+    page.wait_for_selector("#diseases tbody tr:only-child:has-text('RJ0003')")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     page.wait_for_selector("button:has-text('变更医保类别')")
