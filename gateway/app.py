@@ -535,7 +535,7 @@ class Gateway:
 
     @cached_property
     def receipts(self) -> Receipts:
-        return Receipts(self.store.journal)
+        return Receipts(self.store.journal, clock.now)
 
     @cached_property
     def services(self) -> Lazily:
