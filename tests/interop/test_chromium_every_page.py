@@ -19,6 +19,8 @@ pytestmark = pytest.mark.interop
 LOOKS = [page for area in AREAS for page in area.pages if page.method == "GET"]
 PARTS = {"/exchanges/{exchange_id}/body"} | {page.path for page in LOOKS if page.quiet}
 """They stand in a page and are put into one here."""
+FILES = {"/exchanges/{exchange_id}/body/{part}": ".txt"}
+"""Taken away, not opened; every export too."""
 PAPERS = {"/stays/vouchers/look"}
 """Sheets for a printer, wider than no screen."""
 
@@ -59,8 +61,8 @@ def test_chromium_opens_every_page(lived: tuple[Bench, Day, str], people: dict[s
     addresses = told.pages[page.path]  # a route that lively.day does not know fails here
     person = people[_who(made, page)]
     for number, address in enumerate(addresses):
-        if page.path.endswith(".csv"):
-            _taken(person, address)
+        if suffix := ".csv" if page.path.endswith(".csv") else FILES.get(page.path, ""):
+            _taken(person, address, suffix)
             continue
         _opened(person, page, address)
         assert person.looked_at() == [] or page.path in PAPERS, address
@@ -82,10 +84,10 @@ def _opened(person: Person, page: Page, address: str) -> None:
     person.page.wait_for_function("!document.querySelector('#todo')")
 
 
-def _taken(person: Person, address: str) -> None:
+def _taken(person: Person, address: str, suffix: str) -> None:
     with person.page.expect_download() as taken:
         person.page.evaluate("path => { location.href = path }", address)
-    assert taken.value.suggested_filename.endswith(".csv")
+    assert taken.value.suggested_filename.endswith(suffix)
 
 
 def _tables_on_screen_and_paper(person: Person) -> tuple[list[int], list[int]]:
