@@ -118,7 +118,7 @@ def _of_the_rest(patients: int) -> dict[str, Address]:
             f"/catalogs/{CATALOG}/record?code=C{mix(n, 14) % (patients * RECORDS):06d}"
         ),
         "/catalogs/{infno}/versions/{version}, a page in the middle": lambda n: (
-            f"/catalogs/{CATALOG}/versions/1?page={n % 20 + 2}"
+            f"/catalogs/{CATALOG}/versions/1?after={mix(n, 17) % (patients * RECORDS)}"
         ),
         "/jobs/runs/{number}": lambda n: f"/jobs/runs/{mix(n, 15) % patients + 1}",
         "/jobs, a page in the middle": lambda n: f"/jobs?before={mix(n, 16) % patients + 1}",

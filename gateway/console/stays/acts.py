@@ -12,6 +12,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from gateway.console.stays.finding import found, not_found
+from gateway.console.stays.people import name_shown
 from gateway.console.stays.words import address, named
 from gateway.console.visit import Visit
 from gateway.contract.model import Field
@@ -49,6 +50,7 @@ def _alignment(visit: Visit, judged: Judged, told: Told = NOTHING, status: int =
         "stays/alignment.html",
         status,
         stay=judged.stay,
+        name=name_shown(visit, judged.stay),
         gate=gate_,
         told=told,
         plain=visit.may("exchange.body"),
@@ -87,6 +89,7 @@ def _discharge(
         "stays/discharge.html",
         status,
         stay=judged.stay,
+        name=name_shown(visit, judged.stay),
         sheet=sheet(visit, judged, values),
         diagnoses=diagnoses(judged.stay),
         fields=[_asked(visit, spec, values) for name in ASKED for spec in fields if spec.name == name],
@@ -150,6 +153,7 @@ def _revoke(visit: Visit, judged: Judged, told: Told = NOTHING, status: int = 20
         "stays/revoke.html",
         status,
         stay=judged.stay,
+        name=name_shown(visit, judged.stay),
         gate=_gate(visit, "2405", undo_message(judged.stay), judged),
         told=told,
         reason=reason,
@@ -191,6 +195,7 @@ def _category(
         "stays/category.html",
         status,
         stay=stay,
+        name=name_shown(visit, stay),
         blocked=_blocked(stay, contract.rules.ordinary),
         now_type=(stay.med_type, types.get(stay.med_type, "")),
         types={code: types.get(code, code) for code in sorted(contract.rules.day_surgery)},
