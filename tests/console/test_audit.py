@@ -148,6 +148,7 @@ def test_acts_with_one_title_are_found_together() -> None:
         ("console.export", "audit", "操作日志"),
         ("users.add", "audit", "audit"),
         ("console.sign_in", "stays", "stays"),
+        ("conformance.begin", "lists", "lists"),
         ("reconcile.day", "2026-11-21", "2026-11-21"),
         ("console.try", "2401", "2401"),
         ("list.look", "stay", "stay"),

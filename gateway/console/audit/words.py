@@ -95,8 +95,9 @@ def subject_called(act: str, subject: str) -> str:
         return f"{kind} 人"
     if number and kind in KINDS:
         return f"{KINDS[kind]} {number}"
-    # somebody's user name may be the name of a list
-    return subject if act.startswith("users.") or "sign_" in act else LISTS.get(subject, subject)
+    # the name of a user or a client may be that of a list
+    named = act.startswith(("users.", "conformance.", "console.sign_"))
+    return subject if named else LISTS.get(subject, subject)
 
 
 def subject_meant(text: str) -> str:
