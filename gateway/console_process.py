@@ -28,7 +28,9 @@ from gateway.exchange.outpatient import OutpatientSettlements
 from gateway.figures import FigureBook
 from gateway.http.sockets import listening_socket
 from gateway.http.tls import tls_context
+from gateway.mappings.dialects import load_dialects
 from gateway.settings import Settings
+from gateway.soap.reread import Reread
 from gateway.stays.desk import StayDesk
 from gateway.store import Store, StoreError, open_configured
 
@@ -59,6 +61,8 @@ def build_parts(settings: Settings, config: Path | None, store: Store, token: st
         MappingError: a mapping file is wrong.
     """
     contract = mappings.load(settings.platform.province)
+    interface = Interface(contract, code_lists=settings.contract.code_lists)
+    dialects = load_dialects(mappings.data_root(), contract)
     return Parts(
         settings=settings,
         config=config,
@@ -66,7 +70,8 @@ def build_parts(settings: Settings, config: Path | None, store: Store, token: st
         stays=stay_reader(settings, store, clock.now),
         desk=DeskLine(settings, token),
         line=ExchangeLine(settings, token),
-        interface=Interface(contract, code_lists=settings.contract.code_lists),
+        interface=interface,
+        reread=Reread(lambda: interface, lambda: dialects),
         roles=read_rights(rights_file(settings), RIGHTS),
         figures=FigureBook(store.figures, clock.now),
         passwords=Passwords(chars_min=settings.console.password_chars_min),

@@ -35,8 +35,9 @@ UNMEASURED: Final = {
          "/reconcile/cases.csv", "/audit/export.csv"), "a file of up to 20,000 rows, sent as it is read",
     ),
     **dict.fromkeys(("/debug", "/debug/{infno}", "/config", "/sign-in", "/password"), "nothing on it grows with the store"),
-    **dict.fromkeys(("/conformance", "/conformance/report"), "one vendor's run on a test line"),
+    **dict.fromkeys(("/conformance", "/conformance/items", "/conformance/report"), "one vendor's run on a test line"),
     **dict.fromkeys(("/stays/vouchers", "/stays/vouchers/look"), "made in the exchange process, which the bench has not"),
+    "/exchanges/{exchange_id}/body/{part}": "the bytes of one message, as they are kept",
     "/lists/one": "of a settlement, which the patients of the bench do not have; made of one stay as /stays/one is",
 }  # fmt: skip
 """Pages that are not measured, and why."""

@@ -29,6 +29,7 @@ from gateway.episodes import Episodes
 from gateway.figures import FigureBook
 from gateway.protect import KeyFile
 from gateway.settings import read_settings
+from gateway.soap.reread import Reread
 from gateway.stays.history import Adopted, WardEvent
 from gateway.stays.ports import StayRef
 from gateway.store import Store, open_store
@@ -111,6 +112,7 @@ def console(url: str, keys: KeyFile, folder: Path, past: Past, patients: int = P
             store.accounts.add(User(_ROLE, "测", _ROLE, passwords.make(_WORD), clock.now()))
         figures = FigureBook(store.figures, clock.now)
         figures.catch_up()
+        interface = Interface(mappings.load("national"))
         parts = Parts(
             settings=settings,
             config=None,
@@ -118,7 +120,8 @@ def console(url: str, keys: KeyFile, folder: Path, past: Past, patients: int = P
             stays=stay_reader(settings, store, clock.now),
             desk=ConsoleDesk(store, clock.now, sign_in_policy(settings)),
             line=_Line(),
-            interface=Interface(mappings.load("national")),
+            interface=interface,
+            reread=Reread(lambda: interface, dict),
             roles={_ROLE: Role(_ROLE, "看到一切的人", frozenset(RIGHTS))},
             figures=figures,
             passwords=passwords,

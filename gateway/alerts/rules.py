@@ -62,13 +62,19 @@ def thresholds(given: AlertSettings) -> dict[str, str]:
     }
 
 
+def error_share(tally: Tally) -> float:
+    """The part that was not done; what the gateway itself refuses is no error."""
+    failed = sum(count for state, count in tally.states.items() if state in NOT_DONE)
+    return failed / tally.count if tally.count else 0.0
+
+
 def of_figures(given: AlertSettings, window: Mapping[str, Tally]) -> Iterator[Found]:
     """Error share and durations of the last minutes, per transaction and in all."""
     total = Tally()
     for tally in window.values():
         total.merge(tally)
-    failed = sum(count for state, count in total.states.items() if state in NOT_DONE)
-    share = failed / total.count if total.count else 0.0
+    share = error_share(total)
+    failed = round(share * total.count)
     if total.count >= given.calls_min and share > given.error_share * STILL_BAD:
         told = f"最近 {given.window_min} 分钟 {total.count} 笔中 {failed} 笔未成功（{share:.0%}）"
         yield Found("errors", "bad", told, keeps=share <= given.error_share)

@@ -35,6 +35,7 @@ from gateway.store.accounts import User
 log = structlog.get_logger(__name__)
 
 SIGN_IN: Final = "/sign-in"
+START: Final = "/"
 PASSWORD: Final = "/password"  # noqa: S105 - an address
 FORM_BYTES_MAX: Final = 2 * 1024 * 1024
 FIELDS_MAX: Final = 5000
@@ -126,8 +127,13 @@ class _Door:
             raise _Refused(_sent_to(request, PASSWORD))
         visit = Visit(self._parts, self._pages, request, token, form, user)
         if not visit.may(page.right):
+            menu = self._pages.menu_of(visit.role)
+            if page.path == START and menu:  # whose role has no first page of the day begins with what it has
+                raise _Refused(_sent_to(request, menu[0].path))
             log.warning("console_not_allowed", user=user.name, role=user.role, path=request.url.path)
             text = f"您的角色是“{visit.role.title}”，没有这项权限。需要时请信息科调整。"
+            if not menu:
+                text = f"您的角色是“{visit.role.title}”，这里没有它的页面（联调只在测试环境才有）。"
             raise _Refused(visit.show("templates/told.html", 403, title="没有权限", text=text))
         return visit
 

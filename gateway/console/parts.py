@@ -14,6 +14,7 @@ from gateway.console.rights import Role
 from gateway.contract.interface import Interface
 from gateway.figures import FigureBook
 from gateway.settings import Settings
+from gateway.soap.reread import Reread
 from gateway.stays.desk import StayDesk
 from gateway.store import Store
 
@@ -55,6 +56,8 @@ class Parts:
     desk: Desk
     line: GatewayLine
     interface: Interface
+    reread: Reread
+    """What a HIS sent, out of the journal, read as it was read then."""
     roles: Mapping[str, Role]
     figures: FigureBook
     passwords: Passwords

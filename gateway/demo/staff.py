@@ -21,6 +21,7 @@ STAFF: Final = (
     ("liu", "刘药师", "pharmacy"),
     ("zhao", "赵科长", "operations"),
     ("sun", "孙审计", "auditor"),
+    ("gao", "高工", "vendor"),
 )
 
 

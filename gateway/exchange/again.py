@@ -63,7 +63,7 @@ class Resends:
         )
 
     def _not_theirs(self, row: Exchange) -> str:
-        if row.channel not in _CHANNELS and not row.channel.startswith(_LEGACY):
+        if not came_from_outside(row):
             return "由网关自己发出，请在相应的页面重新办理"
         client = self.clients.get(row.client)
         if client is None:
@@ -88,6 +88,11 @@ class Resends:
         if bodies is None or not bodies.caller_request:
             return (bodies and bodies.gone) or "日志中没有院内的报文"
         return ""
+
+
+def came_from_outside(row: Exchange) -> bool:
+    """Whether somebody asked for it over one of the published ways; else the gateway began it by itself."""
+    return row.channel in _CHANNELS or row.channel.startswith(_LEGACY)
 
 
 def _wrong_kind(row: Exchange, transaction: Transaction | None) -> str:

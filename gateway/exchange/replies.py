@@ -23,7 +23,7 @@ from gateway.faults import (
 )
 from gateway.files.shelf import Shelf
 
-_TOLD: Final[Mapping[State, Fault]] = {
+TOLD: Final[Mapping[State, Fault]] = {
     State.INTENDED: TWIN_WAITING,
     State.IN_DOUBT: IN_DOUBT,
     State.ESCALATED: ESCALATED,
@@ -63,8 +63,8 @@ class Replies:
         """What a caller is told of an exchange as it stands, without sending anything."""
         if entry.state in (State.CONFIRMED, State.DECLINED):
             return self._again(entry, interface)
-        if entry.state in _TOLD:
-            return open_reply(entry, _TOLD[entry.state])
+        if entry.state in TOLD:
+            return open_reply(entry, TOLD[entry.state])
         return Reply(
             infcode="-1",
             msgid=entry.msgid or "",

@@ -13,7 +13,7 @@ from gateway.settings.parts import Part, Secret, Workstation
 class ClientSettings(Part):
     """A caller known by name, and by exactly one kind of proof (``addresses`` may narrow any of them)."""
 
-    name: str = Field(min_length=1, max_length=30)
+    name: str = Field(min_length=1, max_length=30, description="客户端的名称，记在每笔交易上")
     password: Secret | None = Field(
         None, description="WS-Security UsernameToken（明文或摘要）与 HTTP Basic，用户名即 name"
     )

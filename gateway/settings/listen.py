@@ -23,7 +23,7 @@ class Listener(Part):
     """One address. Without ``tls`` it speaks plain HTTP."""
 
     address: str = Field("127.0.0.1:8080", description="host:port")
-    tls: Tls | None = None
+    tls: Tls | None = Field(None, description="证书与私钥；不设则为明文 HTTP")
 
     @field_validator("address")
     @classmethod

@@ -26,6 +26,6 @@ class AlertSettings(Part):
 class Log(Part):
     """Structured logs; personal data is always masked."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["json", "console"] = "json"
-    file: Path | None = None
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="记到哪一级")
+    format: Literal["json", "console"] = Field("json", description="json 供采集；console 供人看")
+    file: Path | None = Field(None, description="写入的文件；空则写到标准错误")

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 
 class SettingsError(Exception):
@@ -40,10 +40,10 @@ class Part(BaseModel):
 class Workstation(Part):
     """What stands in the head of a client's calls when the caller leaves it out."""
 
-    opter: str = ""
-    opter_name: str = ""
-    opter_type: str = "1"
-    mac: str = ""
-    ip: str = ""
-    dev_no: str = ""
-    insuplc_admdvs: str = ""
+    opter: str = Field("", description="经办人编号，报文没有给出时使用")
+    opter_name: str = Field("", description="经办人姓名，报文没有给出时使用")
+    opter_type: str = Field("1", description="经办人类别：1 经办人，2 自助终端，3 移动终端")
+    mac: str = Field("", description="签到（9001）用的 MAC 地址")
+    ip: str = Field("", description="签到（9001）用的 IP 地址")
+    dev_no: str = Field("", description="设备编号，报文没有给出时使用")
+    insuplc_admdvs: str = Field("", description="参保地医保区划，报文没有给出时使用；空则同机构所在地")

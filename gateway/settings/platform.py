@@ -48,11 +48,11 @@ class OAuth(Part):
     """Where the token of ``oauth-sm`` comes from."""
 
     token_url: str = Field("", description="令牌服务的完整地址")
-    client_id: str = ""
-    client_secret: Secret = SecretStr("")
-    username: str = ""
-    password: Secret = SecretStr("")
-    scope: str = ""
+    client_id: str = Field("", description="平台分配的 client_id")
+    client_secret: Secret = Field(SecretStr(""), description="平台分配的 client_secret")
+    username: str = Field("", description="取令牌的用户名")
+    password: Secret = Field(SecretStr(""), description="取令牌的密码")
+    scope: str = Field("", description="令牌的 scope；空则不带")
 
 
 class Sm(Part):
@@ -81,8 +81,8 @@ class Soap(Part):
     payload: Literal["json", "xml"] = Field("json", description="报文写成 JSON 或 XML 文本")
     xml_root: str = Field("request", pattern=r"^[A-Za-z_][\w.-]*$", description="XML 报文的根元素名")
     charset: Literal["utf-8", "gbk", "gb18030"] = Field("utf-8", description="请求的字符集；答复没有声明时也按此读")
-    account: str = ""
-    password: Secret = SecretStr("")
+    account: str = Field("", description="平台分配的账号；用于 {account} 与 WS-Security")
+    password: Secret = Field(SecretStr(""), description="上述账号的密码；日志中不保存")
     security: Literal["none", "text", "digest"] = Field("none", description="WS-Security UsernameToken：明文或摘要密码")
 
 
@@ -96,8 +96,8 @@ class Platform(Part):
         description="plain 前置机；tif 广东、河北；api-headers 湖南、江西、江苏；api-key 内蒙古；"
         "oauth-sm 吉林；gm 电子处方的国密报文；soap 按 WSDL 文件调用的 SOAP 服务",
     )
-    tif_paasid: str = ""
-    tif_secret: Secret = SecretStr("")
+    tif_paasid: str = Field("", description="tif 的 x-tif-paasid")
+    tif_secret: Secret = Field(SecretStr(""), description="tif 的密钥，不随请求发送")
     tif_upper_case: bool = Field(False, description="真：x-tif-signature 用大写十六进制")
     api_access_key: str = Field("", description="api-headers 的 _api_access_key")
     api_secret_key: Secret = Field(SecretStr(""), description="api-headers 的密钥，不随请求发送")
@@ -116,21 +116,21 @@ class Platform(Part):
     province_paths: bool = Field(
         True, description="使用省份文件中的服务路径；没有路径的交易不发送，除非设了 infno_in_url。假：只用 paths"
     )
-    connect_timeout_s: float = Field(5, gt=0, le=60)
-    read_timeout_s: float = Field(60, gt=0, le=600)
+    connect_timeout_s: float = Field(5, gt=0, le=60, description="多少秒连不上平台即为“未发出”")
+    read_timeout_s: float = Field(60, gt=0, le=600, description="发出后多少秒没有答复即为“结果未知”（查询除外）")
     closed: tuple[str, ...] = Field(
         (), description="停办时间：每天 23:30-00:30，或一次 2026-12-31 20:00/2027-01-01 08:00；答 GW-4005"
     )
     breaker: Breaker = Breaker()
-    answer_bytes_max: int = Field(64 * 1024 * 1024, ge=1024)
+    answer_bytes_max: int = Field(64 * 1024 * 1024, ge=1024, description="平台一次答复的最大字节数")
     settle_time_s: float | None = Field(
         None, gt=0, description="平台收到请求后最长可能还在执行的秒数；空则取省份文件的值"
     )
-    pool_size: int = Field(64, ge=1)
+    pool_size: int = Field(64, ge=1, description="同时连到平台的连接数")
     idle_s_max: float = Field(4, ge=0, description="空闲超过此秒数的连接不再使用；0 为每次新建")
-    ca_file: Path | None = None
-    client_certificate: Path | None = None
-    client_key: Path | None = None
+    ca_file: Path | None = Field(None, description="平台为 https 时信任的 CA（PEM）；空则用系统的")
+    client_certificate: Path | None = Field(None, description="平台要求双向认证时的证书（PEM）")
+    client_key: Path | None = Field(None, description="上述证书的私钥（PEM）")
     file_upload: Literal["", "multipart", "base64"] = Field(
         "", description="9101 上传文件的形式：multipart 表单，或 base64 放在报文里；空则取省份文件的值"
     )

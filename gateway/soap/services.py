@@ -218,6 +218,11 @@ def read_string(request: SoapRequest, interface: Interface) -> Call:
     return _read_text(request, *_parameters(request), interface)
 
 
+def is_json_call(request: SoapRequest) -> bool:
+    """Whether the message of a call of the string service is JSON text. Raises ``Refused``."""
+    return _is_json(_parameters(request)[2])
+
+
 def _parameters(request: SoapRequest) -> tuple[str, etree._Element | None, str]:
     """``infno``, the element ``request`` and its text."""
     infno, parameter = _child(request.operation, "infno"), _child(request.operation, "request")

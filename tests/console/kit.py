@@ -27,12 +27,13 @@ from gateway.desks.fees import FeesDesk
 from gateway.desks.jobs import JobsDesk
 from gateway.exchange.ports import Exchange, Intent, Outcome, Proof, ProofKind, State
 from gateway.figures import FigureBook
+from gateway.soap.reread import Reread
 from gateway.store import Store
 from gateway.store.accounts import User
 from tests.running import House
 
 PASSWORD = "Morning-Ward-Round-7"
-ROLES = ("insurance", "cashier", "ward", "pharmacy", "operations", "it", "auditor")
+ROLES = ("insurance", "cashier", "ward", "pharmacy", "operations", "it", "auditor", "vendor")
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 _PASSWORDS = Passwords(CHEAP)
 KEPT = _PASSWORDS.make(PASSWORD)
@@ -159,6 +160,7 @@ def bench(found: House, store: Store | None = None) -> Bench:
         desk=desk,
         line=line,
         interface=gateway.mappings.interface,
+        reread=Reread(lambda: gateway.mappings.interface, lambda: gateway.mappings.dialects.current.dialects),
         roles=read_rights(mappings.data_root() / "conf" / "rights.yaml", RIGHTS),
         figures=FigureBook(store.figures, told),
         passwords=_PASSWORDS,

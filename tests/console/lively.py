@@ -212,6 +212,10 @@ def day(made: Bench, text: str = "", title: str | None = None) -> Day:
         "/fees/one": (f"/fees/one?ipt_no={fees.ipt_no}&mdtrt_id={fees.mdtrt_id}",),
         "/exchanges/{exchange_id}": (f"/exchanges/{exchange}", f"/exchanges/{doubt}", f"/exchanges/{stays.refused}"),
         "/exchanges/{exchange_id}/body": (f"/exchanges/{exchange}/body",),
+        "/exchanges/{exchange_id}/body/{part}": (
+            f"/exchanges/{exchange}/body/caller_request",
+            f"/exchanges/{exchange}/body/platform_request",
+        ),
         "/doubts": ("/doubts", "/doubts?untold=1"),
         "/doubts/{exchange_id}": (f"/doubts/{doubt}",),
         "/reconcile": (f"/reconcile?month={CASE_DAY[:7]}",),
@@ -223,6 +227,7 @@ def day(made: Bench, text: str = "", title: str | None = None) -> Day:
         "/jobs/runs/{number}": (f"/jobs/runs/{run}", f"/jobs/runs/{backup}"),
         "/debug/{infno}": ("/debug/2401",),
         "/conformance": ("/conformance", "/conformance?client=his&since=2026-01-01"),
+        "/conformance/items": ("/conformance/items?client=his&since=2026-01-01",),
         "/conformance/report": ("/conformance/report?client=his&since=2026-01-01",),
     }
     plain = (

@@ -109,6 +109,10 @@ def test_a_run_counts_from_its_beginning_and_is_printed(shared: Bench) -> None:
     text = tree(browser.page(earlier)).text_content()
     assert "共 0 行，还差 500 行" in text
     assert "办到第 1 步" in text, "the visit is known from the answer of the 2401"
+    part = browser.page(earlier.replace("/conformance?", "/conformance/items?"))
+    assert "进行中" in part
+    assert "<nav" not in part
+    assert "进行中" not in browser.page(earlier.replace("/conformance?", "/conformance/report?")), "no word for paper"
     paper = browser.page(earlier.replace("/conformance?", "/conformance/report?"))
     assert "未通过" in paper
     assert "H44080000001" in paper

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.console.debug.messages import blocks, read_message, rows_of, written
+from gateway.console.debug.messages import Seen, blocks, read_message, rows_of, seen, written
 from gateway.console.debug.samples import samples
 from gateway.console.debug.views import GROUPS, WAYS
 from gateway.contract.model import Node, Transaction
@@ -43,6 +43,62 @@ def test_the_same_message_goes_four_ways(shared: Bench, way: str) -> None:
     sent = json.loads(shared.house.bodies(row).platform_request or b"{}")
     assert sent["input"]["data"]["mdtrt_cert_no"] == "440899198507241019"
     assert shared.log()[-1][1:] == ("console.try", "1101")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_head_of_a_reply_is_told_whichever_way_it_came(shared: Bench, way: str) -> None:
+    browser = shared.signed_in("vendor")
+    good = browser.post("/debug/1101", person(shared) | {"way": way, "send": "1"}).text
+    (told,) = tree(good).xpath("//section[@id='wire']/p[span[contains(@class, 'chip')]]")
+    assert "成功 infcode 0" in " ".join(told.text_content().split())
+    wrong = browser.post("/debug/2401", {"way": way, "send": "1", "mdtrtinfo.0.begntime": "gestern"}).text
+    page = tree(wrong)
+    assert "GW-1101" in page.xpath("string(//section[@id='wire']/p[span[contains(@class, 'chip bad')]])")
+    problems = page.xpath("//section[@id='wire']/ul/li/text()")
+    assert len(problems) > 5, "every problem at once"
+    assert any("gestern" in text for text in problems)
+
+
+@given(
+    st.binary(max_size=60)
+    | st.sampled_from([b"{}", b"[]", b'{"problem":[1]}', b"<a><b>{</b></a>", b"<a>&lt;a/&gt;</a>"])
+)
+def test_any_reply_can_be_looked_at(body: bytes) -> None:
+    told = seen(body)
+    assert told is None or told.infcode in ("", "SOAP Fault")
+
+
+def test_a_soap_fault_is_told_in_its_own_words() -> None:
+    told = seen(
+        "<E><Body><Fault><faultcode>c</faultcode><faultstring>客户端未知</faultstring></Fault></Body></E>".encode()
+    )
+    assert told == Seen(infcode="SOAP Fault", err_msg="客户端未知")
+
+
+def test_a_fault_chosen_with_the_form_is_there_before_the_message(shared: Bench) -> None:
+    browser, given_ = shared.signed_in("vendor"), person(shared) | {"way": "api", "send": "1", "fault": "refuse"}
+    assert "让模拟平台" not in browser.page("/debug/1101"), "the platform of this house is not asked"
+    before = shared.house.newest()
+    assert "没有发送：平台不是模拟平台" in browser.post("/debug/1101", given_).text
+    assert shared.house.since(before) == []
+    shared.line.answers["/_sim/faults"] = []
+    try:
+        assert browser.post("/debug/1101", given_).status_code == 200
+        assert [one[1:] for one in shared.log()[-2:]] == [("console.try", "1101"), ("console.fault", "1101")]
+        assert len(shared.house.since(before)) == 1
+        assert "让模拟平台" in browser.page("/debug/1101")
+        shared.line.answers["/_sim/faults"] = {"error": "没有这种故障"}
+        assert "没有发送：没有这种故障" in browser.post("/debug/1101", given_).text
+    finally:
+        shared.line.answers.clear()
+
+
+def test_what_may_stay_empty_is_folded_away_and_still_sent(shared: Bench) -> None:
+    page = tree(shared.signed_in("vendor").page("/debug/2401"))
+    folded = page.xpath("//fieldset//details//label")
+    assert folded
+    assert not [label for label in folded if label.xpath(".//b[@class='must']")]
+    assert page.xpath("//form[@action='/debug/2401']//details//input[@name]")
 
 
 def test_only_looking_sends_nothing(shared: Bench) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 
@@ -13,25 +14,27 @@ from gateway.console.area import PUBLIC
 from gateway.console.areas import AREAS, RIGHTS
 from gateway.console.rights import SIGNED_IN
 from gateway.exchange.ports import State
-from tests.console.kit import ROLES, Bench
+from tests.console.kit import ROLES, Bench, tree
 
-# who may, by hand and not by the file that the console reads: insurance cashier ward pharmacy operations it auditor
+# who may, by hand and not by the file that the console reads: insurance cashier ward pharmacy operations it auditor vendor
 ALL = frozenset(ROLES)
+STAFF = ALL - {"vendor"}
 IT = frozenset({"it"})
+TRYING = frozenset({"it", "vendor"})
 ACTING = frozenset({"insurance", "it"})
 DISCHARGING = frozenset({"insurance", "cashier"})
 CATALOGS = frozenset({"insurance", "pharmacy", "operations", "it", "auditor"})
 WANTED = {
-    ("GET", "/"): ALL,
-    ("GET", "/todo"): ALL,
-    ("GET", "/stays"): ALL - {"pharmacy"},
+    ("GET", "/"): ALL,  # a vendor is sent on to what a vendor has
+    ("GET", "/todo"): STAFF,
+    ("GET", "/stays"): STAFF - {"pharmacy"},
     ("GET", "/stays/export.csv"): frozenset({"insurance", "operations", "it"}),
-    ("GET", "/stays/one"): ALL - {"pharmacy"},
+    ("GET", "/stays/one"): STAFF - {"pharmacy"},
     ("GET", "/stays/alignment"): DISCHARGING,
     ("POST", "/stays/alignment"): DISCHARGING,
-    ("GET", "/alignment"): ALL - {"pharmacy"},
+    ("GET", "/alignment"): STAFF - {"pharmacy"},
     ("POST", "/alignment"): DISCHARGING,
-    ("GET", "/alignment/progress"): ALL - {"pharmacy"},
+    ("GET", "/alignment/progress"): STAFF - {"pharmacy"},
     ("GET", "/stays/discharge"): DISCHARGING,
     ("POST", "/stays/discharge"): DISCHARGING,
     ("GET", "/stays/revoke"): DISCHARGING,
@@ -58,10 +61,11 @@ WANTED = {
     ("GET", "/fees/one"): frozenset({"insurance", "cashier", "operations", "it"}),
     ("GET", "/fees/export.csv"): frozenset({"insurance", "operations", "it"}),
     ("GET", "/audit/export.csv"): frozenset({"it", "auditor"}),
-    ("GET", "/exchanges"): ALL,
+    ("GET", "/exchanges"): STAFF,
     ("GET", "/exchanges/export.csv"): frozenset({"insurance", "operations", "it"}),
-    ("GET", "/exchanges/{exchange_id}"): ALL,
-    ("GET", "/exchanges/{exchange_id}/body"): ALL,
+    ("GET", "/exchanges/{exchange_id}"): STAFF,
+    ("GET", "/exchanges/{exchange_id}/body"): STAFF,
+    ("GET", "/exchanges/{exchange_id}/body/{part}"): ACTING,
     ("POST", "/exchanges/{exchange_id}/resend"): ACTING,
     ("GET", "/doubts"): frozenset({"insurance", "cashier", "it", "auditor"}),
     ("GET", "/doubts/{exchange_id}"): frozenset({"insurance", "cashier", "it", "auditor"}),
@@ -86,14 +90,15 @@ WANTED = {
     ("GET", "/jobs/runs/{number}"): frozenset({"insurance", "operations", "it", "auditor"}),
     ("POST", "/jobs/{name}/run"): ACTING,
     ("GET", "/config"): IT,
-    ("GET", "/debug"): IT,
-    ("POST", "/debug/faults"): IT,
-    ("POST", "/debug/faults/clear"): IT,
-    ("GET", "/debug/{infno}"): IT,
-    ("POST", "/debug/{infno}"): IT,
-    ("GET", "/conformance"): IT,
-    ("POST", "/conformance"): IT,
-    ("GET", "/conformance/report"): IT,
+    ("GET", "/debug"): TRYING,
+    ("POST", "/debug/faults"): TRYING,
+    ("POST", "/debug/faults/clear"): TRYING,
+    ("GET", "/debug/{infno}"): TRYING,
+    ("POST", "/debug/{infno}"): TRYING,
+    ("GET", "/conformance"): TRYING,
+    ("GET", "/conformance/items"): TRYING,
+    ("POST", "/conformance"): TRYING,
+    ("GET", "/conformance/report"): TRYING,
     ("GET", "/audit"): frozenset({"it", "auditor"}),
     ("POST", "/audit/verify"): frozenset({"it", "auditor"}),
     ("GET", "/users"): IT,
@@ -114,7 +119,7 @@ OWN = ("/sign-out", "/password")
 
 def address(path: str, exchange_id: int = 1) -> str:
     given = {"exchange_id": exchange_id, "number": exchange_id, "infno": "1101", "day": "2000-01-01", "version": 1}
-    return path.format(**given, name="nobody-of-that-name", act="no-such-act")
+    return path.format(**given, name="nobody-of-that-name", act="no-such-act", part="no-such-part")
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +156,26 @@ def test_nobody_comes_in_without_signing_in(prepared: Bench, page) -> None:  # t
     part = browser.client.request(page.method, path, headers={"HX-Request": "true"})
     assert (part.status_code, part.headers["hx-redirect"]) == (401, "/sign-in")
     assert prepared.log() == before
+
+
+def test_a_vendor_sees_the_trying_ground_and_nothing_else(prepared: Bench) -> None:
+    browser = prepared.signed_in("vendor")
+    assert browser.get("/").headers["location"] == "/debug"
+    for path in ("/debug", "/debug/2401", "/conformance", "/conformance?client=his&since=2026-01-01"):
+        page = tree(browser.get(path).text)
+        links = set(page.xpath("//nav//a/@href | //header//form/@action"))
+        assert links == {"/debug", "/conformance", "/password"}, path
+        assert not page.xpath("//main//a[starts-with(@href, '/exchanges') or @href='/']"), path
+
+
+def test_in_production_a_vendor_has_nothing(own: Bench) -> None:
+    own.parts = replace(own.parts, settings=own.parts.settings.model_copy(update={"production": True}))
+    browser = own.signed_in("vendor")
+    for path in ("/debug", "/conformance", "/debug/2401"):
+        assert browser.get(path).status_code == 404
+    answer = browser.get("/")
+    assert (answer.status_code, "联调只在测试环境才有" in answer.text) == (403, True)
+    assert tree(answer.text).xpath("//nav//li//a") == []
 
 
 def test_a_form_that_is_too_large_is_turned_away(prepared: Bench) -> None:

@@ -62,6 +62,8 @@ NUMBER = "440899198507241019"
 """An identity number, somewhere in what people write."""
 PAPER = "/stays/vouchers/look"
 """It is made for the patient, with a right of its own, and each look is in the operator log."""
+FILE = "/exchanges/{exchange_id}/body/{part}"
+"""Bytes as a stranger sent them, which no browser may take for a page."""
 EXPORTS = [page.path for page in LOOKS if page.path.endswith(".csv")]
 
 
@@ -159,7 +161,14 @@ def test_a_strangers_text_is_text_on_every_page(watched: Watched, role: str) -> 
             answer = browser.get(address)
             assert answer.status_code == 200, (address, answer.status_code)
             seen += "alert(1)" in answer.text
-            if page.path == PAPER:
+            if page.path == FILE:
+                told = answer.headers
+                assert told["content-disposition"].startswith("attachment; filename="), address
+                assert (told["content-type"].partition(";")[0], told["x-content-type-options"]) == (
+                    "text/plain",
+                    "nosniff",
+                )
+            elif page.path == PAPER:
                 assert not tree(answer.text).xpath("//script | //img[@src='x'] | //*[@onerror]"), address
             else:
                 harmless(answer.text, address)
@@ -332,7 +341,8 @@ def test_who_lacks_the_right_is_refused_and_nothing_is_asked(
             answers = [browser.post(address, form, csrf=mark)]
         else:
             answers = [browser.get(address) for address in watched.day.pages[page.path]]
-        assert {answer.status_code for answer in answers} == {403}, role
+        # who has no first page of the day is sent to the first that there is
+        assert {answer.status_code for answer in answers} == {303 if page.path == "/" else 403}, role
         assert watched.changed() == [], role
         assert "alert(1)" not in "".join(answer.text for answer in answers)
 

@@ -137,12 +137,19 @@ def test_a_line_is_broken_where_nothing_is() -> None:
     assert charts.line([None, None], ["", ""]).empty
 
 
+@given(st.lists(st.none() | st.floats(0, 100), min_size=1, max_size=20), st.floats(0.1, 100))
+def test_a_threshold_is_always_in_the_picture(values: list[float | None], limit: float) -> None:
+    chart = charts.line(values, [""] * len(values), limit=limit)
+    assert chart.limit is not None
+    assert charts.TOP <= chart.limit <= charts.HEIGHT - charts.BOTTOM
+
+
 # ------------------------------------------------------------------- rights
 
 
 def test_the_rights_that_come_with_the_program_are_right() -> None:
     roles = read_rights(mappings.data_root() / "conf" / "rights.yaml", RIGHTS)
-    assert {"insurance", "cashier", "ward", "pharmacy", "operations", "it", "auditor"} == set(roles)
+    assert {"insurance", "cashier", "ward", "pharmacy", "operations", "it", "auditor", "vendor"} == set(roles)
     three = {"exchange.see", "exchange.body", "exchange.act"}
     assert {frozenset(role.rights & three) for role in roles.values()} >= {
         frozenset({"exchange.see"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -51,6 +52,35 @@ def test_how_the_reply_went(reply: str, told: str, broken: bool) -> None:
     assert (last.title, last.broken) == (told, broken)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, ("infcode 0",)),
+        ({"state": State.DECLINED, "infcode": "-1", "code": "GW-3001", "err_msg": "待遇冻结"}, ("infcode -1 · GW-3001", "待遇冻结")),
+        ({"state": State.REFUSED, "msgid": None, "infcode": "-1", "code": "ET02-02", "err_msg": "尚未入科"}, ("infcode -1 · ET02-02", "尚未入科")),
+        ({"state": State.NOT_SENT, "infcode": "-1", "code": "GW-4001", "err_msg": ""}, ("infcode -1 · GW-4001",)),
+    ],
+)  # fmt: skip
+def test_what_the_his_was_told_is_the_last_arrow(change: dict[str, Any], said: tuple[str, ...]) -> None:
+    last = picture(Kept(replace(ROW, **change), [], SENT, plain=True))[-1]
+    assert (last.place, last.lines) == ("his-out", (*said, "不早于 08:30:00.140"))
+
+
+def test_a_doubt_that_goes_on_was_told_as_one() -> None:
+    row = replace(ROW, state=State.IN_DOUBT, code="GW-4101", err_msg="结果未知：超时")
+    steps = picture(Kept(row, [], {"caller_request": 9, "platform_request": 5}))
+    (told,) = [step for step in steps if step.place == "his-out"]
+    assert told.lines[0].startswith("infcode -1 · GW-4101")
+    assert told.faint, "nobody knows whether the gateway was still there to say so"
+
+
+@pytest.mark.parametrize("channel", ["jobs", "alignment", "gateway", "console"])
+def test_what_the_gateway_began_itself_has_no_his(channel: str) -> None:
+    steps = picture(Kept(replace(ROW, channel=channel), [], SENT))
+    assert not [step for step in steps if step.place.startswith("his")]
+    assert steps[0].title.startswith("由网关自己发起")
+
+
 def test_a_refusal_never_reaches_the_platform() -> None:
     row = replace(ROW, state=State.REFUSED, msgid=None, code="ET02-02", err_msg="尚未入科", elapsed_ms=0)
     steps = picture(Kept(row, [Proof(ProofKind.RULES, after(5), "没有入科")], {"caller_request": 900}, plain=True))
@@ -80,9 +110,10 @@ def test_a_doubt_is_told_with_all_its_evidence() -> None:
     row = replace(ROW, state=State.REVERSED, finished_at=after(7001), tries=2)
     steps = picture(Kept(row, proofs, {"caller_request": 9, "platform_request": 5}, plain=True))
     assert titles(steps)[3:] == [
-        ("platform-in", "没有可信的答复"), ("gateway", "结果未知"), ("platform-out", "查询 5203"), ("gateway", "查询"),
+        ("platform-in", "没有可信的答复"), ("gateway", "结果未知"), ("his-out", "答复：结果未知"),
+        ("platform-out", "查询 5203"), ("gateway", "查询"),
         ("platform-out", "冲正 2601"), ("gateway", "冲正"), ("platform-in", "答复"), ("gateway", "结论"),
-        ("gateway", "结果：已冲正"), ("his-out", "已答复（这类答复不记是否送达）"),
+        ("gateway", "结果：已冲正"), ("his-out", "院内以原请求再问时得到这个结果"),
     ]  # fmt: skip
     assert next(step for step in steps if step.place == "platform-out").at is None  # lost when the doubt was settled
     assert steps[3].broken

@@ -30,6 +30,28 @@ def test_figures_of_one_transaction_alone(own: Bench) -> None:
     assert "这段时间没有交易" in browser.page("/running?infno=9999")
 
 
+def test_errors_are_told_as_the_alerts_count_them(own: Bench) -> None:
+    """What the gateway refuses by its own rules is 未成功 and no error."""
+    for number in range(20):
+        state = State.DECLINED if number < 6 else State.REFUSED if number < 10 else State.CONFIRMED
+        own.exchange(state, infno="2304", busy_keys=(f"share {number}",))
+    own.parts.figures.catch_up()
+    page = tree(own.signed_in("it").page("/running/figures"))
+    (row,) = page.xpath("//tbody/tr")
+    assert [" ".join(cell.text_content().split()) for cell in row[2:5]] == ["10", "50.0%", "30.0%"]
+    assert row[4].xpath(".//span[@class='chip bad']"), "above the threshold of the alerts"
+    (chart,) = page.xpath("//figure[contains(., '出错占比')]")
+    assert "虚线为告警线 20.0%" in chart.text_content()
+    assert chart.xpath(".//*[local-name()='line' and @class='limit']")
+
+
+def test_every_setting_in_force_says_what_it_is(own: Bench) -> None:
+    rows = tree(own.signed_in("it").page("/config")).xpath("//tbody/tr")
+    silent = [row[0].text_content() for row in rows if not row[3].text_content().strip()]
+    assert len(rows) > 200
+    assert silent == []
+
+
 def test_the_status_tells_of_jobs_nodes_and_who_is_signed_in(own: Bench) -> None:
     for number, (infno, opter) in enumerate([("9001", "0001"), ("9001", "0002"), ("9002", "0002"), ("9001", "0001")]):
         own.exchange(infno=infno, opter=opter, busy_keys=(f"sign {number}",))

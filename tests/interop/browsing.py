@@ -75,7 +75,7 @@ class Person:
         self.page.fill("[name=name]", name or self.role)
         self.page.fill("[name=password]", self.password)
         self.page.keyboard.press("Enter")
-        self.page.wait_for_url(self.base + "/")
+        self.page.wait_for_url(lambda url: "/sign-in" not in url)
 
     def open(self, path: str) -> None:
         self.page.goto(self.base + path)

@@ -154,3 +154,13 @@ def test_chromium_by_keys_the_log_is_checked_and_narrowed(person: Person) -> Non
     chosen(person, ".filters button")
     person.page.wait_for_url(re.compile("act="))
     assert "登录" in person.page.inner_text("tbody")
+
+
+@by("vendor")
+def test_chromium_by_keys_a_vendor_tries_a_transaction(person: Person) -> None:
+    person.page.keyboard.press("/")
+    person.page.keyboard.type("1101")
+    chosen(person, "#groups a[href='/debug/1101']")
+    person.page.wait_for_url(re.compile("/debug/1101"))
+    chosen(person, "main form [name=send]")
+    person.page.wait_for_selector("#wire h2:nth-of-type(2) ~ pre")

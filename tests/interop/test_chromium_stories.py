@@ -142,7 +142,7 @@ def test_chromium_a_vendor_is_accepted_on_paper(person: Person, console: tuple[B
     page.click("button:has-text('开始')")
     page.wait_for_selector("a:has-text('验收报告')")
     Stay(console[0].house, "json").admit()
-    page.click("a:has-text('刷新')")
+    page.wait_for_selector("#items:has-text('办到第 1 步')")  # it comes by itself
     person.shot("conformance", whole=True)
     page.click("a:has-text('验收报告')")
     page.wait_for_selector("h1:has-text('验收报告')")

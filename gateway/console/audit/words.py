@@ -11,6 +11,7 @@ ACTS: Final[Mapping[str, str]] = {
     "console.sign_in_refused": "登录被暂停",
     "console.sign_out": "退出",
     "console.body": "查看报文",
+    "console.body_file": "下载报文",
     "console.names": "查看姓名",
     "console.export": "导出清单",
     "console.audit_verify": "校验操作日志",

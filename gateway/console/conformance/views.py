@@ -28,6 +28,11 @@ def checklist(visit: Visit) -> Response:
     return _shown(visit, "conformance/checklist.html")
 
 
+def part(visit: Visit) -> Response:
+    """The items alone: the part that refreshes itself."""
+    return _shown(visit, "conformance/items.html")
+
+
 def report(visit: Visit) -> Response:
     """The acceptance report of a run, for paper."""
     return _shown(visit, "conformance/report.html")
@@ -43,7 +48,7 @@ def _shown(visit: Visit, template: str) -> Response:
         cut = len(rows) >= ROWS_MAX
         journal = visit.parts.store.journal
         judged = judge(items_in_force(), Evidence(rows, journal.bodies, journal.proofs))
-    elif template.endswith("report.html"):
+    elif not template.endswith("checklist.html"):
         return visit.show("templates/told.html", 404, title="没有这次验收", text="请从“联调验收”进入。")
     return visit.show(
         template,
@@ -112,6 +117,7 @@ AREA: Final = Area(
     name="conformance",
     pages=(
         Page("GET", "/conformance", "debug.use", checklist),
+        Page("GET", "/conformance/items", "debug.use", part, quiet=True),
         Page("POST", "/conformance", "debug.use", begin),
         Page("GET", "/conformance/report", "debug.use", report),
     ),

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
-from gateway.contract.codec import Codec
-from gateway.contract.jsontext import dumps
+from lxml import etree
+
+from gateway.contract.codec import Codec, as_text
+from gateway.contract.jsontext import dumps, loads
 from gateway.contract.model import Field, Node, Transaction
 from gateway.contract.published import NAMESPACE
+from gateway.contract.xml import local, parse_text
+from gateway.faults import GatewayFault
 
 ROWS_MAX: Final = 50
+_HEADS: Final = ("infcode", "code", "err_msg", "warn_msg", "msgid")
 _SOAP: Final = "http://schemas.xmlsoap.org/soap/envelope/"
 
 
@@ -44,6 +49,32 @@ class Block:
     inputs: Sequence[Input]
     repeat: str = ""
     """Of a node that may repeat: its place, by which one more row is asked for."""
+
+    @property
+    def first(self) -> list[Input]:
+        """What must be filled in, and what is."""
+        return [one for one in self.inputs if one.field.required or one.value]
+
+    @property
+    def rest(self) -> list[Input]:
+        """What may stay empty, and does."""
+        return [one for one in self.inputs if not (one.field.required or one.value)]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What stands at the head of a reply, whichever way it came.
+
+    Args:
+        problems: what was wrong with the message, each in a sentence.
+    """
+
+    infcode: str = ""
+    code: str = ""
+    err_msg: str = ""
+    warn_msg: str = ""
+    msgid: str = ""
+    problems: tuple[str, ...] = ()
 
 
 def blocks(
@@ -124,6 +155,45 @@ def written(way: str, transaction: Transaction, codec: Codec, message: Any) -> S
     )
     inner = f'<Call xmlns="{NAMESPACE}"><infno>{escape(infno)}</infno><request>{escape(text)}</request></Call>'
     return Sent("/soap/exchange", "text/xml; charset=utf-8", _envelope(inner))
+
+
+def seen(body: bytes) -> Seen | None:
+    """The head of a reply; None where there is none that can be read."""
+    text = body.decode("utf-8", "replace").strip("\ufeff \t\r\n")
+    try:
+        return _seen_json(loads(text.encode())) if text[:1] == "{" else _seen_xml(parse_text(text))
+    except GatewayFault:
+        return None
+
+
+def _seen_json(document: Any) -> Seen | None:
+    if not isinstance(document, dict):
+        return None
+    problems = document.get("problem")
+    rows = [row for row in problems if isinstance(row, dict)] if isinstance(problems, list) else []
+    heads = {name: as_text(document.get(name)) for name in _HEADS}
+    return Seen(**heads, problems=tuple(map(_problem, rows)))
+
+
+def _seen_xml(root: etree._Element) -> Seen | None:
+    """Of the elements, of the text that stands in them (string service), or of a SOAP Fault."""
+    texts: dict[str, str] = {}
+    for element in root.iter():
+        if isinstance(element.tag, str):
+            texts.setdefault(local(element.tag), element.text or "")
+    if "infcode" in texts:
+        rows = [{local(part.tag): part.text for part in one} for one in root.iter("{*}problem")]
+        return Seen(**{name: texts.get(name, "") for name in _HEADS}, problems=tuple(map(_problem, rows)))
+    if "faultstring" in texts:
+        return Seen(infcode="SOAP Fault", err_msg=texts["faultstring"])
+    inner = next((text.strip() for text in texts.values() if text.strip()[:1] in ("<", "{")), "")
+    return seen(inner.encode()) if inner else None
+
+
+def _problem(row: Mapping[str, Any]) -> str:
+    """The sentence, and the value where the sentence does not have it."""
+    text, value = as_text(row.get("text")), as_text(row.get("value"))
+    return f"{text}（收到“{value}”）" if value and value not in text else text
 
 
 def _envelope(inner: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from gateway.console.area import Area, MenuItem, Page
-from gateway.console.debug.messages import blocks, read_message, rows_of, written
+from gateway.console.debug.messages import blocks, read_message, rows_of, seen, written
 from gateway.console.debug.samples import samples
 from gateway.console.exchanges.reading import inside, pretty
 from gateway.console.visit import Visit
@@ -31,6 +31,8 @@ GROUPS: Final[Mapping[str, str]] = {
     "mobile-pay": "移动支付", "self-pay": "自费病人", "scene-monitor": "场景监控",
 }  # fmt: skip
 """What the groups of transactions are called, those that are asked for most first."""
+FAULT_S: Final = 2
+"""Seconds of those faults that need some, where the form sets them."""
 CHOICES_MAX: Final = 80
 """Longer code lists are typed, not chosen from."""
 
@@ -44,9 +46,12 @@ def choose(visit: Visit) -> Response:
         if name in known
     }
     board = visit.parts.line.simulator("/_sim/faults")
-    return visit.show(
-        "debug/choose.html", groups=groups, board=board, kinds={name: kind.text for name, kind in KINDS.items()}
-    )
+    return visit.show("debug/choose.html", groups=groups, board=board, kinds=_kinds())
+
+
+def _kinds() -> dict[str, str]:
+    """Every fault of the simulator, with what it does."""
+    return {name: kind.text for name, kind in KINDS.items()}
 
 
 def form(visit: Visit) -> Response:
@@ -72,7 +77,8 @@ def _form(visit: Visit, transaction: Transaction, given: Mapping[str, str], **mo
         return found.values if found is not None and len(found.values) <= CHOICES_MAX else {}
 
     way = given.get("way", "xml")
-    values: dict[str, Any] = {"sent": None, "text_inside": "", "reply_inside": "", "reply": "", "http_status": 0} | more
+    nothing = {"sent": None, "text_inside": "", "reply_inside": "", "reply": "", "http_status": 0, "seen": None}
+    values: dict[str, Any] = nothing | more
     rows = {name: value for name, value in given.items() if name.startswith("rows.")}
     return visit.show(
         "debug/form.html",
@@ -81,6 +87,8 @@ def _form(visit: Visit, transaction: Transaction, given: Mapping[str, str], **mo
         rows=rows,
         ways=WAYS,
         way=way if way in WAYS else "xml",
+        kinds=_kinds() if visit.parts.line.simulator("/_sim/faults") is not None else {},
+        fault=given.get("fault", ""),
         **values,
     )
 
@@ -101,13 +109,30 @@ def send(visit: Visit) -> Response:
         return _form(visit, transaction, given, **shown)
     if not visit.note("console.try", transaction.infno, WAYS.get(way, "")):
         return _form(visit, transaction, given, **shown, reply="操作日志写不进去，没有发送。")
+    if (kind := given.pop("fault", "")) and (
+        error := _set_fault(visit, transaction.send_as or transaction.infno, kind)
+    ):
+        return _form(visit, transaction, given, **shown, reply=f"故障没有设置，没有发送：{error}")
     try:
         status, body = visit.parts.line.call(sent.path, sent.body.encode(), sent.content_type)
     except OSError as error:
         return _form(visit, transaction, given, **shown, reply=f"网关没有应答：{error}")
     return _form(
-        visit, transaction, given, **shown, http_status=status, reply=pretty(body, "utf-8"), reply_inside=inside(body)
+        visit, transaction, given, **shown, http_status=status, reply=pretty(body, "utf-8"),
+        reply_inside=inside(body), seen=seen(body),
+    )  # fmt: skip
+
+
+def _set_fault(visit: Visit, infno: str, kind: str) -> str:
+    """Have the simulator fail the next call of this number; what is in the way, empty when nothing is."""
+    if not visit.note("console.fault", infno, kind):
+        return "操作日志写不进去"
+    answer = visit.parts.line.simulator(
+        "/_sim/faults", dumps({"infno": infno, "kind": kind, "times": 1, "seconds": FAULT_S})
     )
+    if answer is None:
+        return "平台不是模拟平台"
+    return str(answer["error"]) if isinstance(answer, dict) and "error" in answer else ""
 
 
 def add_fault(visit: Visit) -> Response:

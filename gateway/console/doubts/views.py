@@ -8,7 +8,8 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from gateway.console.area import Area, MenuItem, Page
-from gateway.console.exchanges.views import exchange_of, names, numbered
+from gateway.console.exchanges.finding import exchange_of, numbered
+from gateway.console.exchanges.views import names
 from gateway.console.visit import Visit
 from gateway.contract.jsontext import loads_strict
 from gateway.exchange.ports import Exchange, Query, State

@@ -11,9 +11,22 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from gateway.console.shown import PROOFS, SAFETY, STATES, channel_title, client_title, duration, free_text, size
+from gateway.console.shown import (
+    PROOFS,
+    SAFETY,
+    STATES,
+    channel_title,
+    client_title,
+    clock_time,
+    duration,
+    free_text,
+    size,
+)
+from gateway.exchange.again import came_from_outside
 from gateway.exchange.entries import BROKEN, WRITTEN
 from gateway.exchange.ports import Exchange, Proof, ProofKind, State
+from gateway.exchange.replies import TOLD
+from gateway.faults import IN_DOUBT
 
 Place = Literal["gateway", "his-in", "his-out", "platform-out", "platform-in"]
 """Where a step stands: in the gateway's column, or as an arrow between two columns."""
@@ -130,7 +143,10 @@ def _came(kept: Kept) -> Iterator[Step]:
     row = kept.row
     number = f"请求号 {kept.text(row.request_id)}" if row.request_id else "没有请求号"
     lines = (f"{client_title(row.client)} · {channel_title(row.channel)}", number, _bytes(kept, "caller_request"))
-    yield Step("his-in", "请求", row.received_at, _some(*lines))
+    if came_from_outside(row):
+        yield Step("his-in", "请求", row.received_at, _some(*lines))
+    else:
+        yield Step("gateway", "由网关自己发起，院内没有参与", row.received_at, _some(*lines), "run")
     if kept.original is not None:
         yield Step("gateway", f"再次发送编号 {kept.original} 的请求", link=kept.original, kind="run")
     for proof in kept.before:
@@ -203,6 +219,9 @@ def _was_settled(kept: Kept) -> Iterator[Step]:
     if kept.doubted:
         title, colour = STATES[State.IN_DOUBT]
         yield Step("gateway", title, _doubt_at(kept), ("就诊被占住，直到核实出结果",), colour)
+        if came_from_outside(row) and kept.original is None:
+            said = f"infcode -1 · {IN_DOUBT.code} {IN_DOUBT.title}"
+            yield Step("his-out", "答复：结果未知", lines=(said, "网关当时若已中断，院内没有得到答复"), faint=True)
         for before, proof in zip([None, *kept.after], kept.after, strict=False):
             yield from _evidence(kept, proof, before)
     if row.state is State.IN_DOUBT:
@@ -247,20 +266,44 @@ def _box(kept: Kept, proof: Proof, colour: str) -> Step:
 
 def _was_told(kept: Kept) -> Iterator[Step]:
     row = kept.row
-    if row.reply == WRITTEN:
-        yield Step("his-out", "答复已写出", kind="ok")
-    elif row.reply == BROKEN:
-        yield Step("his-out", "答复没有送到", kind="bad", broken=True)
-    elif kept.original is not None and row.state is not State.INTENDED:
-        yield Step("his-out", "没有答复院内：院内以原请求再问时得到这个结果", kind="warn", faint=True)
-    elif row.state is State.CONFIRMED and row.safety == "money":
-        yield Step("his-out", "答复未确认送达", kind="warn", faint=True)
-    elif row.finished_at is not None:
-        yield Step("his-out", "已答复（这类答复不记是否送达）", faint=True)
+    if came_from_outside(row):
+        yield from _reply(kept)
     if row.undone_by is not None:
         yield Step("gateway", f"此后由编号 {row.undone_by} 撤销或取代", kind="warn", link=row.undone_by)
     if kept.again is not None:
         yield Step("gateway", f"已再次发送：编号 {kept.again}", kind="run", link=kept.again)
+
+
+def _reply(kept: Kept) -> Iterator[Step]:
+    """What the HIS was told of the outcome, as far as the journal knows whether it was."""
+    row, said = kept.row, _said(kept)
+    if row.reply == WRITTEN:
+        yield Step("his-out", "答复已写出", lines=said, kind="ok")
+    elif row.reply == BROKEN:
+        yield Step("his-out", "答复没有送到", lines=said, kind="bad", broken=True)
+    elif kept.original is not None and row.state is not State.INTENDED:
+        yield Step("his-out", "没有答复院内：院内以原请求再问时得到这个结果", lines=said, kind="warn", faint=True)
+    elif kept.doubted:
+        if row.state is not State.IN_DOUBT:
+            yield Step("his-out", "院内以原请求再问时得到这个结果", lines=said, kind="warn", faint=True)
+    elif row.state is State.CONFIRMED and row.safety == "money":
+        yield Step("his-out", "答复未确认送达", lines=said, kind="warn", faint=True)
+    elif row.finished_at is not None:
+        yield Step("his-out", "已答复（这类答复不记是否送达）", lines=said, faint=True)
+
+
+def _said(kept: Kept) -> tuple[str, ...]:
+    """The head of the reply, by the state that the exchange is in."""
+    row = kept.row
+    fault = TOLD.get(row.state)
+    # the journal knows no more of the time: it keeps the outcome first and then lets the reply go
+    since = f"不早于 {clock_time(row.finished_at)}" if row.finished_at is not None and not kept.doubted else ""
+    if fault is not None:
+        return _some(f"infcode -1 · {fault.code} {fault.title}", since)
+    if row.state is State.CONFIRMED:
+        return _some("infcode 0", since)
+    code = f" · {row.code}" if row.code else ""
+    return _some(f"infcode {row.infcode or '-1'}{code}", kept.text(row.err_msg), since)
 
 
 def _bytes(kept: Kept, name: str, where: str = "") -> str:

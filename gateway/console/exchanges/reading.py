@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,13 +15,17 @@ from gateway.contract.jsontext import loads
 from gateway.contract.model import CodeList, Field, Node, Side
 from gateway.contract.xml import parse_text
 from gateway.faults import GatewayFault
-from gateway.masking import kind, mask_value
+from gateway.masking import kind, mask_text, mask_value
 
 ROWS_MAX: Final = 200
 TEXT_CHARS_MAX: Final = 60_000
 HIDDEN: Final = "•••"
 _OPEN_TYPES: Final = ("decimal", "integer", "date", "datetime")
 """Amounts and times stay readable for everybody who may see the exchange."""
+_OPEN: Final = re.compile(
+    r"-?[0-9]{1,10}(\.[0-9]{1,8})?|[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?)?"
+)
+"""What an amount or a time looks like, and no number of a person or of a telephone."""
 _NUMBERS: Final = frozenset({"mdtrt_id", "setl_id", "ipt_no", "ipt_otp_no", "feedetl_sn", "msgid", "omsgid"})
 
 
@@ -64,7 +69,7 @@ class Reader:
 
     def __init__(self, codes: Mapping[str, CodeList], *, plain: bool) -> None:
         self._codes = codes
-        self._plain = plain
+        self.plain = plain
 
     def sections(self, side: Side, message: Any) -> list[Section]:
         """The nodes of a message in the order of the table; what no table has comes with its bare name."""
@@ -90,14 +95,17 @@ class Reader:
         names = [name for name in known if name in row] + [
             name for name in row if name not in known | dict.fromkeys(below)
         ]
-        return [self._cell(known.get(name), str(name), row[name]) for name in names]
+        return [self.cell(known.get(name), str(name), row[name]) for name in names]
 
-    def _cell(self, spec: Field | None, name: str, value: Any) -> Cell:
+    def cell(self, spec: Field | None, name: str, value: Any) -> Cell:
+        """One field as this person may see it; ``spec`` None: no table has it."""
         text = as_text(value) if not isinstance(value, list | dict) else msgspec.json.encode(value).decode()
         meaning = self._meaning(spec, text)
-        if not self._plain:
+        if not self.plain:
             text = self._masked(spec, name, text)
-        return Cell(name, spec.label if spec is not None else "接口规范之外", text, meaning)
+        if spec is None:  # names come from strangers, too
+            return Cell(name if self.plain else mask_text(name), "接口规范之外", text, meaning)
+        return Cell(name, spec.label, text, meaning)
 
     def _meaning(self, spec: Field | None, text: str) -> str:
         found = self._codes.get(spec.codes) if spec is not None and spec.codes else None
@@ -108,8 +116,13 @@ class Reader:
             return text
         if kind(name) is not None or name in _NUMBERS:
             return str(mask_value(name, text))
-        known = spec is not None and (spec.type in _OPEN_TYPES or spec.codes is not None)
-        return text if known else HIDDEN
+        return text if spec is not None and self._is_open(spec, text) else HIDDEN
+
+    def _is_open(self, spec: Field, text: str) -> bool:
+        """Whether it is what the table says: a name that a HIS puts where an amount belongs stays hidden."""
+        if spec.codes is not None:
+            return bool(self._meaning(spec, text))
+        return spec.type in _OPEN_TYPES and _OPEN.fullmatch(text) is not None
 
 
 def input_of(body: bytes | None) -> Any:

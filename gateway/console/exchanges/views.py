@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from starlette.responses import Response
 
 from gateway.console.area import Area, MenuItem, Page
-from gateway.console.exchanges import reading
+from gateway.console.exchanges.bodies import PARTS, body, download
+from gateway.console.exchanges.finding import exchange_of
 from gateway.console.exchanges.picture import Kept, Step, picture
 from gateway.console.exchanges.search import PAGE_ROWS, Wish, find, read_wish
 from gateway.console.exports import exported
-from gateway.console.shown import CLIENTS, PROOFS, STATES, exactly, free_text, key_value
+from gateway.console.shown import CLIENTS, STATES, free_text, key_value
 from gateway.console.visit import Visit
-from gateway.contract.charset import declared_in_xml
 from gateway.contract.hospital import BY_NAME
-from gateway.contract.model import Transaction
 from gateway.desks.resend import REASON_CHARS_MAX, REASON_CHARS_MIN
 from gateway.exchange.again import Resends
-from gateway.exchange.ports import Bodies, BodiesAway, Exchange, Proof, Query, Resent
+from gateway.exchange.ports import Bodies, BodiesAway, Exchange, Query, Resent
 from gateway.http.identity import Clients
 from gateway.masking import mask_value
 
@@ -137,19 +136,8 @@ def _if_at_hand(visit: Visit, row: Exchange) -> Bodies | None:
         return None
 
 
-def exchange_of(visit: Visit) -> Exchange | None:
-    """The exchange whose number stands in the address."""
-    return numbered(visit, visit.path["exchange_id"])
-
-
-def numbered(visit: Visit, text: str) -> Exchange | None:
-    """The exchange of a number as somebody may have written it."""
-    return visit.parts.store.journal.get(int(text)) if text.isascii() and text.isdigit() and len(text) < 19 else None
-
-
 def _sizes(bodies: Bodies | None) -> dict[str, int | None]:
-    kinds = ("caller_request", "platform_request", "platform_answer", "proof_answer", "wire_request", "wire_answer")
-    return {name: len(found) if (found := getattr(bodies, name, None)) is not None else None for name in kinds}
+    return {name: len(found) if (found := getattr(bodies, name, None)) is not None else None for name in PARTS}
 
 
 def _related(visit: Visit, row: Exchange) -> list[Exchange]:
@@ -160,61 +148,6 @@ def _related(visit: Visit, row: Exchange) -> list[Exchange]:
             found = visit.parts.store.journal.search(Query(keys=((kind, value),), limit=RELATED_MAX + 1))
             return [other for other in found if other.id != row.id][:RELATED_MAX]
     return []
-
-
-def body(visit: Visit) -> Response:
-    """What was said, in both directions: translated, and for those who may, as the bytes were.
-
-    A look at what is not masked is kept in the operator log before anything is shown.
-    """
-    row = exchange_of(visit)
-    bodies = visit.parts.store.journal.bodies(row.id) if row is not None else None
-    if row is None or bodies is None or bodies.gone:
-        text = bodies.gone if bodies is not None else "没有保存报文"
-        return visit.show("templates/part.html", 404, text=f"{text}。")
-    plain = visit.may("exchange.body")
-    if plain and not visit.note("console.body", f"exchange {row.id}", f"{row.infno} {row.msgid or ''}"):
-        return visit.show("templates/part.html", 503, text="操作日志写不进去，不能显示报文。")
-    transaction = visit.parts.interface.contract.transactions.get(row.infno)
-    proofs = visit.parts.store.journal.proofs(row.id)
-    return visit.show(
-        "exchanges/body.html", row=row, plain=plain, **_translated(visit, transaction, bodies, proofs, plain=plain)
-    )
-
-
-def _translated(
-    visit: Visit, transaction: Transaction | None, bodies: Bodies, proofs: Sequence[Proof], *, plain: bool
-) -> dict[str, Any]:
-    reader = reading.Reader(visit.parts.interface.contract.codes, plain=plain)
-    answer = bodies.platform_answer if bodies.proof_answer is None else bodies.proof_answer
-    asked, told = reading.input_of(bodies.platform_request), reading.output_of(answer)
-    raw = reading.pretty if plain else lambda *_: ""
-    return {
-        "asked": reader.sections(transaction.input, asked) if transaction is not None else [],
-        "told": reader.sections(transaction.output, told) if transaction is not None else [],
-        "caller_text": raw(bodies.caller_request, bodies.caller_charset),
-        "caller_charset": bodies.caller_charset,
-        "sent_text": raw(bodies.platform_request, "utf-8"),
-        "answer_text": raw(bodies.platform_answer, "utf-8"),
-        "proof_text": raw(bodies.proof_answer, "utf-8"),
-        "wire_sent_text": raw(bodies.wire_request, _declared(bodies.wire_request)),
-        "wire_answer_text": raw(bodies.wire_answer, _declared(bodies.wire_answer)),
-        "proofs": [_exchanged(proof) for proof in proofs if proof.request or proof.answer] if plain else [],
-    }
-
-
-def _exchanged(proof: Proof) -> dict[str, str]:
-    """What was said to settle a doubt."""
-    return {
-        "title": f"{exactly(proof.at)} {PROOFS[proof.kind]} {proof.infno}",
-        "asked": reading.pretty(proof.request, "utf-8"),
-        "told": reading.pretty(proof.answer, "utf-8"),
-    }
-
-
-def _declared(body: bytes | None) -> str:
-    """The charset that XML on the line says it is in; JSON is UTF-8."""
-    return declared_in_xml(body or b"") or "utf-8"
 
 
 # ------------------------------------------------------------------- export
@@ -252,6 +185,7 @@ AREA: Final = Area(
         Page("GET", "/exchanges/export.csv", "exchange.export", export),
         Page("GET", "/exchanges/{exchange_id}", "exchange.see", one),
         Page("GET", "/exchanges/{exchange_id}/body", "exchange.see", body),
+        Page("GET", "/exchanges/{exchange_id}/body/{part}", "exchange.body", download),
         Page("POST", "/exchanges/{exchange_id}/resend", "exchange.act", resend),
     ),
     menu=(MenuItem("/exchanges", "交易日志", "exchange.see"),),

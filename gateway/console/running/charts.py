@@ -34,6 +34,8 @@ class Chart:
     grid: Sequence[tuple[float, str]]
     ticks: Sequence[tuple[float, str]]
     empty: bool
+    limit: float | None = None
+    """Height of a threshold."""
     width: int = WIDTH
     height: int = HEIGHT
 
@@ -58,9 +60,13 @@ def bars(values: Sequence[float], front: Sequence[float], titles: Sequence[str],
     )
 
 
-def line(values: Sequence[float | None], ticks: Sequence[str]) -> Chart:
-    """A line; where there is no value it is broken."""
-    top = ceiling(max((value for value in values if value is not None), default=0))
+def line(values: Sequence[float | None], ticks: Sequence[str], *, limit: float | None = None) -> Chart:
+    """A line; where there is no value it is broken.
+
+    Args:
+        limit: a threshold, always in the picture.
+    """
+    top = ceiling(max([*(value for value in values if value is not None), limit or 0]))
     step = _step(len(values))
     points = [None if value is None else (LEFT + step * (n + 0.5), _y(value, top)) for n, value in enumerate(values)]
     parts: list[str] = []
@@ -71,7 +77,8 @@ def line(values: Sequence[float | None], ticks: Sequence[str]) -> Chart:
         parts.append(f"{'M' if before is None else 'L'}{point[0]:.1f} {point[1]:.1f}")
         if before is None and after is None:
             dots.append((round(point[0], 1), round(point[1], 1)))
-    return Chart([], [], " ".join(parts), dots, _grid(top), _ticks(ticks, step), empty=not parts)
+    threshold = None if limit is None else round(_y(limit, top), 1)
+    return Chart([], [], " ".join(parts), dots, _grid(top), _ticks(ticks, step), empty=not parts, limit=threshold)
 
 
 def ceiling(value: float) -> float:

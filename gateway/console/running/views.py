@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from gateway.alerts.rules import RULES, thresholds
+from gateway.alerts.rules import RULES, error_share, thresholds
 from gateway.console.area import Area, MenuItem, Page
 from gateway.console.exchanges.views import names
 from gateway.console.home.raised import OTHER, Raised, open_alerts
@@ -105,6 +105,7 @@ def _figures(visit: Visit) -> dict[str, Any]:
     chosen = visit.query.get("window", "1h")
     chosen = chosen if chosen in WINDOWS else "1h"
     _, window, points = WINDOWS[chosen]
+    limit = visit.parts.settings.alerts.error_share
     book, infno = visit.parts.figures, visit.query.get("infno", "").strip()[:INFNO_CHARS_MAX]
     series = book.series(window, points, infno)
     every = points // TICKS
@@ -124,6 +125,12 @@ def _figures(visit: Visit) -> dict[str, Any]:
         "lines": sorted(lines, key=lambda found: -found.tally.count)[:TRANSACTIONS_MAX],
         "counts": charts.bars([part.count for _, part in series], [part.failed for _, part in series], titles, ticks),
         "durations": charts.line([part.quantile_ms(0.95) for _, part in series], ticks),
+        "shares": charts.line(
+            [error_share(part) * 100 if part.count else None for _, part in series], ticks, limit=limit * 100
+        ),
+        "limit": limit,
+        "calls_min": visit.parts.settings.alerts.calls_min,
+        "error_share": error_share,
         "open_count": book.open_count,
     }
 
@@ -153,12 +160,18 @@ def _descriptions(model: Any, prefix: str = "") -> dict[str, str]:
     found: dict[str, str] = {}
     for name, field in model.model_fields.items():
         path = f"{prefix}{name}"
-        if field.description:
-            found[path] = field.description
+        if told := field.description or _inherited(model, name):
+            found[path] = told
         for part in (field.annotation, *getattr(field.annotation, "__args__", ())):
             if hasattr(part, "model_fields"):
                 found |= _descriptions(part, f"{path}.")
     return found
+
+
+def _inherited(model: Any, name: str) -> str:
+    """What the table says that this one follows (each job's times, of those of jobs as such)."""
+    fields = [base.model_fields[name] for base in model.__mro__ if name in getattr(base, "model_fields", ())]
+    return next((field.description for field in fields if field.description), "")
 
 
 AREA: Final = Area(

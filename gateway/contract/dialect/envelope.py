@@ -20,6 +20,7 @@ from gateway.contract.dialect.model import (
     Translation,
 )
 from gateway.contract.dialect.paths import Absent, find, find_all, put
+from gateway.contract.dialect.trace import Carried, carried
 from gateway.contract.dialect.unread import Reads, unread
 from gateway.contract.dialect.verbs import WHOLE, Scope, Step
 from gateway.contract.model import Problem
@@ -96,6 +97,21 @@ class Dialect:
         if _succeeded(reply):
             put(parts, answer.body, body)
         return self._element(call, operation, parts)
+
+    def asked(self, call: DialectCall) -> list[Carried]:
+        """Which field of a request became which national one.
+
+        Args:
+            call: what :meth:`read` gave; the hospital's places start at ``call.body``.
+        """
+        translation = self.numbers.get(call.his_transaction)
+        return carried(translation.request, call.body) if translation is not None else []
+
+    def told(self, call: DialectCall, reply: NationalReply) -> tuple[dict[str, Any], list[Carried]]:
+        """The body of an answer in the hospital's names, and which field of the output became which of it."""
+        translation = self.numbers.get(call.his_transaction)
+        body, _ = self._body(translation, reply)
+        return body, carried(translation.answer, reply.output) if body and translation is not None else []
 
     def _operation(self, name: str) -> Operation:
         for operation in self.operations:
