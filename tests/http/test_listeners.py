@@ -478,7 +478,7 @@ from gateway.http.body import read_body
 from gateway.http.his_side import Apps
 from gateway.settings import Limits
 
-listeners.DRAIN_MARGIN_S = 3
+listeners.DRAIN_MARGIN_S = MARGIN_S
 
 def exchange(environ, start_response):
     try:
@@ -505,6 +505,8 @@ def make():
     Path("worker").write_text(str(__import__("os").getpid()))
     return Apps(exchange, admin, close)
 """
+PATIENT, IMPATIENT = (PROGRAM.replace("MARGIN_S = MARGIN_S", f"MARGIN_S = {seconds}") for seconds in (60, 3))
+"""Running calls are given time even on a machine that does much else; or given up soon."""
 
 HEAD = """
 production = false
@@ -546,10 +548,10 @@ class Gateway:
 
 
 @pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[Gateway]:
+def gateway(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Gateway]:
     port, more = free_ports(2)
     listen = f'exchange = {{ address = "127.0.0.1:{port}" }}\nadmin = {{ address = "127.0.0.1:{more}" }}\n'
-    with served(tmp_path, HEAD + listen, PROGRAM, [port, more]) as running:
+    with served(tmp_path, HEAD + listen, getattr(request, "param", PATIENT), [port, more]) as running:
         yield Gateway(tmp_path, running, port, more)
 
 
@@ -612,6 +614,7 @@ def refuses(port: int) -> bool:
     return False
 
 
+@pytest.mark.parametrize("gateway", [IMPATIENT], indirect=True, ids=["impatient"])
 def test_a_call_that_never_ends_is_given_up_and_the_applications_are_closed(gateway: Gateway) -> None:
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(call, gateway.port, "/slow", b"lost")
@@ -655,7 +658,7 @@ def test_a_second_gateway_on_the_same_address_says_so(gateway: Gateway, tmp_path
     second = tmp_path / "second"
     second.mkdir()
     config = (tmp_path / "gateway.toml").read_text(encoding="utf-8").partition("admin = ")[0]
-    with served(second, config, PROGRAM, []) as running:
+    with served(second, config, PATIENT, []) as running:
         assert running.ended() == 1
     assert f"无法监听 127.0.0.1:{gateway.port}" in running.output
     assert "Traceback" not in running.output
@@ -668,7 +671,7 @@ def test_with_tls_every_listener_is_in_one_process_and_drains(tmp_path: Path, ce
         f'exchange = {{ address = "127.0.0.1:{port}", tls = {{ {tls} }} }}\n'
         f'more = [ {{ address = "127.0.0.1:{more}", tls = {{ {tls}, minimum = "1.0" }} }} ]\n'
     )
-    with served(tmp_path, HEAD + listen, PROGRAM, [port, more]) as running:
+    with served(tmp_path, HEAD + listen, PATIENT, [port, more]) as running:
         gateway = Gateway(tmp_path, running, port, more)
         assert gateway.worker == running.process.pid
         assert call(port, "/x", b"a", certificates.client()) == (200, b"https a")
