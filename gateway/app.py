@@ -18,6 +18,7 @@ from gateway import clock, configured, lanes, mappings
 from gateway.alerts.watch import EVERY_S as ALERTS_EVERY_S
 from gateway.alerts.watch import AlertWatch, Facts
 from gateway.background import Background
+from gateway.catalogs.day_surgery import day_surgery
 from gateway.catalogs.service import CatalogUpdates, infnos_of
 from gateway.catalogs.terms import CatalogTerms
 from gateway.certificates import PLATFORM as CERTIFICATE
@@ -33,6 +34,7 @@ from gateway.desks.jobs import JobsDesk
 from gateway.desks.lists import ListsDesk
 from gateway.desks.reconcile import ReconcileDesk
 from gateway.desks.resend import ResendDesk
+from gateway.desks.reviews import ReviewsDesk
 from gateway.desks.stay_acts import StayActs
 from gateway.desks.stays import StaysDesk
 from gateway.desks.store import StoreDesk
@@ -81,7 +83,6 @@ from gateway.reviews import Reviews
 from gateway.settings import Settings
 from gateway.soap.hospital import Hospital
 from gateway.soap.reread import Reread
-from gateway.stays.day_surgery import DaySurgeryFile
 from gateway.stays.desk import StayDesk
 from gateway.stays.hospital import SubjectName
 from gateway.store import Store, open_configured
@@ -104,6 +105,7 @@ from jobs.his_sync import HisSync
 from jobs.job import Job
 from jobs.reconcile import Reconciling
 from jobs.retention import Retaining
+from jobs.review_month import MonthReview
 from jobs.runner import Runner
 from jobs.settlement_lists import SettlementLists
 from jobs.sign_in import SignInDesk
@@ -272,14 +274,13 @@ class Gateway:
 
     @cached_property
     def stay_rules(self) -> StayRules:
-        day_surgery = self.settings.rules.day_surgery
         return StayRules(
             self.stays,
             self.store.journal,
             clock.now,
             verify_unanswered=self.settings.rules.verify_unanswered,
             later=self.background.submit,
-            day_surgery=DaySurgeryFile(day_surgery) if day_surgery else lambda: None,
+            day_surgery=day_surgery(self.settings.rules.day_surgery, self.store.catalogs, clock.now),
         )
 
     @cached_property
@@ -454,6 +455,7 @@ class Gateway:
         policy = configured.sign_in_policy(self.settings)
         acts = {**self.acts.operations, **self.printing.operations, **self.reconcile_desk.operations}
         acts |= {**self.lists_desk.operations, **self.fees_desk.operations, **self.resend_desk.operations}
+        acts |= self.reviews_desk.operations
         acts["run_job"] = self.jobs.run_for_console
         acts["his_report"] = self.his_report.told
         return ConsoleDesk(self.store, clock.now, policy, self.doubts, acts)
@@ -472,6 +474,10 @@ class Gateway:
     @cached_property
     def fees_desk(self) -> FeesDesk:
         return FeesDesk(self.store.fees, self.jobs, self.store.operator_log, clock.now)
+
+    @cached_property
+    def reviews_desk(self) -> ReviewsDesk:
+        return ReviewsDesk(self.store.remarks, self.stays, self.jobs, self.store.operator_log, clock.now)
 
     @cached_property
     def resend_desk(self) -> ResendDesk:
@@ -494,10 +500,12 @@ class Gateway:
 
     @cached_property
     def reception(self) -> Reception:
+        in_hand = CallsInHand(configured.shares_of_calls(self.settings), self.metrics.count_limited)
+        self.metrics.watch_in_flight(lambda: in_hand.running)
         return Reception(
             self.exchange,
             Clients(self.settings.clients, clock.now),
-            CallsInHand(configured.shares_of_calls(self.settings), self.metrics.count_limited),
+            in_hand,
             self.settings.limits,
             self.settings.listen,
             self.metrics,
@@ -527,7 +535,7 @@ class Gateway:
 
     @cached_property
     def receipts(self) -> Receipts:
-        return Receipts(self.store.journal)
+        return Receipts(self.store.journal, clock.now)
 
     @cached_property
     def services(self) -> Lazily:
@@ -612,7 +620,8 @@ class Gateway:
     @cached_property
     def runner(self) -> Runner:
         sign_ins = SignInDesk(self.exchange, self.sign_ins, configured.operators_to_sign_in(self.settings), clock.now)
-        station = self.settings.jobs.fee_upload.workstation.model_dump()
+        charging = self.settings.jobs.fee_upload
+        station = charging.workstation.model_dump()
         operator = {name: value for name, value in station.items() if value}
         times = self.settings.jobs.his_sync
         sync = HisSync(
@@ -629,7 +638,15 @@ class Gateway:
             reached=self._reached,
         )
         fees = FeeUpload(
-            self.exchange, self.stays, self.episodes, self.store.fees, lambda: self.his[0], operator, clock.now
+            self.exchange,
+            self.stays,
+            self.episodes,
+            self.store.fees,
+            lambda: self.his[0],
+            operator,
+            clock.now,
+            overlap_s=charging.overlap_s,
+            whole_every=timedelta(hours=charging.whole_every_h),
         )
         report = DailyReport(self.store, self.episodes, lambda: self.mappings.interface, clock.now)
         backups = Backups(self.store, self.settings.backup_folder, self.settings.jobs.backup.keep, clock.now)
@@ -651,6 +668,7 @@ class Gateway:
             Job("fee_upload", fees.work),
             Job("settlement_lists", self.settlement_lists.work),
             Job("reconcile", Reconciling(self.reconciliation, clock.now).work),
+            Job("review_month", MonthReview(self.store.stay_feed, self.stays, clock.now).work),
             Job("dip_differences", self.dip_comparison.work),
             Job("catalogs", Catalogs(self.catalog_updates, self.chosen_catalogs).work),
             Job("daily_report", report.work),

@@ -14,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from gateway import clock, mappings
+from gateway.catalogs.day_surgery import day_surgery
 from gateway.catalogs.terms import CatalogTerms
 from gateway.configured import rules_policy
 from gateway.console.application import build_application
@@ -68,6 +69,7 @@ def build_parts(settings: Settings, config: Path | None, store: Store, token: st
         config=config,
         store=store,
         stays=stay_reader(settings, store, clock.now),
+        day_surgery=day_surgery(settings.rules.day_surgery, store.catalogs, clock.now),
         desk=DeskLine(settings, token),
         line=ExchangeLine(settings, token),
         interface=interface,

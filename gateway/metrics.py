@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -120,11 +119,9 @@ class Metrics:
         """How far the logical time of the last ``msgid`` is ahead of the clock; never below zero."""
         self._msgid_ahead.set(max(seconds, 0.0))
 
-    @contextmanager
-    def in_flight(self) -> Iterator[None]:
-        """Count an exchange as running while inside."""
-        with self._inflight.track_inprogress():
-            yield
+    def watch_in_flight(self, running: Callable[[], int]) -> None:
+        """Ask ``running`` how many exchanges are running whenever somebody looks."""
+        self._inflight.set_function(running)
 
     def render(self) -> tuple[bytes, str]:
         """The page and its content type."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -25,7 +25,11 @@ _SHOWN: Final = ("fee_ocur_time", "medins_list_codg", "medins_list_name", "cnt",
 _REASON_CHARS_MAX: Final = 300
 _VALUE_CHARS_MAX: Final = 100
 
+NATIONAL: Final = "med_list_codg"
+
 Row = Mapping[str, Any]
+CodeOf = Callable[[str], tuple[str, str]]
+"""Local item -> its national code, or an empty one and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,8 @@ class Wrong:
 
     Args:
         field: its name in the national table; empty where it is the row as a whole.
-        rule: of the contract (``Problem.rule``), or ``platform``, ``his``, ``before_ward``, ``changed``, ``twice``,
-            ``taken_back``, ``refund``.
+        rule: of the contract (``Problem.rule``), or ``platform``, ``his``, ``before_ward``, ``changed``, ``gone``, ``twice``,
+            ``taken_back``, ``refund``, ``unmapped``.
     """
 
     rule: str
@@ -101,19 +105,64 @@ def not_now(stay: Stay, *, told: bool) -> str:
     return ""
 
 
-def sorted_out(rows: Sequence[Row], judged: Judged) -> tuple[list[Row], list[Left]]:
-    """Rows to upload, a refund behind what it refunds; and those that are left, with the reason."""
+def sorted_out(rows: Sequence[Row], judged: Judged, code_of: CodeOf) -> tuple[list[Row], list[Left]]:
+    """Rows to upload, a refund behind what it refunds; and those that are left, with the reason.
+
+    Args:
+        code_of: asked for the national code of rows that have none.
+    """
     stay = judged.stay
     compared = _Compared(judged, frozenset(str(row["feedetl_sn"]) for row in rows))
     unfit: list[Left] = []
     for row in sorted(rows, key=_order):
         number = str(row["feedetl_sn"])
         wrong = compared.wrong(number, row)
+        if wrong is None and number not in compared.uploaded:
+            row, wrong = _mapped(row, code_of)
         if wrong is not None:
             unfit.append(row_left(row, stay, "", [wrong]))
         elif number not in compared.uploaded:
             compared.fit[number] = row
     return list(compared.fit.values()), unfit
+
+
+def _mapped(row: Row, code_of: CodeOf) -> tuple[Row, Wrong | None]:
+    """A row with its national code, from the dictionary of items where the HIS does not give it with the row."""
+    if row.get(NATIONAL):
+        return row, None
+    code, reason = code_of(str(row.get("medins_list_codg", "")))
+    if code:
+        return {**row, NATIONAL: code}, None
+    return row, Wrong("unmapped", reason, NATIONAL, "医疗目录编码", str(row.get("medins_list_codg", "")))
+
+
+def gone(judged: Judged, numbers: Collection[str], void: Collection[str], *, whole: bool) -> list[Left]:
+    """Rows that the platform has, and the HIS has voided or no longer has.
+
+    Settled ones cannot be taken back any more, and emergency fees come from the emergency visit (ET-10), not from the stay.
+
+    Args:
+        numbers: those of the HIS's rows that are in force.
+        void: those of rows that it has voided.
+        whole: ``numbers`` are all there are.
+    """
+    stay = judged.stay
+    elsewhere = {str(row.get("feedetl_sn", "")) for visit in stay.emergency for row in visit.rows}
+    found = []
+    for fee in stay.fees:
+        number = fee.feedetl_sn
+        missing = number in void or (whole and number not in elsewhere)
+        if missing and not fee.settled_by and number not in numbers:
+            text = f"HIS 中已作废或删除，平台上仍有（数量 {fee.cnt:f}、金额 {fee.amount:f}）；请先撤销（2302）"
+            row = {"feedetl_sn": number, "fee_ocur_time": fee.occurred.text if fee.occurred else "",
+                   "cnt": f"{fee.cnt:f}", "det_item_fee_sumamt": f"{fee.amount:f}"}  # fmt: skip
+            found.append(row_left(row, stay, "", [Wrong("gone", text, "feedetl_sn", "费用明细流水号", number)]))
+    return found
+
+
+def summed(count: int, total: Decimal) -> str:
+    """Count and sum of the rows at the platform, as the lists of stays have them."""
+    return f"{count}/{total:.2f}"
 
 
 class _Compared:

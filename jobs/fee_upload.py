@@ -1,15 +1,17 @@
 """Fees of inpatients to the platform (2301), in batches, from the HIS's own records or from a list that a person gives.
 
 What has been uploaded is known from acknowledged exchanges alone, so a run that broke off anywhere is gone on with by the next one, and no
-row goes twice: not while its 2301 is in doubt, and not after a person has taken it back by its number.
+row goes twice: not while its 2301 is in doubt, and not after a person has taken it back by its number. Of a stay on which nothing was left
+only what the HIS has changed since is read (``jobs/fee_reading.py``).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 import structlog
@@ -21,11 +23,26 @@ from gateway.exchange.call import Call, Client, Reply
 from gateway.exchange.exchange import Exchange
 from gateway.rules.stay import Stay
 from gateway.stays.desk import StayDesk
-from gateway.stays.hospital import IPT_NO, HospitalRecords
+from gateway.stays.hospital import IPT_NO, HisError, HospitalRecords
 from gateway.stays.ports import StayRef
 from gateway.store.fees import FeeWork, SqlFees
 from gateway.store.stay_feed import EpisodeQuery
-from jobs.fee_rows import NODE, UPLOAD, Left, Row, Wrong, not_now, row_left, row_unread, rows_named, sorted_out
+from jobs.fee_reading import FeeReader, Reading
+from jobs.fee_rows import (
+    NODE,
+    UPLOAD,
+    Left,
+    Row,
+    Wrong,
+    gone,
+    not_now,
+    row_left,
+    row_unread,
+    rows_named,
+    sorted_out,
+    summed,
+)
+from jobs.items import ItemBook
 from jobs.job import JobFailed, Result, Run, nothing_goes
 
 log = structlog.get_logger(__name__)
@@ -39,6 +56,9 @@ ROWS_PER_CALL: Final = 100
 BAD_ROWS_MAX: Final = 20
 """Of a stay in one run: where so many are refused, something else is wrong, and the rest waits for a person."""
 TOLD_MAX: Final = 500
+UNREAD_MAX: Final = 3
+"""Stays in a row that the HIS cannot be read of: where it is not one stay that is wrong, the run ends."""
+_STAYS_AT_ONCE: Final = 200
 _QUEUE_AT_ONCE: Final = 50
 _WAIT: Final = frozenset({"GW-1423", "GW-1425", "GW-4101", "GW-4102", "GW-4120"})
 """The stay has something open: what became of it must be known first."""
@@ -47,12 +67,27 @@ _IN_WARD: Final = EpisodeQuery(presence=("in_ward",), order="mdtrt_id", descendi
 
 @dataclass(slots=True)
 class _Tally:
-    """One run."""
+    """One run.
+
+    Args:
+        left: the first of those that were left; ``left_count`` counts all.
+        unread: stays in a row that could not be read.
+        unread_why: what the HIS said last.
+        read: stays that could.
+    """
 
     stays: int = 0
     uploaded: int = 0
     calls: int = 0
     left: list[Left] = field(default_factory=list)
+    left_count: int = 0
+    unread: int = 0
+    unread_why: HisError | None = None
+    read: int = 0
+
+    def leave(self, found: Sequence[Left]) -> None:
+        self.left_count += len(found)
+        self.left += found[: TOLD_MAX - len(self.left)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +98,7 @@ class _Ways:
     desk: StayDesk
     fees: SqlFees
     client: Client
+    items: ItemBook
 
 
 class FeeUpload:
@@ -73,6 +109,8 @@ class FeeUpload:
         records: the HIS's own records; None where there is no way to them.
         operator: workstation fields in whose name it is sent.
         clock: the gateway's clock, aware.
+        overlap_s: seconds that reading of a stay begins before where it ended.
+        whole_every: at least so often a stay is read whole.
     """
 
     def __init__(
@@ -84,8 +122,13 @@ class FeeUpload:
         records: Callable[[], HospitalRecords | None],
         operator: Mapping[str, str],
         clock: Callable[[], datetime],
+        *,
+        overlap_s: float = 3600,
+        whole_every: timedelta = timedelta(hours=12),
     ) -> None:
-        self._ways = _Ways(exchange, desk, fees, Client(CLIENT, transactions=(UPLOAD,), workstation=operator))
+        client = Client(CLIENT, transactions=(UPLOAD,), workstation=operator)
+        self._ways = _Ways(exchange, desk, fees, client, ItemBook(records))
+        self._reader = FeeReader(clock, overlap_s, whole_every)
         self._episodes = episodes
         self._fees = fees
         self._records = records
@@ -100,15 +143,18 @@ class FeeUpload:
             HisError: the HIS cannot be read.
         """
         tally, given = _Tally(), _given(run.given)
+        self._ways.items.begin()
         if given is not None:
             self._told(run, given, tally)
         else:
             if not run.given.get(CHOSEN):
                 self._everybody(run, tally)
             self._chosen(run, tally)
-        log.info("fees_uploaded", rows=tally.uploaded, calls=tally.calls, left=len(tally.left))
-        detail = {"left": [one.told() for one in tally.left[:TOLD_MAX]]}
-        return Result({"住院": tally.stays, "已上传行": tally.uploaded, "调用": tally.calls}, len(tally.left), detail)
+        if tally.unread_why is not None and not tally.read:
+            raise tally.unread_why
+        log.info("fees_uploaded", rows=tally.uploaded, calls=tally.calls, left=tally.left_count)
+        detail = {"left": [one.told() for one in tally.left]}
+        return Result({"住院": tally.stays, "已上传行": tally.uploaded, "调用": tally.calls}, tally.left_count, detail)
 
     def _told(self, run: Run, given: Mapping[str, Sequence[Row]], tally: _Tally) -> None:
         for done, (ipt_no, rows) in enumerate(given.items()):
@@ -118,45 +164,75 @@ class FeeUpload:
         run.advance(len(given), len(given))
 
     def _everybody(self, run: Run, tally: _Tally) -> None:
-        stays = [
-            StayRef(one.ipt_no, one.mdtrt_id) for one in self._episodes.stays(_IN_WARD) if one.ipt_no and one.mdtrt_id
-        ]
-        for done, ref in enumerate(stays):
+        stays = [one for one in self._episodes.stays(_IN_WARD) if one.ipt_no and one.mdtrt_id]
+        known: Mapping[str, FeeWork] = {}
+        for done, one in enumerate(stays):
+            if done % _STAYS_AT_ONCE == 0:
+                known = self._fees.of([stay.mdtrt_id for stay in stays[done : done + _STAYS_AT_ONCE]])
             run.advance(done, len(stays) + self._fees.queued())
-            self._by_his(run, ref, tally)
+            uploaded = f"{one.fees_count}/{one.fees_sum}"
+            self._by_his(run, StayRef(one.ipt_no, one.mdtrt_id), tally, known.get(one.mdtrt_id), uploaded)
 
     def _chosen(self, run: Run, tally: _Tally) -> None:
         while chosen := self._fees.queue(_QUEUE_AT_ONCE):
             for work in chosen:
                 run.advance(tally.stays, tally.stays + self._fees.queued())
-                self._by_his(run, StayRef(work.ipt_no, work.mdtrt_id), tally, work)
+                self._by_his(run, StayRef(work.ipt_no, work.mdtrt_id), tally, chosen=work)
         run.advance(tally.stays, tally.stays)
 
-    def _by_his(self, run: Run, ref: StayRef, tally: _Tally, work: FeeWork | None = None) -> None:
-        turn = _Turn(self._ways, run, tally, ref, told=False, look=work is not None and work.wish == "look")
+    def _by_his(
+        self,
+        run: Run,
+        ref: StayRef,
+        tally: _Tally,
+        before: FeeWork | None = None,
+        uploaded: str = "",
+        *,
+        chosen: FeeWork | None = None,
+    ) -> None:
+        turn = _Turn(self._ways, run, tally, ref, told=False, look=chosen is not None and chosen.wish == "look")
+        served = chosen.wished_at if chosen else None
+        reading = self._read(turn, tally, before, uploaded)
+        if reading is None:
+            empty = FeeWork(ref.mdtrt_id, ref.ipt_no)
+            self._fees.keep(replace(before or chosen or empty, note=turn.note, place={}), self._clock(), served)
+            return
         try:
-            turn.take(self._of_his(ref.ipt_no, turn))
+            if reading.tells:
+                turn.take(reading.rows, reading)
+                uploaded = turn.uploaded
         except JobFailed as failed:
-            self._keep(turn, str(failed), None)
+            self._keep(turn, str(failed), {}, None)
             raise
-        self._keep(turn, turn.note, work.wished_at if work else None)
+        self._keep(turn, turn.note, {**reading.place, "uploaded": uploaded}, served)
 
-    def _keep(self, turn: _Turn, note: str, served: datetime | None) -> None:
-        left = [one.explained() for one in turn.left if one.feedetl_sn]
-        found = FeeWork(
-            turn.ref.mdtrt_id, turn.ref.ipt_no, waiting=turn.waiting, bad=len(left), left=left[:TOLD_MAX], note=note
-        )
-        self._fees.keep(found, self._clock(), served)
-
-    def _of_his(self, ipt_no: str, turn: _Turn) -> Sequence[Row]:
+    def _read(self, turn: _Turn, tally: _Tally, before: FeeWork | None, uploaded: str) -> Reading | None:
+        """None where this stay cannot be read. Raises ``HisError`` where it is not this one alone."""
         records = self._records()
         if records is None:
             raise JobFailed(
                 "没有设置到 HIS 的途径（his.url 或 his.service）；可用 yibao jobs run fee_upload --with 文件 上传一份费用清单"
             )
-        page = records.of_stay("fees", ipt_no)
-        turn.leave(row_unread(one, ipt_no) for one in page.wrong)
-        return page.rows
+        try:
+            reading = self._reader.read(records, turn.ref.ipt_no, before, uploaded)
+        except HisError as error:
+            tally.unread, tally.unread_why = tally.unread + 1, error
+            if tally.unread >= UNREAD_MAX:
+                raise
+            turn.stop(f"读不到这次住院的费用：{error}")
+            return None
+        tally.read, tally.unread = tally.read + 1, 0
+        turn.leave([row_unread(one, turn.ref.ipt_no) for one in reading.wrong])
+        return reading
+
+    def _keep(self, turn: _Turn, note: str, place: Mapping[str, Any], served: datetime | None) -> None:
+        named = [one for one in turn.left if one.feedetl_sn]
+        left = [one.explained() for one in named[:TOLD_MAX]]
+        ref = turn.ref
+        found = FeeWork(
+            ref.mdtrt_id, ref.ipt_no, waiting=turn.waiting, bad=len(named), left=left, note=note, place=place
+        )
+        self._fees.keep(found, self._clock(), served)
 
 
 class _Turn:
@@ -179,23 +255,45 @@ class _Turn:
         self._told = told
         self._look = look
         self._refused_rows = 0
+        self._count_there = 0
+        self._sum_there = Decimal(0)
         tally.stays += 1
 
-    def leave(self, left: Iterable[Left]) -> None:
-        """Rows that stay behind."""
-        found = list(left)
-        self.left += found
-        self._tally.left += found
+    @property
+    def uploaded(self) -> str:
+        """What the platform has of the stay by now (:func:`summed`)."""
+        return summed(self._count_there, self._sum_there)
 
-    def take(self, rows: Sequence[Row]) -> None:
-        """Send what fits. Raises ``JobFailed`` when nothing was sent and nothing else could be sent now."""
+    def leave(self, left: Sequence[Left]) -> None:
+        """Rows that stay behind."""
+        self.left += left
+        self._tally.leave(left)
+
+    def stop(self, reason: str) -> None:
+        """Why the stay goes no further, for the run and for the stay."""
+        self.note = reason
+        self.leave([Left(self.ref.ipt_no, self.ref.mdtrt_id, "", "", reason)])
+
+    def take(self, rows: Sequence[Row], reading: Reading | None = None) -> None:
+        """Send what fits. Raises ``JobFailed`` when nothing was sent and nothing else could be sent now.
+
+        Args:
+            reading: how the rows were read in the HIS; None where a person gave them.
+        """
         judged = self._ways.desk.judged(self.ref)
         stay = judged.stay
+        self._count_there = len(stay.fees)
+        self._sum_there = sum((fee.amount for fee in stay.fees), Decimal(0))
         if problem := not_now(stay, told=self._told):
-            self._stop(problem, stay, told=bool(rows))
+            self.note = problem
+            if rows:
+                self.stop(problem)
             return
-        fit, unfit = sorted_out(rows, judged)
+        fit, unfit = sorted_out(rows, judged, self._ways.items.code_of)
         self.leave(unfit)
+        if reading is not None:
+            numbers = {str(row["feedetl_sn"]) for row in rows}
+            self.leave(gone(judged, numbers, reading.void, whole=reading.whole and not reading.wrong))
         self.waiting = len(fit)
         self._count()
         if not self._look:
@@ -207,14 +305,8 @@ class _Turn:
         size = _rows_per_call(interface)
         for begin in range(0, len(messages), size):
             if not self._send(messages[begin : begin + size], stay):
-                reason = f"{self.note}；余下的（至多 {len(messages) - begin} 行）由下一次继续"
-                self._stop(reason, stay, told=True)
+                self.stop(f"{self.note}；余下的（至多 {len(messages) - begin} 行）由下一次继续")
                 return
-
-    def _stop(self, reason: str, stay: Stay, *, told: bool) -> None:
-        self.note = reason
-        if told:
-            self.leave([Left(self.ref.ipt_no, stay.mdtrt_id, "", "", reason)])
 
     def _send(self, rows: Sequence[Row], stay: Stay) -> bool:
         """Whether to go on with this stay."""
@@ -224,7 +316,7 @@ class _Turn:
         reply = self._sent(rows)
         self._tally.calls += 1
         if reply.infcode == "0":
-            self._went(len(rows))
+            self._went(rows)
             return True
         if reply.code in _WAIT:
             self.note = f"该次住院有交易未了结（{reply.code} {reply.err_msg[:100]}）"
@@ -240,9 +332,11 @@ class _Turn:
         call = Call(self._ways.client, UPLOAD, message, dumps(message), CHANNEL, under=under)
         return self._ways.exchange.handle(call)
 
-    def _went(self, count: int) -> None:
-        self._tally.uploaded += count
-        self.waiting -= count
+    def _went(self, rows: Sequence[Row]) -> None:
+        self._tally.uploaded += len(rows)
+        self.waiting -= len(rows)
+        self._count_there += len(rows)
+        self._sum_there += sum((Decimal(str(row.get("det_item_fee_sumamt") or 0)) for row in rows), Decimal(0))
         self._count()
 
     def _count(self) -> None:

@@ -24,6 +24,7 @@ TITLES: Final[Mapping[str, str]] = {
     "fee_upload": "住院费用上传（2301）",
     "settlement_lists": "结算清单填写、上传与跟踪（4101A、4102、4103）",
     "reconcile": "与平台对账（3201、3202）",
+    "review_month": "医保审核：核查一个月的病例",
     "dip_differences": "与 DIP 系统核对（缺失、不一致、多余）",
     "catalogs": "下载目录（13xx）",
     "daily_report": "昨日的笔数、金额与遗留",

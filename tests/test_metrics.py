@@ -52,8 +52,10 @@ def test_gauges() -> None:
     m = metrics()
     m.set_in_doubt(3)
     m.set_msgid_ahead(12.5)
-    with m.in_flight(), m.in_flight():
-        assert page(m)["yibao_inflight",] == 2
+    running = [2]
+    m.watch_in_flight(lambda: running[0])
+    assert page(m)["yibao_inflight",] == 2
+    running[0] = 0
     samples = page(m)
     assert samples["yibao_inflight",] == 0
     assert samples["yibao_in_doubt",] == 3

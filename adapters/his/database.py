@@ -52,7 +52,7 @@ from gateway.stays.hospital import (
     Point,
     SubjectName,
 )
-from gateway.stays.hospital_rows import page_of
+from gateway.stays.hospital_rows import page_of, page_of_stay
 
 ROWS_OF_STAY_MAX: Final = 50_000
 """A stay of a year in intensive care has some 30,000; more means that a statement joins wrongly."""
@@ -118,16 +118,16 @@ class DatabaseRecords:
             )
         return page_of(subject, given, charset=self.charset, last=len(given) < rows_max)
 
-    def of_stay(self, subject: SubjectName, ipt_no: str) -> Page:
+    def of_stay(self, subject: SubjectName, ipt_no: str, *, since: Point | None = None) -> Page:
         if not SUBJECTS[subject].of_stay:
             raise HisMisconfigured(f"{SUBJECTS[subject].label}不属于某次住院")
-        with self._reading(subject) as (connection, source):
-            given = _rows(connection, stay_query(source, ipt_no).limit(ROWS_OF_STAY_MAX + 1))
+        with self._reading(subject, LONG_AGO if since is None else since) as (connection, source):
+            given = _rows(connection, stay_query(source, ipt_no, since).limit(ROWS_OF_STAY_MAX + 1))
         if len(given) > ROWS_OF_STAY_MAX:
             raise HisMisconfigured(
                 f"{SUBJECTS[subject].file} 对住院号 {ipt_no} 给出超过 {ROWS_OF_STAY_MAX} 行，请核对语句的关联条件"
             )
-        return page_of(subject, given, charset=self.charset, last=True, without_void=True)
+        return page_of_stay(subject, given, charset=self.charset, since=since)
 
     # ------------------------------------------------------- for the report
 
@@ -238,9 +238,13 @@ def changed_query(source: FromClause, *, since: Point | None, after: Mark | None
     return query if since is None else query.where(changed_at >= _bound("mark_at", since))
 
 
-def stay_query(source: FromClause, ipt_no: str) -> Select[Any]:
-    """All rows of a stay."""
-    return select(source).where(source.c[IPT_NO] == _bound("ipt_no", ipt_no))
+def stay_query(source: FromClause, ipt_no: str, since: Point | None = None) -> Select[Any]:
+    """All rows of a stay, or those changed since; one without a time of change may be new, so it always comes."""
+    query = select(source).where(source.c[IPT_NO] == _bound("ipt_no", ipt_no))
+    if since is None:
+        return query
+    changed_at = source.c[CHANGED_AT]
+    return query.where(or_(changed_at.is_(None), changed_at >= _bound("mark_at", since)))
 
 
 def _bound(name: str, value: Point) -> ColumnElement[Any]:

@@ -37,7 +37,7 @@ from gateway.stays.hospital import (
     Point,
     SubjectName,
 )
-from gateway.stays.hospital_rows import page_of
+from gateway.stays.hospital_rows import page_of, page_of_stay
 
 MIB: Final = 1024 * 1024
 ROWS_MAX: Final = 200_000
@@ -163,7 +163,8 @@ class ServiceRecords:
         page = behind[:rows_max]
         return page_of(subject, page, charset=self.charset, last=len(behind) <= rows_max and not full)
 
-    def of_stay(self, subject: SubjectName, ipt_no: str) -> Page:
+    def of_stay(self, subject: SubjectName, ipt_no: str, *, since: Point | None = None) -> Page:
+        """Rows of a stay; a service gives all of them, what is older than ``since`` is left out here."""
         call = self._call(subject)
         if call.of_stay is None:
             raise HisMisconfigured(f"{file_of(subject)} 没有 of_stay，不能按住院号查询{SUBJECTS[subject].label}")
@@ -174,7 +175,9 @@ class ServiceRecords:
             raise HisMisconfigured(
                 f"{file_of(subject)} 对住院号 {ipt_no} 给出超过 {ROWS_OF_STAY_MAX} 行，请核对服务的查询条件"
             )
-        return page_of(subject, rows, charset=self.charset, last=True, without_void=True)
+        if since is not None:
+            rows = [row for row in rows if row[CHANGED_AT] is None or _not_older(subject, row[CHANGED_AT], since)]
+        return page_of_stay(subject, rows, charset=self.charset, since=since)
 
     # ------------------------------------------------------- for the report
 
@@ -378,6 +381,12 @@ def _kind(point: Point) -> str:
 
 def _place(row: Cells) -> tuple[Any, str]:
     return row[CHANGED_AT], str(row[ROW_ID])
+
+
+def _not_older(subject: SubjectName, changed_at: Point, since: Point) -> bool:
+    if _kind(changed_at) != _kind(since):
+        raise HisMisconfigured(f"{file_of(subject)} 的 changed_at 与此前的形式不同，请核对 point")
+    return changed_at >= since  # type: ignore[operator]
 
 
 def _is_behind(row: Cells, since: Point | None, after: Mark | None) -> bool:

@@ -24,7 +24,7 @@ _FIXED: Final = (
     f"/exchanges?q={RARE_CODE}", "/exchanges?q=nothing-like-this", "/doubts", "/doubts?untold=1", "/reconcile",
     "/reconcile/cases", "/reconcile/cases?state=all", "/reconcile/progress", "/emergency", "/todo", "/catalogs", "/catalogs/list",
     f"/catalogs/{CATALOG}", f"/catalogs/{CATALOG}?q=一次性使用耗材1", f"/catalogs/{CATALOG}/versions/1", "/lists/dip", "/lists/dip?kind=多余",
-    "/alignment/progress", "/fees/progress",
+    "/alignment/progress", "/fees/progress", "/review/month", "/review/month/progress",
     "/running", "/running/status", "/running/alerts", "/running/figures?window=24h", "/running/figures?window=24h&infno=2304",
     "/jobs", "/jobs/list", "/jobs?job=backup", "/users",
     "/audit", f"/audit?act={ACTS[RARE_ACT]}", "/audit?act=查看报文", "/audit?operator=nobody", f"/audit?operator={colleague(3)}&act={ACTS[RARE_ACT]}",
@@ -32,7 +32,7 @@ _FIXED: Final = (
 UNMEASURED: Final = {
     **dict.fromkeys(
         ("/stays/export.csv", "/review/export.csv", "/fees/export.csv", "/lists/dip.csv", "/exchanges/export.csv",
-         "/reconcile/cases.csv", "/audit/export.csv"), "a file of up to 20,000 rows, sent as it is read",
+         "/reconcile/cases.csv", "/audit/export.csv", "/review/month.csv"), "a file of up to 20,000 rows, sent as it is read",
     ),
     **dict.fromkeys(("/debug", "/debug/{infno}", "/config", "/sign-in", "/password"), "nothing on it grows with the store"),
     **dict.fromkeys(("/conformance", "/conformance/items", "/conformance/report"), "one vendor's run on a test line"),
@@ -70,6 +70,9 @@ def _of_stays(patients: int) -> dict[str, Address]:
                 "/stays/category",
                 "/stays/emergency",
                 "/fees/one",
+                "/fees/undo",
+                "/review/one",
+                "/stays/category/diseases",
             )
         },
         "/fees, a page in the middle": lambda n: f"/fees?page={some(n) // 50 + 1}",

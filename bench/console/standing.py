@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from bench.console.years import lived
 from bench.search.rows import Past, person
 from gateway import clock, mappings
+from gateway.catalogs.day_surgery import day_surgery
 from gateway.configured import rules_policy, sign_in_policy
 from gateway.console.application import build_application
 from gateway.console.areas import RIGHTS
@@ -118,6 +119,7 @@ def console(url: str, keys: KeyFile, folder: Path, past: Past, patients: int = P
             config=None,
             store=store,
             stays=stay_reader(settings, store, clock.now),
+            day_surgery=day_surgery(settings.rules.day_surgery, store.catalogs, clock.now),
             desk=ConsoleDesk(store, clock.now, sign_in_policy(settings)),
             line=_Line(),
             interface=interface,

@@ -9,10 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -62,10 +59,10 @@ def main() -> None:
     """Build what can be built here, measure, tell."""
     parser = argparse.ArgumentParser(prog="python -m bench.peers", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="alternating rounds (default 5)")
-    parser.add_argument("--callers", type=int, default=4, help="connections at once (default 4)")
+    parser.add_argument("--callers", type=int, default=16, help="connections at once (default 16)")
     asked = parser.parse_args()
     interface = Parts().interface
-    calls = {"small": 400, "500 rows": 12}
+    calls = {"small": 960, "500 rows": 16}
     cases = [small(interface), fees(interface)]
     console = Console(width=None if sys.stdout.isatty() else 120)
     with tempfile.TemporaryDirectory(prefix="yibao-peers-") as place, ExitStack() as running:
@@ -99,7 +96,6 @@ def _started(cases: Sequence[Case], place: Path, running: ExitStack) -> tuple[li
             peer = running.enter_context(serving(name, build(folder), folder))
             for case in cases:
                 peer.ask(case)
-            peer.hang_up()
             peers.append(peer)
         except (NotHere, RuntimeError, OSError, subprocess.SubprocessError) as reason:
             missing[name] = str(reason)
@@ -110,16 +106,8 @@ def _cpu_ms(peer: Peer, case: Case, calls: int, callers: int) -> float:
     """CPU of one of ``calls`` calls that ``callers`` make at once, each over a connection of its own."""
     before = peer.cpu_s()
     share = calls // callers
-    with ThreadPoolExecutor(callers) as threads:
-        for _ in threads.map(partial(_ask, case=case, calls=share), [replace(peer) for _ in range(callers)]):
-            pass
+    peer.ask(case, callers, share)
     return (peer.cpu_s() - before) * 1000 / (share * callers)
-
-
-def _ask(peer: Peer, case: Case, calls: int) -> None:
-    for _ in range(calls):
-        peer.ask(case)
-    peer.hang_up()
 
 
 def _table(samples: Samples, cases: Sequence[Case]) -> Table:

@@ -42,9 +42,11 @@ def fill(url: str, keys: KeySource, past: Past, told: Callable[[int], object] = 
     store.upgrade()
     store.close()
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
-    with engine.connect() as connection:
-        _fill(connection, guard_of(keys), past, told)
-    engine.dispose()
+    try:
+        with engine.connect() as connection:
+            _fill(connection, guard_of(keys), past, told)
+    finally:
+        engine.dispose()
 
 
 def _fill(connection: Connection, guard: Guard, past: Past, told: Callable[[int], object]) -> None:
@@ -60,9 +62,9 @@ def _fill(connection: Connection, guard: Guard, past: Past, told: Callable[[int]
     maker = _Maker(guard, past)
     while done < past.rows:
         numbers = range(done + 1, min(done + BATCH, past.rows) + 1)
-        for table, columns, rows in maker.tables(numbers):
-            _copy(connection, table, columns, rows)
-        connection.commit()
+        with _driver(connection).transaction():
+            for table, columns, rows in maker.tables(numbers):
+                _copy(connection, table, columns, rows)
         done = numbers[-1]
         told(done)
     for index in _INDEXES:
@@ -73,11 +75,16 @@ def _fill(connection: Connection, guard: Guard, past: Past, told: Callable[[int]
 
 
 def _copy(connection: Connection, table: str, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
-    driver: Any = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)
-    with driver.cursor() as cursor, cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
+    with _driver(connection).cursor() as cursor, cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)
+
+
+def _driver(connection: Connection) -> psycopg.Connection[Any]:
+    """What COPY is done with; SQLAlchemy does not know of it, and its ``commit`` would end nothing."""
+    driver: Any = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    return driver
 
 
 class _Maker:

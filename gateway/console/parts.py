@@ -15,6 +15,7 @@ from gateway.contract.interface import Interface
 from gateway.figures import FigureBook
 from gateway.settings import Settings
 from gateway.soap.reread import Reread
+from gateway.stays.day_surgery import Catalogue
 from gateway.stays.desk import StayDesk
 from gateway.store import Store
 
@@ -53,6 +54,8 @@ class Parts:
     """Open for reading."""
     stays: StayDesk
     """What stays are, for looking only: what is told or sent goes to ``desk``."""
+    day_surgery: Callable[[], Catalogue | None]
+    """The 日间手术病种目录 that the exchange judges by (ET-13); None where there is none."""
     desk: Desk
     line: GatewayLine
     interface: Interface

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from functools import lru_cache
 
 from gateway.faults import CHARSET_WRONG, Unreadable
 
@@ -34,6 +35,7 @@ _CODECS = {
 # Latin-1 is what HTTP stacks write when nobody told them anything; no Chinese text is in it.
 _READ_AS = {"gbk": "gb18030", "gb2312": "gb18030", "ascii": "utf-8", "iso-8859-1": "utf-8"}
 _CHINESE = ("gbk", "gb2312", "gb18030")
+_UTF8 = ("", "utf-8", "utf8")
 _LABELS = {"ascii": "US-ASCII"}
 _TWO_BYTES_END = "\u07ff"
 _DECLARATION = re.compile(rb"""^\s*<\?xml[^>]*?\sencoding\s*=\s*["']([^"'<>]{1,60})["']""")
@@ -61,11 +63,20 @@ def label_of(codec: str) -> str:
 
 def header_charset(content_type: str) -> str:
     """The charset parameter of a Content-Type header, or an empty string."""
+    return _in_known_header(content_type) if len(content_type) <= _HEADER_CHARS_KEPT else _in_header(content_type)
+
+
+def _in_header(content_type: str) -> str:
     for part in content_type.split(";")[1:]:
         name, _, value = part.partition("=")
         if name.strip().lower() == "charset":
             return value.strip().strip("\"'")
     return ""
+
+
+_HEADER_CHARS_KEPT = 200
+_in_known_header = lru_cache(256)(_in_header)
+"""Each client sends the same header with every call."""
 
 
 def declared_in_xml(body: bytes) -> str:
@@ -75,6 +86,8 @@ def declared_in_xml(body: bytes) -> str:
 
 
 def _by_first_bytes(body: bytes) -> str:
+    if body[:1] == b"<" and body[1:2] != b"\x00":  # as nearly every message begins
+        return ""
     for bom, codec in _BOMS:
         if body.startswith(bom):
             return codec
@@ -85,7 +98,7 @@ def _by_first_bytes(body: bytes) -> str:
 
 def claims_utf8(body: bytes, *, in_xml: str = "", in_header: str = "") -> bool:
     """Whether nothing speaks against UTF-8, so that the parser can have the bytes as they are."""
-    return not _by_first_bytes(body) and all(label.lower() in ("", "utf-8", "utf8") for label in (in_xml, in_header))
+    return in_xml.lower() in _UTF8 and in_header.lower() in _UTF8 and not _by_first_bytes(body)
 
 
 def decode(body: bytes, *, in_xml: str = "", in_header: str = "") -> tuple[str, str]:

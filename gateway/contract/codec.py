@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from lxml import etree
@@ -112,6 +111,7 @@ class Codec:
         self._codes_refuse = code_lists == "refuse"
         self._root = _Shape(side.root, side.nodes, codes)
         self._shapes: dict[int, _Shape] = {}
+        self._cutters: dict[RowReader | None, RowCutter] = {}
         self._compile(side.nodes)
 
     def _compile(self, nodes: Sequence[Node]) -> None:
@@ -121,18 +121,26 @@ class Codec:
 
     # --------------------------------------------------------------- XML in
 
-    @cached_property
-    def _cutter(self) -> RowCutter:
-        return RowCutter(self.side, self._codes)
-
-    def cut(self, text: str, *path: str) -> Cut | None:
+    def cut(self, text: str, path: tuple[str, ...], beside: RowReader | None = None) -> Cut | None:
         """The plain rows of a message of this side apart from the document that it comes in.
 
         Args:
             text: the document.
             path: local names from below its root to the element that holds the message.
+            beside: reads what stands beside the message, once.
         """
-        return self._cutter.cut(text, path, self)
+        cutter = self._cutters.get(beside)
+        if cutter is None:
+            cutter = self._cutters[beside] = RowCutter(self.side, self._codes, beside)
+        return cutter.cut(text, path, self)
+
+    def read_cut(self, cut: Cut, beside: RowReader) -> Message:
+        """As :meth:`read_xml`, of a document of which nothing is left but marks."""
+        message: dict[str, Any] = {}
+        for one, texts in cut.runs:
+            if one is not beside:
+                self._place_run(one, texts, message)
+        return message
 
     def read_xml(self, element: etree._Element, skip: frozenset[str] = frozenset(), cut: Cut | None = None) -> Message:
         """Children of ``element`` as a message, unchecked; what no table has is kept under its name.
@@ -149,10 +157,12 @@ class Codec:
             return [self._read_node(row, self._root) for row in element if isinstance(row.tag, str)]
         message: dict[str, Any] = {}
         for child in element:
+            if local(child.tag) in skip:
+                continue
             run = None if cut is None else cut.run_at(child)
             if run is not None:
                 self._place_run(*run, message)
-            elif local(child.tag) not in skip:
+            else:
                 self._place(child, self._root, message)
         return message
 
@@ -161,7 +171,11 @@ class Codec:
         node, typed = reader.node, reader.typed(texts)
         by = self._shapes[id(node)]
         if not node.repeat:
-            for row in reader.as_given(texts) if typed is None else (VouchedRow(row, by) for row in typed):
+            for given in reader.as_given(texts) if typed is None else typed:
+                row = given
+                if typed is not None:
+                    row = VouchedRow(given)
+                    row.by = by
                 _put(node.name, row, into)
             return
         before = into.get(node.name, ())

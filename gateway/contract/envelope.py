@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, Final
+from math import inf
+from operator import le
+from typing import Any, Final, NamedTuple
 
 from gateway.contract.codec import Message, as_text
 from gateway.contract.jsontext import dumps, loads
-from gateway.contract.model import Contract, Problem
+from gateway.contract.model import Contract, EnvelopeField, Problem
 from gateway.contract.xml import illegal_character
 from gateway.faults import Unreadable
 
@@ -33,8 +34,54 @@ _GIVEN: Final = frozenset(HEAD_FIELDS)
 CALLER_FIELDS: Final = ("request_id", "mac", "ip")
 """What a head may hold besides: the caller's own number, and the workstation for the sign-in."""
 
-_WRITTEN: Final = frozenset({str, int, Decimal})
-"""Types of leaves that are written as they are; asked of a row in one go, since a large message has thousands of leaves."""
+
+class _Layout(NamedTuple):
+    """The table of the request's envelope, made ready."""
+
+    fields: tuple[EnvelopeField, ...]
+    blank: Mapping[str, str]
+    """Every field, empty, in the order of the table."""
+    head: tuple[str, ...]
+    """Those that a caller may give."""
+    no_head: Mapping[str, str]
+    lengths: tuple[float, ...]
+    """At most so many characters, for each of ``head``."""
+    required: tuple[str, ...]
+    known: frozenset[str]
+    """What a head may hold."""
+
+    @classmethod
+    def of(cls, fields: tuple[EnvelopeField, ...]) -> _Layout:
+        given = [spec for spec in fields if spec.name in _GIVEN]
+        head = tuple(spec.name for spec in given)
+        return cls(
+            fields,
+            {spec.name: "" for spec in fields},
+            head,
+            dict.fromkeys(head, ""),
+            tuple(inf if spec.length is None else spec.length for spec in given),
+            tuple(spec.name for spec in given if _must_be_given(spec)),
+            frozenset(spec.name for spec in fields) | set(CALLER_FIELDS),
+        )
+
+
+_LAYOUTS_MAX: Final = 64
+_layouts: dict[int, _Layout] = {}
+"""By identity: hashing a table costs as much as going through it."""
+
+
+def _layout(contract: Contract) -> _Layout:
+    fields = contract.request_envelope
+    layout = _layouts.get(id(fields))
+    if layout is None or layout.fields is not fields:
+        if len(_layouts) >= _LAYOUTS_MAX:
+            _layouts.clear()
+        layout = _layouts[id(fields)] = _Layout.of(fields)
+    return layout
+
+
+def _must_be_given(spec: EnvelopeField) -> bool:
+    return spec.required and spec.name != "mdtrtarea_admvs"
 
 
 class Garbage(Exception):
@@ -79,54 +126,69 @@ def write_request(
         now: real clock, Asia/Shanghai.
         message: the checked message; an empty number goes as 0 (envelope.yaml ``empty_values``).
     """
-    values = {
-        **{name: head[name] for name in HEAD_FIELDS if head.get(name)},
+    blank = _layout(contract).blank
+    envelope: dict[str, Any] = {
+        **blank,
+        "mdtrtarea_admvs": sender.mdtrtarea_admvs,
+        "insuplc_admdvs": sender.insuplc_admdvs,
+        **{name: value for name, value in head.items() if value and name in _GIVEN},
         "infno": infno,
         "msgid": msgid,
-        "inf_time": now.strftime("%Y-%m-%d %H:%M:%S"),
+        "inf_time": now.isoformat(" ", "seconds")[:19],
         "fixmedins_code": sender.fixmedins_code,
         "fixmedins_name": sender.fixmedins_name,
         "recer_sys_code": sender.recer_sys_code,
         "infver": sender.infver,
     }
-    values.setdefault("mdtrtarea_admvs", sender.mdtrtarea_admvs)
-    values.setdefault("insuplc_admdvs", sender.insuplc_admdvs)
-    envelope: dict[str, Any] = {spec.name: values.get(spec.name, "") for spec in contract.request_envelope}
-    envelope["input"] = _empty_numbers_as_zero(message)
-    return dumps(envelope)
+    if len(envelope) > len(blank):
+        envelope = {name: envelope[name] for name in blank}
+    envelope["input"] = message
+    body = dumps(envelope)
+    if b"null" in body:
+        envelope["input"] = _empty_numbers_as_zero(message)
+        body = dumps(envelope)
+    return body
 
 
 def head_problems(contract: Contract, head: Mapping[str, str]) -> list[Problem]:
     """What is wrong with the head: an envelope field that is required, missing and not ours to fill, or too long."""
-    problems: list[Problem] = []
+    layout = _layout(contract)
+    given = {**layout.no_head, **head}
+    values = tuple(map(given.__getitem__, layout.head))
+    if (
+        all(map(given.__getitem__, layout.required))
+        and all(map(le, map(len, values), layout.lengths))
+        and "".join(values).isprintable()
+    ):
+        return []
+    return list(_head_problems(contract, head))
+
+
+def _head_problems(contract: Contract, head: Mapping[str, str]) -> Iterator[Problem]:
     for spec in contract.request_envelope:
         if spec.name not in _GIVEN:
             continue
         value = head.get(spec.name, "")
-        if spec.required and not value and spec.name != "mdtrtarea_admvs":
+        if _must_be_given(spec) and not value:
             text = f"head {spec.name}（{spec.label}）：必填，可由客户端的 workstation 配置补足"
-            problems.append(Problem("head", "", spec.name, spec.label, "", "required", text))
+            yield Problem("head", "", spec.name, spec.label, "", "required", text)
         elif spec.length is not None and len(value) > spec.length:
             text = f"head {spec.name}（{spec.label}）：长度 {len(value)} 超过 {spec.length} 个字符"
-            problems.append(Problem("head", "", spec.name, spec.label, value[:60], "length", text))
+            yield Problem("head", "", spec.name, spec.label, value[:60], "length", text)
         elif not value.isprintable() and (bad := illegal_character(value)):
             text = f"head {spec.name}（{spec.label}）：含有不能上传的字符 {bad}"
-            problems.append(Problem("head", "", spec.name, spec.label, value[:60], "character", text))
-    return problems
+            yield Problem("head", "", spec.name, spec.label, value[:60], "character", text)
 
 
 def unknown_in_head(contract: Contract, head: Mapping[str, str]) -> list[str]:
     """Names in the head that nobody reads, as ``head/name``; what the gateway fills itself is no news."""
-    known = {spec.name for spec in contract.request_envelope} | set(CALLER_FIELDS)
-    return [f"head/{name}" for name in head if name not in known]
+    known = _layout(contract).known
+    return [] if known.issuperset(head) else [f"head/{name}" for name in head if name not in known]
 
 
 def _empty_numbers_as_zero(value: Any) -> Any:
-    """The message itself where nothing is empty: a large one has thousands of leaves and is not written to."""
     kind = type(value)
     if kind is dict:
-        if _WRITTEN.issuperset(map(type, value.values())):
-            return value
         return {key: _empty_numbers_as_zero(item) for key, item in value.items()}
     if kind is list:
         return [_empty_numbers_as_zero(item) for item in value]

@@ -15,6 +15,7 @@ _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 _SORTING_ENCODER: Final = msgspec.json.Encoder(decimal_format="number", order="sorted")
 _NODES: Final = (dict, list)
+_NODE_TYPES: Final = frozenset(_NODES)
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _INT64: Final = range(-(2**63), 2**63)
 _STRINGS: Final = re.compile(r'"(?:[^"\\]|\\.)*"?')
@@ -37,7 +38,8 @@ def loads(body: bytes) -> Any:
         raise Unreadable(JSON_MALFORMED, str(error)[:200]) from None
     except UnicodeDecodeError as error:
         raise Unreadable(CHARSET_WRONG, f"JSON 应为 UTF-8，第 {error.start + 1} 字节起无法解码") from None
-    if type(value) in _NODES:
+    # where fewer brackets open than levels are allowed nobody needs to look
+    if type(value) in _NODES and body.count(b"{") + body.count(b"[") > DEPTH_MAX:
         _check_depth(value, DEPTH_MAX)
     return value
 
@@ -122,8 +124,10 @@ def _within_64_bits(value: Any) -> Any:
 def _check_depth(value: Any, left: int) -> None:
     if left == 0:
         raise Unreadable(TOO_DEEP)
-    # by exact type: this looks at every leaf of an answer
+    # by exact type, and a row of leaves in one go: this looks at every leaf of an answer
     children = value.values() if type(value) is dict else value
+    if _NODE_TYPES.isdisjoint(map(type, children)):
+        return
     for child in children:
         if type(child) in _NODES:
             _check_depth(child, left - 1)

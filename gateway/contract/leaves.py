@@ -201,8 +201,8 @@ class Plain(NamedTuple):
     """Matches what the full rule takes as it is, and nothing that means more than itself in XML."""
     typed: Callable[[str], Any] | None
     """Makes the typed value; None: the text is the value."""
-    hold: Callable[[Iterable[str]], bool] | None
-    """Asks of values that match what a pattern cannot tell; None: nothing."""
+    dated: bool = False
+    """What matches must also be asked of the calendar (:func:`all_in_calendar`)."""
 
 
 _PLAIN_CHARACTER: Final = "[^<>&\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
@@ -220,34 +220,34 @@ def plain(spec: Field) -> Plain | None:
 
 def _plain_string(spec: Field) -> Plain:
     chars_max = _PLAIN_CHARS_MAX if spec.length is None else min(spec.length, _PLAIN_CHARS_MAX)
-    return Plain(f"{_PLAIN_CHARACTER}{{1,{chars_max}}}+", None, None)
+    return Plain(f"{_PLAIN_CHARACTER}{{1,{chars_max}}}+", None)
 
 
 def _plain_integer(spec: Field) -> Plain:
     digits_max = _INTEGER_DIGITS_MAX if spec.length is None else spec.length
-    return Plain(f"-?[0-9]{{1,{digits_max}}}+", int, None)
+    return Plain(f"-?[0-9]{{1,{digits_max}}}+", int)
 
 
 def _plain_decimal(spec: Field) -> Plain | None:
     whole_max = (spec.precision or 40) - (spec.scale or 0)
     fraction_max = _EXPONENT_MAX if spec.scale is None else spec.scale
     fraction = f"(?:\\.[0-9]{{1,{fraction_max}}}+)?" if fraction_max else ""
-    return Plain(f"-?[0-9]{{1,{whole_max}}}+{fraction}", Decimal, None) if whole_max > 0 else None
+    return Plain(f"-?[0-9]{{1,{whole_max}}}+{fraction}", Decimal) if whole_max > 0 else None
 
 
 def _plain_date(spec: Field) -> Plain | None:
-    return (
-        Plain(_PLAIN_DAY, None, _all_in_calendar) if spec.length is None or spec.length >= len("yyyy-MM-dd") else None
-    )
+    fits = spec.length is None or spec.length >= len("yyyy-MM-dd")
+    return Plain(_PLAIN_DAY, None, dated=True) if fits else None
 
 
 def _plain_datetime(spec: Field) -> Plain | None:
     fits = spec.length is None or spec.length >= len("yyyy-MM-dd HH:mm:ss")
-    return Plain(_PLAIN_MOMENT, None, _all_in_calendar) if fits else None
+    return Plain(_PLAIN_MOMENT, None, dated=True) if fits else None
 
 
-def _all_in_calendar(texts: Iterable[str]) -> bool:
-    return all(map(_in_calendar, set(texts)))
+def all_in_calendar(texts: Iterable[str]) -> bool:
+    """Whether there are such days and moments, given as they are printed."""
+    return all(map(_in_calendar, texts))
 
 
 _PLAIN: Final[dict[str, Callable[[Field], Plain | None]]] = {

@@ -145,6 +145,7 @@ class _OneOverlay:
         for table in ("lines_per_call", "paths"):
             for infno in raw.get(table, ()):
                 self._check_target(infno, ("settings", table, infno))
+        self._check_target(raw.get("settlement_list"), ("settings", "settlement_list"))
         probe = raw.get("probe") or {}
         self._check_target(probe.get("infno"), ("settings", "probe", "infno"))
         known = self._state.transactions.get(probe.get("infno", ""))

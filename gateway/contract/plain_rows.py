@@ -13,14 +13,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from functools import cached_property, partial
+from itertools import compress, islice
+from operator import is_not, methodcaller, not_
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from lxml import etree
 
 from gateway.contract.charset import claims_utf8, declared_in_xml, decode, without_declaration
-from gateway.contract.leaves import plain
+from gateway.contract.leaves import all_in_calendar, plain
 from gateway.contract.model import CodeList, Field, Node, Side
 from gateway.contract.xml import as_document, local, parse, parse_text
 from gateway.faults import Unreadable
@@ -40,13 +41,16 @@ _ROWS_AT_ONCE: Final = 2000
 _CELLS_FREE: Final = 20_000
 _CHARS_PER_CELL_MIN: Final = 4
 """A row holds a place for each field of the table, so millions of rows with nothing in them would fill the memory."""
+_SKELETON_CHARS_MAX: Final = 4000
 _SPACE: Final = r"[ \t\r\n]*+"
 _XML_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _PREFIX: Final = r"(?:[A-Za-z_][A-Za-z0-9_.-]*+:)?"
+_IS_GIVEN: Final = partial(is_not, None)
+_NONES: Final = methodcaller("count", None)
 _EMPTY: Final = object()
 """A number that was given but empty, while None still means one that was not given."""
-_Judged = tuple[int, Callable[[str], Any] | None, Callable[[Sequence[str]], bool] | None, frozenset[str] | None]
-"""Index of a field; what makes its values typed, what asks whether they hold, its code list."""
+_NOT_GIVEN: Final = frozenset({"", None})
+"""What is in every code list and in every calendar: that it must not be missing the pattern has asked."""
 
 
 class RowReader:
@@ -61,15 +65,14 @@ class RowReader:
         self.node = node
         self._names = tuple(spec.name for spec in node.fields)
         self.width = len(self._names)
-        self._judged = list(self._to_judge(codes))
-
-    def _to_judge(self, codes: Mapping[str, CodeList]) -> Iterator[_Judged]:
-        """What of a row is not done with its pattern."""
-        for index, spec in enumerate(self.node.fields):
-            form = plain(spec)
-            allowed = None if spec.codes is None else frozenset(codes[spec.codes].values)
-            if form is not None and (form.typed or form.hold or allowed is not None):
-                yield index, form.typed, form.hold, allowed
+        forms = [plain(spec) for spec in node.fields]
+        coded = [(index, codes[spec.codes].values) for index, spec in enumerate(node.fields) if spec.codes is not None]
+        self._coded = [index for index, _ in coded]
+        self._allowed = [_NOT_GIVEN.union(values) for _, values in coded]
+        self._dated = [index for index, form in enumerate(forms) if form is not None and form.dated]
+        self._numbers = [
+            (index, form.typed) for index, form in enumerate(forms) if form is not None and form.typed is not None
+        ]
 
     @cached_property
     def _unprefixed(self) -> re.Pattern[str]:
@@ -89,50 +92,77 @@ class RowReader:
 
     def rows(self, text: str, at: int, prefix: str) -> tuple[list[Texts], int]:
         """The plain rows that follow one another in ``text`` from ``at`` on, some thousands at most, and where they end."""
+        if prefix:
+            return self._rows_prefixed(text, at, prefix)
+        # as re.Scanner does it: each match begins where the last one ended, without a step in Python
+        scanner = self._unprefixed.scanner(text, at)  # type: ignore[attr-defined]
         found: list[Texts] = []
-        match = (self._prefixed if prefix else self._unprefixed).match(text, at)
+        match = None
+        for match in islice(iter(scanner.match, None), _ROWS_AT_ONCE):
+            found.append(match.groups())
+        return found, at if match is None else match.end()
+
+    def _rows_prefixed(self, text: str, at: int, prefix: str) -> tuple[list[Texts], int]:
+        found: list[Texts] = []
+        match = self._prefixed.match(text, at)
         while match is not None and len(found) < _ROWS_AT_ONCE:
-            texts = match.groups()
-            if prefix:
-                # a prefix that the mark does not carry would be cut out before the parser could ask what it means
-                if texts[0] != prefix or texts[1] not in ("", prefix):
-                    break
-                texts = texts[2:]
-            found.append(texts)
+            ours, inner, *texts = match.groups()
+            # a prefix that the mark does not carry would be cut out before the parser could ask what it means
+            if ours != prefix or inner not in ("", prefix):
+                break
+            found.append(tuple(texts))
             at = match.end()
             match = match.re.match(text, at)
         return found, at
 
     def as_given(self, rows: Sequence[Texts]) -> list[dict[str, Any]]:
         """Rows with text leaves, as the codec reads them from XML."""
-        return [{name: text for name, text in zip(self._names, row, strict=True) if text is not None} for row in rows]
+        return [
+            dict(zip(compress(self._names, given), compress(row, given), strict=True))
+            for row in rows
+            for given in (tuple(map(_IS_GIVEN, row)),)
+        ]
 
     def typed(self, rows: Sequence[Texts]) -> list[dict[str, Any]] | None:
         """Rows as the check would leave them; None where a value is in no code list or no calendar."""
-        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
-        holes = () if all(map(all, rows)) else [index for index, column in enumerate(columns) if not all(column)]
-        gaps = any(None in columns[index] for index in holes)
-        for index, typed, hold, allowed in self._judged:
-            column = columns[index]
-            values = [text for text in column if text] if index in holes else column
-            if (allowed is not None and not allowed.issuperset(values)) or (hold is not None and not hold(values)):
+        columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+        column = columns.__getitem__
+        # loops in C: a small message has one row, a large one thousands, and neither may pay for each field
+        if not all(map(frozenset.issuperset, self._allowed, map(column, self._coded))):
+            return None
+        if self._dated:
+            dates: set[Any] = set().union(*map(column, self._dated))
+            if not all_in_calendar(dates - _NOT_GIVEN):
                 return None
-            if typed is not None:
-                if values is column:
-                    columns[index] = list(map(typed, column))
-                else:
-                    columns[index] = [typed(text) if text else _EMPTY if text == "" else None for text in column]
-                    gaps = True
-        names, typed_rows = self._names, zip(*columns, strict=True)
-        if not gaps:
-            return [dict(zip(names, row, strict=True)) for row in typed_rows]
+        if not all(map(all, rows)):
+            return self._typed_with_gaps(columns, len(rows))
+        for index, typed in self._numbers:
+            columns[index] = map(typed, columns[index])
+        names = self._names
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def _typed_with_gaps(self, columns: list[Any], times: int) -> list[dict[str, Any]]:
+        """Rows of which some fields are empty, or were left out; mostly by all of them alike."""
+        absent = list(map(_NONES, columns))
+        if not {0, times}.issuperset(absent):
+            return self._ragged(columns)
+        for index, typed in self._numbers:
+            columns[index] = [typed(text) if text else None for text in columns[index]]
+        given = list(map(not_, absent))
+        names = tuple(compress(self._names, given))
+        return [dict(zip(names, row, strict=True)) for row in zip(*compress(columns, given), strict=True)]
+
+    def _ragged(self, columns: list[Any]) -> list[dict[str, Any]]:
+        """Rows of which some have a field that others have not."""
+        for index, typed in self._numbers:
+            columns[index] = [typed(text) if text else _EMPTY if text == "" else None for text in columns[index]]
         return [
             {
                 name: None if value is _EMPTY else value
-                for name, value in zip(names, row, strict=True)
+                for name, value in zip(self._names, row, strict=True)
                 if value is not None
             }
-            for row in typed_rows
+            for row in zip(*columns, strict=True)
         ]
 
 
@@ -151,10 +181,7 @@ class VouchedRow(dict[str, Any]):
     """A row of a single node that has been checked, typed; ``by`` is what it was checked against."""
 
     __slots__ = ("by",)
-
-    def __init__(self, row: dict[str, Any], by: object) -> None:
-        super().__init__(row)
-        self.by = by
+    by: object
 
 
 class VouchedRows(list[dict[str, Any]]):
@@ -168,17 +195,25 @@ class VouchedRows(list[dict[str, Any]]):
         self.doubtful = list(range(len(self)))
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(NamedTuple):
     """A document of which rows were cut out."""
 
     skeleton: str
     """Its text with a mark for each run of rows."""
-    runs: tuple[tuple[RowReader, list[Texts]], ...]
+    runs: Sequence[tuple[RowReader, list[Texts]]]
     path: tuple[str, ...]
     """Local names from below the root to the element that holds the message."""
     by: Codec
     """That can read it."""
+
+    @property
+    def names(self) -> list[str]:
+        """Of the rows that were cut out, once for each run."""
+        return [reader.node.name for reader, _ in self.runs]
+
+    def row_of(self, reader: RowReader) -> Texts | None:
+        """The one row that ``reader`` has read, or None."""
+        return next((texts[0] for one, texts in self.runs if one is reader), None)
 
     def run_at(self, element: etree._Element) -> tuple[RowReader, list[Texts]] | None:
         """The rows that ``element`` stands for."""
@@ -204,14 +239,18 @@ class RowCutter:
     Args:
         side: the table.
         codes: code lists by name.
+        beside: reads a row that stands once beside the nodes of the message and is no part of it.
     """
 
-    def __init__(self, side: Side, codes: Mapping[str, CodeList]) -> None:
+    def __init__(self, side: Side, codes: Mapping[str, CodeList], beside: RowReader | None = None) -> None:
         times = Counter(_names(side))
         nodes = () if side.root_repeat else side.nodes
         self._readers = {
             node.name: RowReader(node, codes) for node in nodes if times[node.name] == 1 and _is_plain(node)
         }
+        self._beside = beside if beside is not None and not times[beside.node.name] else None
+        if self._beside is not None:
+            self._readers[self._beside.node.name] = self._beside
         names = "|".join(map(re.escape, self._readers))
         self._start = re.compile(f'<(?P<prefix>{_PREFIX})(?P<name>{names})(?: xmlns="")?>') if names else None
 
@@ -225,33 +264,38 @@ class RowCutter:
         """
         if self._start is None:
             return None
-        kept: list[str] = []
+        search = self._start.search
         skeleton: list[str] = []
         runs: list[tuple[RowReader, list[Texts]]] = []
-        done = fitting = cells = 0
-        misfits_left = _MISFITS_MAX
-        start = self._start.search(text)
-        while start is not None and misfits_left + fitting // _FITTING_PER_MISFIT > 0:
-            prefix, name = start.groups()
+        done = fitting = cells = misfits = 0
+        start = search(text)
+        while start is not None:
+            at, (prefix, name) = start.start(), start.groups()
             reader = self._readers[name]
-            rows, end = reader.rows(text, start.start(), prefix)
+            rows, end = reader.rows(text, at, prefix)
             if rows:
-                kept.append(text[done : start.start()])
-                skeleton += (kept[-1], f'<{prefix}{name} {_MARK}="{len(runs)}"/>')
+                if reader is self._beside and len(rows) > 1:
+                    return None
+                skeleton += (text[done:at], f'<{prefix}{name} {_MARK}="{len(runs)}"/>')
                 runs.append((reader, rows))
                 done = end
                 fitting += len(rows)
                 cells += len(rows) * reader.width
-                if cells > max(_CELLS_FREE, end // _CHARS_PER_CELL_MIN):
+                if cells > _CELLS_FREE and cells > end // _CHARS_PER_CELL_MIN:
                     return None
             else:
-                misfits_left -= 1
+                misfits += 1
                 end = start.end()
-            start = self._start.search(text, end)
-        kept.append(text[done:])
-        if not runs or any(_MARK in piece for piece in kept):  # nobody else may leave marks
+                if misfits >= _MISFITS_MAX + fitting // _FITTING_PER_MISFIT:
+                    break
+            start = search(text, end)
+        if not runs:
             return None
-        return Cut("".join((*skeleton, kept[-1])), tuple(runs), path, by)
+        skeleton.append(text[done:])
+        left = "".join(skeleton)
+        if left.count(_MARK) != len(runs):  # nobody else may leave marks
+            return None
+        return Cut(left, runs, path, by)
 
 
 def _names(side: Side) -> Iterator[str]:
@@ -285,6 +329,26 @@ Cutter = Callable[[str], Cut | None]
 """Cuts the rows out of a document, as far as it knows which they are."""
 
 
+def apart(body: bytes, in_header: str, cutter: Cutter) -> tuple[Cut | None, str]:
+    """The plain rows of a document of unknown charset; nothing is parsed yet.
+
+    Args:
+        in_header: charset of the Content-Type header, if any.
+        cutter: gets the document's text.
+
+    Returns:
+        What was cut out, and the codec to answer in; None: nothing was, and parsing the whole tells why.
+    """
+    in_xml = declared_in_xml(body)
+    try:
+        if claims_utf8(body, in_xml=in_xml, in_header=in_header):
+            return cutter(body.decode()), "utf-8"
+        text, codec = decode(body, in_xml=in_xml, in_header=in_header)
+        return cutter(without_declaration(text)), codec
+    except (UnicodeDecodeError, Unreadable):
+        return None, ""
+
+
 def parse_apart(body: bytes, in_header: str, cutter: Cutter) -> tuple[etree._Element, str, Cut | None]:
     """As :func:`gateway.contract.xml.parse`, with the plain rows apart.
 
@@ -297,32 +361,20 @@ def parse_apart(body: bytes, in_header: str, cutter: Cutter) -> tuple[etree._Ele
     Raises:
         Unreadable: as ``parse``.
     """
-    in_xml = declared_in_xml(body)
-    try:
-        if claims_utf8(body, in_xml=in_xml, in_header=in_header):
-            text, codec = body.decode(), "utf-8"
-        else:
-            text, codec = decode(body, in_xml=in_xml, in_header=in_header)
-            text = without_declaration(text)
-    except (UnicodeDecodeError, Unreadable):
-        cut = None  # parsing it whole says what is wrong
-    else:
-        cut = cutter(text)
-        root = _skeleton(cut)
-    if cut is None or root is None:
-        return *parse(body, in_header), None
-    return root, codec, cut
+    cut, codec = apart(body, in_header, cutter)
+    root = skeleton_of(cut)
+    return (*parse(body, in_header), None) if root is None else (root, codec, cut)
 
 
 def parse_text_apart(text: str, cutter: Cutter) -> tuple[etree._Element, Cut | None]:
     """As :func:`gateway.contract.xml.parse_text`, with the plain rows apart."""
     cut = cutter(without_declaration(text.lstrip("\ufeff \t\r\n")))
-    root = _skeleton(cut)
+    root = skeleton_of(cut)
     return (parse_text(text), None) if root is None else (root, cut)
 
 
-def _skeleton(cut: Cut | None) -> etree._Element | None:
-    """Its root; None when it must be parsed whole, also to tell truly where it is malformed."""
+def skeleton_of(cut: Cut | None) -> etree._Element | None:
+    """Root of what is left of a document; None when it must be parsed whole, also to tell truly where it is malformed."""
     if cut is None:
         return None
     try:
@@ -330,3 +382,21 @@ def _skeleton(cut: Cut | None) -> etree._Element | None:
     except Unreadable:
         return None
     return root if cut.stands_in(root) else None
+
+
+def says_nothing(skeleton: str, root: etree._Element) -> bool:
+    """Whether only tags and marks are left of a document: no text, no attribute, no comment.
+
+    Of such ones clients send the same again and again, and none holds anything of a patient or a password.
+    """
+    if len(skeleton) > _SKELETON_CHARS_MAX or "<!" in skeleton or skeleton.rfind("<?") > 0:
+        return False
+    return not any(
+        (element.text or "").strip() or (element.tail or "").strip() or not {_MARK}.issuperset(element.attrib)
+        for element in root.iter()
+    )
+
+
+def is_mark(element: etree._Element) -> bool:
+    """Whether it stands for rows that were cut out."""
+    return element.get(_MARK) is not None

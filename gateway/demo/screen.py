@@ -133,7 +133,7 @@ class Screen:
 def _staff(password: str) -> str:
     if not password:
         return "沿用存储中已有的用户（yibao users list）"
-    titles = {"it": "信息科", "insurance": "医保办", "auditor": "审计"}
+    titles = {"it": "信息科", "insurance": "医保办", "auditor": "审计", "vendor": "HIS 厂商"}
     names = "、".join(f"{name}（{titles[role]}）" for name, _, role in STAFF if role in titles)
     return f"用户 {names} 等，密码都是 {password}"
 

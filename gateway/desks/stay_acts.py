@@ -13,15 +13,20 @@ from typing import Any, Final
 
 import structlog
 
+from gateway.contract.interface import Interface
 from gateway.contract.jsontext import dumps
+from gateway.contract.model import RuleTable
+from gateway.desks.seen import CHANGED_MEANWHILE, mark_of
 from gateway.episodes import Episodes
 from gateway.exchange.call import Call, Client, Reply
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.ports import JournalUnavailable
-from gateway.faults import STAY_UNKNOWN, Refused
+from gateway.faults import CATEGORY_PATH, STAY_UNKNOWN, Refused
 from gateway.rules.message import Row
+from gateway.rules.stay import Stay
 from gateway.stays.desk import Judged, StayDesk, is_known
 from gateway.stays.emergency import EmergencyDesk, EmergencyTold, view
+from gateway.stays.fee_undo import FeeUndo, fee_undo
 from gateway.stays.messages import Message, discharge_message, main_operation, undo_message
 from gateway.stays.ports import StayRef
 from gateway.store.operator_log import OperatorLog
@@ -32,8 +37,8 @@ log = structlog.get_logger(__name__)
 Answer = dict[str, Any]
 NAME: Final = "console"
 """As which client and by which channel it stands in the journal."""
-DISCHARGE, UNDO, CHANGE = "2402", "2405", "2403"
-_CLIENT: Final = Client(NAME, transactions=(DISCHARGE, UNDO, CHANGE))
+DISCHARGE, UNDO, CHANGE, FEE_UNDO = "2402", "2405", "2403", "2302"
+_CLIENT: Final = Client(NAME, transactions=(DISCHARGE, UNDO, CHANGE, FEE_UNDO))
 _OPTER_CHARS_MAX: Final = 30
 _OPTER_NAME_CHARS_MAX: Final = 50
 CATEGORY: Final = ("med_type", "dise_codg", "dise_name")
@@ -93,6 +98,7 @@ class StayActs:
             "stay_discharge": self._discharge,
             "stay_undo": self._undo,
             "stay_category": self._category,
+            "stay_fee_undo": self._fee_undo,
             "emergency_extract": self._extract,
             "emergency_approve": self._approve,
         }
@@ -168,10 +174,35 @@ class StayActs:
         judged = self._judged(ipt_no, mdtrt_id)
         return self._sent(operator, user, UNDO, judged, undo_message(judged.stay), str(reason))
 
-    def _category(self, operator: str, user: str, ipt_no: str, mdtrt_id: str, given: Mapping[str, str]) -> Answer:
+    def _category(
+        self, operator: str, user: str, ipt_no: str, mdtrt_id: str, given: Mapping[str, str], seen: str = ""
+    ) -> Answer:
+        """``seen`` marks the message that the person was shown: another one is not sent."""
         judged = self._judged(ipt_no, mdtrt_id)
-        message = category_message(judged, self._exchange, {name: str(given.get(name, "")) for name in CATEGORY})
-        return self._sent(operator, user, CHANGE, judged, message, f"医疗类别 {given.get('med_type', '')}")
+        wanted = {name: str(given.get(name, "")) for name in CATEGORY}
+        table = self._exchange.interface.contract.rules
+        if (why := category_refusal(judged.stay, table, wanted)) is not None:
+            raise why
+        message = category_message(judged.stay, self._exchange.interface, wanted)
+        if seen and seen != mark_of(message):
+            return {"ok": False, "error": CHANGED_MEANWHILE}
+        detail = f"医疗类别 {judged.stay.med_type or '未知'} → {wanted['med_type']}，病种 {wanted['dise_codg']}"
+        return self._sent(operator, user, CHANGE, judged, message, detail)
+
+    def _fee_undo(
+        self, operator: str, user: str, ipt_no: str, mdtrt_id: str, numbers: Sequence[str], reason: str, seen: str
+    ) -> Answer:
+        """``seen`` marks the rows and the sum that the person was shown: others are not taken back."""
+        judged = self._judged(ipt_no, mdtrt_id)
+        undo = fee_undo(judged.stay, [str(one) for one in numbers])
+        if undo.problems:
+            return {"ok": False, "error": undo.problems[0], "problems": list(undo.problems[1:])}
+        if seen != fee_undo_mark(judged.stay, undo):
+            return {"ok": False, "error": CHANGED_MEANWHILE}
+        message = undo.message(judged.stay, self._exchange.interface.operation(FEE_UNDO))
+        detail = f"{'全部未结算，' if undo.whole else ''}{len(undo.rows)} 行，{undo.amount:f} 元：{reason}"
+        told = self._sent(operator, user, FEE_UNDO, judged, message, detail)
+        return {**told, "rows": len(undo.rows), "amount": f"{undo.amount:f}"}
 
     def _judged(self, ipt_no: str, mdtrt_id: str) -> Judged:
         """Raises ``Refused`` for a stay that nobody told of."""
@@ -206,16 +237,36 @@ class StayActs:
         return emergency_answer(told if told.refusal else self._emergency.extract(ipt_no, NAME, operator))
 
 
-def category_message(judged: Judged, exchange: Exchange, given: Mapping[str, str]) -> Message:
+def category_message(stay: Stay, interface: Interface, given: Mapping[str, str]) -> Message:
     """The 2403 of 医保变更 (ET-13): as last acknowledged, with another category, disease and the main operation."""
-    message = change_message(judged.stay, exchange.interface)
-    operation: Row = main_operation(judged.stay)
+    message = change_message(stay, interface)
+    operation: Row = main_operation(stay)
     changed = {**given, **{name: operation.get(name) for name in ("oprn_oprt_code", "oprn_oprt_name")}}
     form = next(node for node in message if isinstance(message[node], dict))
-    message[form] |= {name: value for name, value in changed.items() if value}
-    if not message[form].get("begntime") and judged.stay.times.t_ins:
-        message[form]["begntime"] = judged.stay.times.t_ins.text
+    # what is not given must not stay as it was: an ordinary disease is none of day surgery
+    message[form] = {name: value for name, value in {**message[form], **changed}.items() if value not in ("", None)}
+    if not message[form].get("begntime") and stay.times.t_ins:
+        message[form]["begntime"] = stay.times.t_ins.text
     return message
+
+
+def fee_undo_mark(stay: Stay, undo: FeeUndo) -> str:
+    """Marks what a person was shown before a 2302."""
+    return mark_of([stay.mdtrt_id, undo.whole, undo.told])
+
+
+def category_refusal(stay: Stay, table: RuleTable, wanted: Mapping[str, str]) -> Refused | None:
+    """What the page does not offer is not sent either: from here only 日间手术 may be chosen.
+
+    The rules let a 2403 pass that leaves ``med_type`` as it is, since a change of bed looks so too; from this page such a
+    one is the repeat of a change that was made, or no change of category at all.
+    """
+    again = wanted["dise_codg"] and (stay.med_type, stay.dise_codg) == (wanted["med_type"], wanted["dise_codg"])
+    if stay.presence == "cancelled":
+        return Refused(STAY_UNKNOWN, "入院登记已撤销（2404）")
+    if wanted["med_type"] not in table.day_surgery or (stay.med_type == wanted["med_type"] and not again):
+        return Refused(CATEGORY_PATH, f"医疗类别 {stay.med_type or '未知'} → {wanted['med_type'] or '未选'}")
+    return None
 
 
 def _told(reply: Reply) -> Answer:

@@ -145,6 +145,7 @@ def ended(outcome: Outcome) -> dict[str, Any]:
         "elapsed_ms": outcome.elapsed_ms,
         "next_try_at": None,
         "reply": "",
+        "reply_at": None,
     }
 
 

@@ -149,14 +149,16 @@ class MemoryJournal:
             self._rows[exchange_id] = replace(row, tries=tries + 1, next_try_at=later)
             return True
 
-    def mark_replies(self, replies: Sequence[tuple[int, str]]) -> None:
-        marks = [(exchange_id, entries.check_reply(reply)) for exchange_id, reply in replies]
+    def mark_replies(self, replies: Sequence[tuple[int, str, datetime]]) -> None:
+        marks = [
+            (number, entries.check_reply(reply), entries.from_ms(entries.to_ms(at))) for number, reply, at in replies
+        ]
         with self._lock:
             self._check()
-            for exchange_id, reply in marks:
+            for exchange_id, reply, at in marks:
                 row = self._rows.get(exchange_id)
                 if row is not None and row.state is State.CONFIRMED and row.reply != entries.WRITTEN:
-                    self._rows[exchange_id] = replace(row, reply=reply)
+                    self._rows[exchange_id] = replace(row, reply=reply, reply_at=at)
 
     def untold(self, since: datetime, before: datetime, limit: int = 100) -> list[Exchange]:
         entries.check_limit(limit)

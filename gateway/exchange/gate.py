@@ -294,9 +294,14 @@ class CallsInHand:
         self._limited = limited
         self._lock = threading.Lock()
 
-    @contextmanager
-    def hold(self, client: str) -> Iterator[None]:
-        """One of the client's calls.
+    @property
+    def running(self) -> int:
+        """Calls in hand now, of all clients."""
+        with self._lock:
+            return self._shares.all_held
+
+    def hold(self, client: str) -> AbstractContextManager[None]:
+        """One of the client's calls, from now on until what comes back is left.
 
         Raises:
             Refused: GW-4003; nothing was waited for.
@@ -308,8 +313,24 @@ class CallsInHand:
             refusal = Refused(CLIENT_LIMIT, f"客户端 {client} 同时进行的调用已达上限（{held}）")
             refusal.retry_after_s = 1
             raise refusal
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._shares.give_back(client)
+        return _Held(self._give_back, client)
+
+    def _give_back(self, client: str) -> None:
+        with self._lock:
+            self._shares.give_back(client)
+
+
+class _Held:
+    """A place until it is left; a generator would do the same at three times the cost."""
+
+    __slots__ = ("_client", "_give_back")
+
+    def __init__(self, give_back: Callable[[str], None], client: str) -> None:
+        self._give_back = give_back
+        self._client = client
+
+    def __enter__(self) -> None:
+        """Nothing is left to do."""
+
+    def __exit__(self, *_: object) -> None:
+        self._give_back(self._client)

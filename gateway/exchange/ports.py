@@ -281,6 +281,8 @@ class Exchange:
     """When the resolver comes back; None while IN_DOUBT: at once."""
     reply: str = ""
     """``written`` or ``broken``; empty while nobody was told."""
+    reply_at: datetime | None = None
+    """When the last byte of it was handed over, or the connection broke."""
     keys: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -485,8 +487,8 @@ class Journal(Protocol):
         """Claim or delay a doubt: sets ``tries + 1`` and the time if it is IN_DOUBT with ``tries``; whether it was."""
         ...
 
-    def mark_replies(self, replies: Sequence[tuple[int, str]]) -> None:
-        """Keep of exchanges whether their reply was ``written`` or ``broken``, in this order; a written one stays written."""
+    def mark_replies(self, replies: Sequence[tuple[int, str, datetime]]) -> None:
+        """Keep of exchanges whether and when their reply was ``written`` or ``broken``, in this order; a written one stays written."""
         ...
 
     def untold(self, since: datetime, before: datetime, limit: int = 100) -> list[Exchange]:

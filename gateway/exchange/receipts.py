@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from datetime import datetime
 from typing import Final
 
 import structlog
 
 from gateway.exchange.call import Reply
 from gateway.exchange.entries import BROKEN, WRITTEN
-from gateway.exchange.ports import Journal, JournalUnavailable
+from gateway.exchange.ports import Clock, Journal, JournalUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -21,12 +22,17 @@ KEPT_MAX: Final = 10_000
 
 
 class Receipts:
-    """Takes up what servers say of replies, and writes it in few commits, in nobody's time."""
+    """Takes up what servers say of replies, and writes it in few commits, in nobody's time.
 
-    def __init__(self, journal: Journal) -> None:
+    Args:
+        clock: the time now, aware; asked when a reply has gone, not when that is written.
+    """
+
+    def __init__(self, journal: Journal, clock: Clock) -> None:
         self._journal = journal
+        self._clock = clock
         self._lock = threading.Lock()
-        self._waiting: list[tuple[int, str]] = []
+        self._waiting: list[tuple[int, str, datetime]] = []
 
     def told(self, reply: Reply, *, written: bool) -> None:
         """Take up whether a reply went out whole.
@@ -39,7 +45,7 @@ class Receipts:
         if not written:
             log.error("reply_broken", exchange=reply.receipt, msgid=reply.msgid)
         with self._lock:
-            self._waiting.append((reply.receipt, WRITTEN if written else BROKEN))
+            self._waiting.append((reply.receipt, WRITTEN if written else BROKEN, self._clock()))
 
     def keep(self) -> None:
         """Write what was taken up; what the journal refuses waits for the next time."""

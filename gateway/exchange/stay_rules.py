@@ -41,6 +41,8 @@ MED_TYPE: Final = "21"
 """普通住院: what is asked for where nobody has told another ``med_type``."""
 QUALITY: Final = "list_quality"
 """The rule that looks codes up in catalogs."""
+CATEGORY: Final = "category"
+"""The rule that asks for the 日间手术病种目录."""
 LOOK_BACK: Final = timedelta(days=366)
 """How far back a stay that the gateway knows nothing of may have begun."""
 
@@ -199,8 +201,8 @@ class StayRules:
         return judged
 
     def _judge(self, transaction: Transaction, message: Any, stay: Stay, table: RuleTable) -> Verdict:
-        policy, now, catalogue = self._desk.policy, self._clock(), self._day_surgery()
-        send_as = transaction.send_as
+        policy, now, send_as = self._desk.policy, self._clock(), transaction.send_as
+        catalogue = self._day_surgery() if CATEGORY in table.of(transaction.infno, send_as) else None
         terms = self._desk.terms(codes_asked(table.quality, message)) if self._is_list(transaction, table) else {}
         return judge(
             transaction.infno, message, stay, now, policy, table, send_as=send_as, day_surgery=catalogue, terms=terms

@@ -37,6 +37,7 @@ SECURITY = f"{{{WSSE}}}Security"
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_ADDRESSES_MAX = 4096
 
 
 # ---------------------------------------------------------------- addresses
@@ -78,10 +79,16 @@ def peer_address(environ: Mapping[str, Any], trusted: Sequence[str]) -> str:
         it matches no network, so it identifies nobody.
     """
     peer = str(environ.get("REMOTE_ADDR", ""))
-    networks = _networks(tuple(trusted))
-    hops = [hop for hop in str(environ.get("HTTP_X_FORWARDED_FOR", "")).split(",") if hop.strip()]
-    while hops and _within(_address(peer), networks):
-        peer = hops.pop().strip()
+    if forwarded := str(environ.get("HTTP_X_FORWARDED_FOR", "")):
+        networks = _networks(tuple(trusted))
+        hops = [hop for hop in forwarded.split(",") if hop.strip()]
+        while hops and _within(_address(peer), networks):
+            peer = hops.pop().strip()
+    return _printed(peer)
+
+
+@lru_cache(4096)
+def _printed(peer: str) -> str:
     found = _address(peer)
     return str(found) if found else peer
 
@@ -210,6 +217,8 @@ class Clients:
         self._window_s = window_s
         self._seen = _SeenNonces(nonces_max)
         self._nobody = secrets.token_bytes(32)
+        self._from: dict[str, Client] = {}
+        """Who is known by which address alone, as far as it was asked."""
 
     @property
     def by_name(self) -> dict[str, Client]:
@@ -230,10 +239,10 @@ class Clients:
                 ``CLIENT_UNKNOWN`` if there is none and nobody is known by this address, or the client may not come
                 from it.
         """
-        address = _address(peer)
         proven = self._proven(environ_headers, security)
         if not proven:
-            return self._by_source(address, peer)
+            return self._from.get(peer) or self._by_source(peer)
+        address = _address(peer)
         if any(known is not proven[0] for known in proven):
             raise Unreadable(CREDENTIAL_WRONG, "同时提交的凭据属于不同的客户端")
         if not proven[0].accepts(address):
@@ -251,7 +260,18 @@ class Clients:
             proven.append(self._by_token(security))
         return proven
 
-    def _by_source(self, address: _Address | None, peer: str) -> Client:
+    def _by_source(self, peer: str) -> Client:
+        """Of the configured ones; they do not change while this lives."""
+        address = _address(peer)
+        client = self._at(address)
+        if client is None:
+            raise Unreadable(CLIENT_UNKNOWN, f"来自 {peer or '未知地址'} 的请求没有凭据")
+        if len(self._from) >= _ADDRESSES_MAX:
+            self._from = {}
+        self._from[peer] = client
+        return client
+
+    def _at(self, address: _Address | None) -> Client | None:
         matching = [
             (network.prefixlen, known)
             for known in self._known
@@ -264,7 +284,7 @@ class Clients:
         for known in self._known:
             if known.open and known.accepts(address):
                 return known.client
-        raise Unreadable(CLIENT_UNKNOWN, f"来自 {peer or '未知地址'} 的请求没有凭据")
+        return None
 
     def _by_basic(self, authorization: str) -> _Known:
         scheme, _, encoded = authorization.partition(" ")

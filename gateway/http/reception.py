@@ -105,7 +105,7 @@ class Reception:
         """Carry the call while it counts against the client's share; beyond that it is answered GW-4003."""
         READ.get()()
         try:
-            with self.in_hand.hold(call.client.name), self.metrics.in_flight():
+            with self.in_hand.hold(call.client.name):
                 reply = self.exchange.handle(call)
         except Refused as limit:
             reply = self.turn_away(limit, call)

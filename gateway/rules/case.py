@@ -35,10 +35,13 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class DayOperation:
-    """An entry of the 日间手术病种目录 (1311): the operations it allows."""
+    """An entry of the 日间手术病种目录 (1311): the operations it allows, and what both are called."""
 
     dise_codg: str
     operations: frozenset[str]
+    dise_name: str = ""
+    operation_names: tuple[str, ...] = ()
+    """As printed; not in the order of the codes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,14 +180,20 @@ def _settlement(settled: Settled | None) -> dict[str, str]:
 
 
 def _age(born: str, at: str) -> dict[str, str]:
+    found = age_at(born, at)
+    return {} if found is None else {"age_years": str(found[0]), "age_days": str(found[1])}
+
+
+def age_at(born: str, at: str) -> tuple[int, int] | None:
+    """Whole years, and days, between a birthday and a day; None where one of them cannot be read, or comes first."""
     try:
         birthday, day = date.fromisoformat(born[:10]), date.fromisoformat(at[:10].replace("/", "-"))
     except ValueError:
-        return {}
+        return None
     if day < birthday:
-        return {}
+        return None
     years = day.year - birthday.year - ((day.month, day.day) < (birthday.month, birthday.day))
-    return {"age_years": str(years), "age_days": str((day - birthday).days)}
+    return years, (day - birthday).days
 
 
 # ------------------------------------------------------------------ reading values

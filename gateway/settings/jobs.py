@@ -102,6 +102,8 @@ class FeeUploadTimes(JobTimes):
     when: str = "*/30 6-22 * * *"
     grace_s: float = 1800
     silent_after_s: float = 86400
+    overlap_s: int = Field(3600, ge=0, le=86400, description="每次住院从上次读到处往回多少秒读起")
+    whole_every_h: float = Field(12, ge=0, le=168, description="每次住院至少多少小时整份读一次；0 则每次都整份读")
     workstation: Workstation = Field(
         Workstation(opter="fee_upload", opter_name="医保接口网关", opter_type="2"),
         description="费用上传（2301）时报文头中的经办人等",

@@ -51,7 +51,8 @@ class Rules(Part):
         (), description="本地另外允许的医疗类别变更，如 [['21', '52']]"
     )
     day_surgery: Path | None = Field(
-        None, description="日间手术病种目录文件（1311，ZIP 或文本），改为日间手术时据此核对主手术；空则提示未核对"
+        None,
+        description="日间手术病种目录文件（1311，ZIP 或文本），改为日间手术时据此核对主手术；空则用下载的目录，没有下载则提示未核对",
     )
     day_surgery_warn_h: int = Field(24, ge=1, le=240, description="改为日间手术时住院超过多少小时予以提示")
     days_min: int = Field(1, ge=0, le=1, description="当日出院的住院天数")

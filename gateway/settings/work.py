@@ -72,7 +72,9 @@ class Catalogs(Part):
 class SettlementList(Part):
     """The settlement list (4101, 4101A) and its quality rules."""
 
-    transaction: Literal["4101A", "4101"] = Field("4101A", description="网关自己填写清单时用的交易；本省没有的用另一个")
+    transaction: Literal["", "4101A", "4101"] = Field(
+        "", description="网关自己填写清单时用的交易：4101A，或 4101（全项）；空则按省份文件，省份文件没有写的为 4101A"
+    )
     submit: bool = Field(True, description="网关上传的清单随即提交（4102，未提交改为已提交）")
     follow_days: int = Field(180, ge=1, le=3650, description="入院之后多少天之内跟踪已提交清单的审核结果")
     levels: dict[str, Literal["refuse", "warn", "hint", "off"]] = Field(

@@ -103,16 +103,10 @@ _ICD9 = (
 )  # fmt: skip
 """As the hospitals of the samples code; the rest is made up."""
 _DISEASES = ("原发性高血压", "2 型糖尿病", "肺炎", "急性阑尾炎", "脑梗死", "慢性阻塞性肺病", "腹股沟疝", "胆囊结石")
-_OPERATIONS = (
-    "阑尾切除术",
-    "剖宫产术",
-    "胆囊切除术",
-    "白内障摘除术",
-    "冠状动脉支架置入术",
-    "关节置换术",
-    "疝修补术",
-    "结肠镜检查",
-)
+
+
+_DAY_DISEASES = ("急性阑尾炎", "胆囊结石伴慢性胆囊炎", "冠状动脉粥样硬化性心脏病", "老年性白内障")
+"""Each with the operation of :data:`_ICD9` in the same place."""
 
 
 def _code(known: Sequence[tuple[str, str]], n: int, invented: str) -> str:
@@ -133,7 +127,7 @@ _KINDS: Final = {
     ),
     "1309": _Kind("opsp_dise_code", "opsp_dise_name", lambda n: f"M{n:05d}", _DISEASES),
     "1310": _Kind("bydise_setl_list_code", "bydise_setl_dise_name", lambda n: f"D{n:05d}", _DISEASES),
-    "1311": _Kind("daysrg_dise_list_code", "daysrg_dise_name", lambda n: f"R{n:05d}", _OPERATIONS),
+    "1311": _Kind("daysrg_dise_list_code", "daysrg_dise_name", lambda n: f"R{n:05d}", _DAY_DISEASES),
     "1312": _Kind("hilist_code", "hilist_name", lambda n: f"XA01AB{n:04d}B001010100001", _DRUGS),
     "1316": _Kind("med_list_codg", "hilist_code", lambda n: f"XA01AB{n:04d}B001010100001", ("XA01AB",)),
     "1317": _Kind("medins_list_codg", "medins_list_name", lambda n: f"YP{n:06d}", _DRUGS),
@@ -244,6 +238,8 @@ def _row(book: Book, n: int) -> Row:
     if kind.code:
         row[kind.code] = kind.codes(n)
         row[kind.name] = name if n <= len(kind.names) else f"{name} {n}"
+    if book.infno == "1311":
+        row["qua_oprn_oprt_code"], row["qua_oprn_oprt_name"] = _ICD9[(n - 1) % len(_ICD9)]
     return row
 
 

@@ -11,7 +11,7 @@ import gateway.soap.spyne_shim  # noqa: F401  # isort: skip  # before anything o
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import structlog
 from lxml import etree
@@ -19,7 +19,7 @@ from spyne import Application
 from spyne.server.wsgi import WsgiApplication
 
 from gateway.contract.charset import encode_xml, header_charset, label_of
-from gateway.contract.plain_rows import Cut, Cutter, parse_apart
+from gateway.contract.plain_rows import Cut, Cutter, apart, is_mark, says_nothing, skeleton_of
 from gateway.contract.published import NAMESPACE
 from gateway.contract.xml import escape, local, parse
 from gateway.exchange.call import Client
@@ -54,7 +54,7 @@ _CONTENT_TYPE: Final = {SOAP_11: "text/xml", SOAP_12: "application/soap+xml"}
 _TRUE: Final = ("1", "true")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Form:
     """How to answer, as far as it is known: namespace of the envelope and codec."""
 
@@ -78,6 +78,24 @@ class SoapRequest:
     """The child of Body."""
     cut: Cut | None = None
     """Rows of the message that are not in ``operation``."""
+    whole: bool = False
+    """Whether nothing of the message is left in ``operation``: it is all in ``cut``."""
+
+
+class _Frame(NamedTuple):
+    """An envelope around its message."""
+
+    version: str
+    header: etree._Element | None
+    operation: etree._Element
+    name: str
+    """Local name of ``operation``."""
+    whole: bool = False
+    """See :class:`SoapRequest`."""
+
+
+_FRAMES_MAX: Final = 256
+"""Clients have one or two for each transaction that they call; strangers could make up any number."""
 
 
 class SoapService(Protocol):
@@ -120,6 +138,8 @@ class Lane(WsgiApplication):  # type: ignore[misc]  # spyne has no types
         self._reception = reception
         self._published = wsdl
         self._path = path
+        self._frames: dict[str, _Frame] = {}
+        """Of what is left of envelopes whose messages were cut out; read by many threads, changed by none."""
         self.event_manager.add_listener("wsdl", self._serve_published)
 
     # ----------------------------------------------------------------- WSDL
@@ -151,15 +171,12 @@ class Lane(WsgiApplication):  # type: ignore[misc]  # spyne has no types
             raw = self._reception.body(req_env)
             if req_env["REQUEST_METHOD"] != "POST":
                 raise Unreadable(METHOD_WRONG)
-            root, charset, cut = self._parsed(raw, header_charset(req_env.get("CONTENT_TYPE") or ""))
-            form = _Form(form.version, charset)
-            form = _Form(_version(root), charset)
-            request = _opened(req_env, raw, root, form, cut)
+            frame, cut = self._opened(raw, header_charset(req_env.get("CONTENT_TYPE") or ""), form)
+            request = _request(req_env, raw, form.charset, frame, cut)
             request.client = self._named(request)
-            name = local(request.operation.tag)
-            descriptor = find(self.app, name)
+            descriptor = find(self.app, frame.name)
             if descriptor is None:
-                raise Unreadable(TRANSACTION_UNKNOWN, f"操作 {name[:60]!r} 不在本服务的 WSDL 中")
+                raise Unreadable(TRANSACTION_UNKNOWN, f"操作 {frame.name[:60]!r} 不在本服务的 WSDL 中")
             body: str = dispatch(self, descriptor, request)
         except GatewayFault as fault:
             return self._turned_away(fault, raw, request, form, start_response)
@@ -168,9 +185,30 @@ class Lane(WsgiApplication):  # type: ignore[misc]  # spyne has no types
             return self._turned_away(Unreadable(INTERNAL), raw, request, form, start_response)
         return _written(start_response, 200, form, body, retry_after(LAST_REPLY.get()))
 
-    def _parsed(self, raw: bytes, in_header: str) -> tuple[etree._Element, str, Cut | None]:
+    def _opened(self, raw: bytes, in_header: str, form: _Form) -> tuple[_Frame, Cut | None]:
+        """The envelope, and the rows that were cut out of it; ``form`` learns of it as far as it can be read."""
         cutter = self._service.cutter
-        return (*parse(raw, in_header), None) if cutter is None else parse_apart(raw, in_header, cutter)
+        cut, charset = (None, "") if cutter is None else apart(raw, in_header, cutter)
+        frame = None if cut is None else self._frames.get(cut.skeleton)
+        if frame is not None:
+            form.version, form.charset = frame.version, charset
+            return frame, cut
+        root = skeleton_of(cut)
+        if root is None:
+            cut = None
+            root, charset = parse(raw, in_header)
+        form.charset = charset
+        form.version = _version(root)
+        frame = _frame(root, form.version, raw)
+        if cut is not None and _is_whole(frame) and says_nothing(cut.skeleton, root):
+            frame = self._remembered(cut.skeleton, frame)
+        return frame, cut
+
+    def _remembered(self, skeleton: str, frame: _Frame) -> _Frame:
+        if len(self._frames) >= _FRAMES_MAX:
+            self._frames = {}
+        whole = self._frames[skeleton] = frame._replace(header=None, whole=True)
+        return whole
 
     def _called(self, _ctx: Any, operation: str, parts: tuple[Any, ...]) -> str:
         """What every ``@rpc`` of the application calls."""
@@ -209,7 +247,7 @@ def reopened(raw: bytes, charset: str, client: Client) -> SoapRequest:
         client: who sent it, proven then.
     """
     root, codec = parse(raw, charset)
-    return replace(_opened({}, raw, root, _Form(_version(root), codec), None), client=client)
+    return replace(_request({}, raw, codec, _frame(root, _version(root), raw), None), client=client)
 
 
 def _version(root: etree._Element) -> str:
@@ -220,11 +258,20 @@ def _version(root: etree._Element) -> str:
     return version
 
 
-def _opened(environ: Environ, raw: bytes, root: etree._Element, form: _Form, cut: Cut | None) -> SoapRequest:
-    """The envelope, its caller not yet named."""
-    header = root.find(f"{{{form.version}}}Header")
-    operation = _operation(root, form.version, raw)
-    return SoapRequest(environ, raw, form.charset, form.version, NOBODY, header, operation, cut)
+def _frame(root: etree._Element, version: str, raw: bytes) -> _Frame:
+    operation = _operation(root, version, raw)
+    return _Frame(version, root.find(f"{{{version}}}Header"), operation, local(operation.tag))
+
+
+def _is_whole(frame: _Frame) -> bool:
+    """Whether nothing but rows that were cut out is in the operation, and nothing in a header."""
+    no_header = frame.header is None or not len(frame.header)
+    return no_header and bool(len(frame.operation)) and all(map(is_mark, frame.operation))
+
+
+def _request(environ: Environ, raw: bytes, charset: str, frame: _Frame, cut: Cut | None) -> SoapRequest:
+    """What came, its caller not yet named."""
+    return SoapRequest(environ, raw, charset, frame.version, NOBODY, frame.header, frame.operation, cut, frame.whole)
 
 
 def _operation(root: etree._Element, version: str, raw: bytes) -> etree._Element:

@@ -94,10 +94,22 @@ def find(application: Application, local_name: str) -> MethodDescriptor | None:
 
 
 class _Call(MethodContext):  # type: ignore[misc]  # spyne has no types
-    """spyne's context of one call without its transport: nobody asks for headers and address of the request there."""
+    """spyne's context of one call, with what spyne and the operation ask of it: there is no transport and no protocol."""
 
-    TransportContext = None
+    outprot_ctx = None
+    out_error = None
     __setattr__ = object.__setattr__
+
+    def __init__(self, application: Application, descriptor: MethodDescriptor, parts: tuple[Any, ...]) -> None:
+        self.app = application
+        self.descriptor = descriptor
+        self.in_object = parts
+
+    def fire_event(self, event: str, *args: Any, **kwargs: Any) -> None:
+        """As spyne's, where somebody listens."""
+        for manager in (self.app.event_manager, *self.descriptor.event_managers):
+            if event in manager.handlers:
+                manager.fire_event(event, self, *args, **kwargs)
 
 
 def dispatch(server: WsgiApplication, descriptor: MethodDescriptor, *parts: Any) -> Any:
@@ -111,9 +123,7 @@ def dispatch(server: WsgiApplication, descriptor: MethodDescriptor, *parts: Any)
     Raises:
         Exception: what the handler raised, itself: spyne would put a fault of its own in its place.
     """
-    ctx = _Call(server, MethodContext.SERVER)
-    ctx.descriptor = descriptor
-    ctx.in_object = parts
+    ctx = _Call(server.app, descriptor, parts)
     server.app.process_request(ctx)
     if ctx.out_error is not None:
         raise ctx.udc

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any, Final
 
 from lxml import etree
@@ -14,9 +15,9 @@ from gateway.contract.dialect import Dialect, DialectCall, DialectRefused
 from gateway.contract.interface import Interface
 from gateway.contract.jsontext import dumps, loads_strict
 from gateway.contract.model import Field, Node, Side
-from gateway.contract.plain_rows import Cut, Cutter, parse_text_apart
-from gateway.contract.published import NAMESPACE, ROW, Element, Operation
-from gateway.contract.xml import escape, local
+from gateway.contract.plain_rows import Cut, Cutter, RowReader, is_mark, parse_text_apart
+from gateway.contract.published import HEAD, NAMESPACE, ROW, Element, Operation
+from gateway.contract.xml import NEEDS_ESCAPE, escape, local
 from gateway.exchange.call import Call, Reply
 from gateway.exchange.replies import refusal_reply
 from gateway.faults import ENVELOPE_BROKEN, JSON_MALFORMED, PARAMETERS_WRONG, GatewayFault, Refused, Unreadable
@@ -24,6 +25,8 @@ from gateway.http.reception import Reception, unread_call
 from gateway.soap.lane import SoapRequest
 
 STATUS: Final = ("infcode", "inf_refmsgid", "err_msg", "warn_msg", "msgid", "code", "retry")
+_STATUS_OF: Final = attrgetter(*STATUS)
+_STATUS_FORM: Final = "".join(f"<{name}>%s</{name}>" for name in STATUS)
 PROBLEM: Final = ("node", "row", "field", "label", "value", "rule", "text")
 SMALL_NUMBER: Final = re.compile(r"-?[0-9]{1,15}")
 _OPERATION: Final = re.compile(r"<(?:[A-Za-z_][A-Za-z0-9_.-]*+:)?(Txn[0-9A-Za-z]+)[ \t\r\n/>]")
@@ -33,8 +36,10 @@ _POSITIONAL: Final = re.compile(r"(arg|param|in|parameters?|c-gensym)[0-9]*")
 
 def write_reply(reply: Reply, output: str) -> str:
     """The parts of an answer as elements, in the published order."""
-    parts = [f"<{name}>{escape(str(getattr(reply, name)))}</{name}>" for name in STATUS]
-    parts.append(f"<output>{output}</output>" if output else "<output/>")
+    values = tuple(map(str, _STATUS_OF(reply)))
+    if NEEDS_ESCAPE.search("".join(values)) is not None:
+        values = tuple(map(escape, values))
+    parts = [_STATUS_FORM % values, f"<output>{output}</output>" if output else "<output/>"]
     for problem in reply.problems:
         rows = "".join(f"<{name}>{escape(getattr(problem, name))}</{name}>" for name in PROBLEM)
         parts.append(f"<problem>{rows}</problem>")
@@ -99,7 +104,7 @@ def cutter_of(operations: Mapping[str, Operation], interface: Callable[[], Inter
         tables = interface()
         if operation is None or operation.infno not in tables.contract.transactions:
             return None
-        return tables.input(operation.infno).cut(text, "Body", operation.name)
+        return tables.input(operation.infno).cut(text, ("Body", operation.name), _HEAD)
 
     return cut
 
@@ -128,13 +133,14 @@ class TypedService:
 
     def _read(self, request: SoapRequest, infno: str) -> Call | Reply:
         """The call, or the refusal of one whose parameters are positional."""
-        unread = unread_call(request.raw, self.channel, client=request.client, infno=infno, charset=request.charset)
-        interface = self._reception.exchange.interface
         try:
-            call = read_typed(request, infno, interface)
+            call = read_typed(request, infno, self._reception.exchange.interface)
         except Refused as fault:
-            return self._reception.turn_away(fault, unread)
-        return self._reception.handle(unread) if call is None else call
+            return self._reception.turn_away(fault, self._unread(request, infno))
+        return self._reception.handle(self._unread(request, infno)) if call is None else call
+
+    def _unread(self, request: SoapRequest, infno: str) -> Call:
+        return unread_call(request.raw, self.channel, client=request.client, infno=infno, charset=request.charset)
 
     def _write_output(self, operation: str, output: Any) -> str:
         writer = self._writers.get(operation)
@@ -143,22 +149,40 @@ class TypedService:
         return writer.write_xml({ROW: output} if isinstance(output, list) else output, known_only=True)
 
 
-_HEAD_ONLY: Final = frozenset({"head"})
+_HEAD_ONLY: Final = frozenset({HEAD.name})
+_HEAD: Final = RowReader(_node_of(HEAD), {})
+"""Reads the head where it is written as plainly as a row."""
 
 
 def read_typed(request: SoapRequest, infno: str, interface: Interface) -> Call | None:
     """A call whose message stands as elements; None when the interface has no such transaction. Raises ``Refused``."""
-    element = request.operation
-    if len(element) and all(_POSITIONAL.fullmatch(local(child.tag)) for child in element):
-        names = "、".join(local(child.tag) for child in element)
-        raise Refused(PARAMETERS_WRONG, f"收到的参数名为 {names[:100]}")
+    element, cut = request.operation, request.cut
+    names = cut.names if cut is not None and request.whole else [local(child.tag) for child in element]
+    if names and all(map(_POSITIONAL.fullmatch, names)):
+        raise Refused(PARAMETERS_WRONG, f"收到的参数名为 {'、'.join(names)[:100]}")
     if infno not in interface.contract.transactions:
         return None
-    head = read_head(_child(element, "head"))
-    # the tables may have been renewed since rows were cut out: who cut them reads them
-    codec = request.cut.by if request.cut is not None else interface.input(infno)
-    message = codec.read_xml(element, skip=_HEAD_ONLY, cut=request.cut)
+    if cut is None:
+        head = read_head(_child(element, HEAD.name))
+        message = interface.input(infno).read_xml(element, skip=_HEAD_ONLY)
+    else:
+        head = _head_apart(element, cut, whole=request.whole)
+        # the tables may have been renewed since rows were cut out: who cut them reads them
+        message = cut.by.read_cut(cut, _HEAD) if request.whole else cut.by.read_xml(element, skip=_HEAD_ONLY, cut=cut)
     return _call(request, TypedService.channel, infno, head, message)
+
+
+def _head_apart(element: etree._Element, cut: Cut, *, whole: bool) -> dict[str, str]:
+    """As :func:`read_head`, where it may have been cut out."""
+    if not whole:
+        head = _child(element, HEAD.name)
+        if head is None or not is_mark(head):
+            return read_head(head)
+    row = cut.row_of(_HEAD)
+    if row is None:
+        return {}
+    (given,) = _HEAD.as_given([row])
+    return dict(zip(given, map(str.strip, given.values()), strict=True))
 
 
 def _call(request: SoapRequest, channel: str, infno: str, head: dict[str, str], message: Any) -> Call:
@@ -254,7 +278,7 @@ def _read_xml(text: str, parameter: etree._Element, codec: Codec) -> tuple[dict[
     if len(parameter):
         root = _nested(parameter)
     else:
-        root, cut = parse_text_apart(text, lambda document: codec.cut(document, "input"))
+        root, cut = parse_text_apart(text, lambda document: codec.cut(document, ("input",)))
     if local(root.tag) != "request":
         raise Refused(ENVELOPE_BROKEN, f"request 的根元素应为 <request>，实为 <{local(root.tag)[:60]}>")
     strange = [local(child.tag) for child in root if local(child.tag) not in ("head", "input")]

@@ -1,10 +1,13 @@
-"""The 日间手术病种目录 (1311) that a change of category is judged by (ET-13), from a file that the hospital names."""
+"""The 日间手术病种目录 (1311) that a change of category is judged by (ET-13), from a file that the hospital names.
+
+Without such a file it is judged by the catalogue that was downloaded (``gateway/catalogs/day_surgery.py``).
+"""
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +20,8 @@ from gateway.rules.case import DayOperation
 log = structlog.get_logger(__name__)
 
 COLUMNS: Final = (15,)
-_ENTRY, _VALID, _OPERATION = 1, 3, 14
-"""Places of 日间手术病种目录代码, 有效标志, 手术操作代码 in a row (directory_files.yaml, 1311)."""
+_ENTRY, _NAME, _VALID, _OPERATION_NAME, _OPERATION = 1, 2, 3, 13, 14
+"""Places of 日间手术病种目录代码, 日间手术病种名称, 有效标志, 手术操作名称, 手术操作代码 in a row (directory_files.yaml, 1311)."""
 _BETWEEN: Final = re.compile(r"[\s,;|、，；]+")
 """An entry may name several operations in one row, or have a row for each."""
 
@@ -62,11 +65,32 @@ def read_catalogue(path: Path) -> Catalogue:
         FileWrong: no records, or not in the layout of 1311.
         OSError: the file cannot be read.
     """
-    found: dict[str, set[str]] = {}
-    for row in rows(path, COLUMNS):
-        entry = row[_ENTRY].strip()
-        if entry and row[_VALID].strip() != "0":
-            found.setdefault(entry, set()).update(filter(None, _BETWEEN.split(row[_OPERATION])))
+    found = gathered(
+        (row[_ENTRY], row[_NAME], row[_OPERATION], row[_OPERATION_NAME])
+        for row in rows(path, COLUMNS)
+        if row[_VALID].strip() != "0"
+    )
     if not found:
         raise FileWrong(f"{path.name} 中没有有效的日间手术病种")
-    return {entry: DayOperation(entry, frozenset(operations)) for entry, operations in found.items()}
+    return found
+
+
+def gathered(records: Iterable[tuple[str, str, str, str]]) -> dict[str, DayOperation]:
+    """Entries by code: one may stand in several records, each with operations of its own.
+
+    Args:
+        records: code and name of the disease, codes of operations, their names; valid ones only.
+    """
+    found: dict[str, DayOperation] = {}
+    for code, name, operations, operation_names in records:
+        if not (entry := code.strip()):
+            continue
+        before = found.get(entry, DayOperation(entry, frozenset()))
+        names = [*before.operation_names, *filter(None, [operation_names.strip()])]
+        found[entry] = DayOperation(
+            entry,
+            before.operations.union(filter(None, _BETWEEN.split(operations))),
+            before.dise_name or name.strip(),
+            tuple(dict.fromkeys(names)),
+        )
+    return found

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from gateway.contract.model import RuleTable
 from gateway.faults import VISIT_UNRESOLVED
+from gateway.rules.case import DayOperation
 from gateway.rules.completeness import MAIN, is_blank
 from gateway.rules.judge import judge
 from gateway.rules.message import Row, text
@@ -32,9 +33,12 @@ _WAYS: Final[Mapping[str, WayOut]] = {
     "ET03-02": "record",
     "ET03-03": "record",
     "ET03-04": "record",
+    "ET07-02": "revoke",
     "ET07-03": "settlement",
     "ET07-04": "doubt",
     "ET07-06": "revoke",
+    "ET13-03": "settlement",
+    "ET13-05": "revoke",
     VISIT_UNRESOLVED.code: "doubt",
 }
 
@@ -121,20 +125,38 @@ def discharge_sheet(
     )
 
 
-def gate(infno: str, message: Mapping[str, Any], stay: Stay, now: datetime, policy: Policy, table: RuleTable) -> Gate:
-    """What the rules say of ``message`` at this moment: the same functions that the exchange asks before it sends."""
-    return _with_values(_judged(infno, message, stay, now, policy, table), stay)
+def gate(
+    infno: str,
+    message: Mapping[str, Any],
+    stay: Stay,
+    now: datetime,
+    policy: Policy,
+    table: RuleTable,
+    day_surgery: Mapping[str, DayOperation] | None = None,
+) -> Gate:
+    """What the rules say of ``message`` at this moment: the same functions that the exchange asks before it sends.
+
+    Args:
+        day_surgery: as :func:`gateway.rules.judge.judge` takes it.
+    """
+    return _with_values(_judged(infno, message, stay, now, policy, table, day_surgery), stay)
 
 
 def _judged(
-    infno: str, message: Mapping[str, Any], stay: Stay, now: datetime, policy: Policy, table: RuleTable
+    infno: str,
+    message: Mapping[str, Any],
+    stay: Stay,
+    now: datetime,
+    policy: Policy,
+    table: RuleTable,
+    day_surgery: Mapping[str, DayOperation] | None,
 ) -> Gate:
     if not stay.mdtrt_id:
         return Gate(
             allowed=False, text="网关没有这次住院的入院登记（2401），也没有接入过",
             action="先在 HIS 办理医保入院登记。", way_out="register",
         )  # fmt: skip
-    verdict = judge(infno, message, stay, now, policy, table)
+    verdict = judge(infno, message, stay, now, policy, table, day_surgery=day_surgery)
     if verdict.refusal is not None:
         fault = verdict.refusal.fault
         way = _WAYS.get(fault.code, "")

@@ -28,8 +28,11 @@ _KEYS: Final = (
     "mdtrt_id", "psn_no", "ipt_no", "ipt_otp_no", "begntime", "endtime", "med_type", "dise_codg", "die_date",
     "setl_id", "mid_setl_flag",
 )  # fmt: skip
-_FIGURES: Final = ("medfee_sumamt", "fund_pay_sumamt", "psn_part_amt", "hosp_part_amt", "gend", "brdy")
-"""Of a 2304: what a settlement list is compared with."""
+_FIGURES: Final = (
+    "medfee_sumamt", "fund_pay_sumamt", "psn_part_amt", "hosp_part_amt", "fulamt_ownpay_amt", "overlmt_selfpay", "acct_pay",
+    "psn_cash_pay", "psn_name", "psn_cert_type", "certno", "gend", "naty", "brdy", "insutype",
+)  # fmt: skip
+"""Of a 2304: what a settlement list is compared with, and what its full form (4101) says again."""
 _NOT_KEPT: Final = frozenset({"mdtrt_cert_no", "card_sn", "exp_content"})
 """A credential is used once and kept by nobody."""
 _NODES: Final = (dict, list)

@@ -213,6 +213,7 @@ SUBJECTS: Final[Mapping[SubjectName, Subject]] = {
                 _c("dscg_tkdrug_flag", "出院带药标志"),
                 _c("matn_fee_flag", "生育费用标志"),
                 _c("memo", "备注"),
+                _VOID,
             ),
         ),
         Subject(
@@ -275,7 +276,7 @@ class Page:
     """Rows in the order of their change.
 
     Args:
-        mark: where the next page begins; None when nothing was read.
+        mark: where the next page begins, of the rows of a stay the newest change; None when nothing was read.
         last: nothing came after this page when it was read.
         row_ids: of ``rows``, one each, as text.
     """
@@ -304,6 +305,8 @@ class HospitalRecords(Protocol):
         """
         ...
 
-    def of_stay(self, subject: SubjectName, ipt_no: str) -> Page:
-        """All rows of a stay, those voided in the HIS left out. Raises ``HisMisconfigured`` above the limit of rows."""
+    def of_stay(self, subject: SubjectName, ipt_no: str, *, since: Point | None = None) -> Page:
+        """All rows of a stay, those voided in the HIS left out; with ``since`` those changed then or later, voided ones
+        and those without a time of change among them. Raises ``HisMisconfigured`` above the limit of rows.
+        """
         ...

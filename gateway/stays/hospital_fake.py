@@ -16,7 +16,7 @@ from gateway.stays.hospital import (
     Point,
     SubjectName,
 )
-from gateway.stays.hospital_rows import page_of
+from gateway.stays.hospital_rows import page_of, page_of_stay
 
 
 class MemoryHospital:
@@ -45,9 +45,11 @@ class MemoryHospital:
             found = [row for row in found if row[CHANGED_AT] >= since]
         return page_of(subject, found[:rows_max], charset="gb18030", last=len(found) < rows_max)
 
-    def of_stay(self, subject: SubjectName, ipt_no: str) -> Page:
+    def of_stay(self, subject: SubjectName, ipt_no: str, *, since: Point | None = None) -> Page:
         found = [row for row in self._of(subject) if str(row.get(IPT_NO, "")).strip() == ipt_no]
-        return page_of(subject, found, charset="gb18030", last=True, without_void=True)
+        if since is not None:
+            found = [row for row in found if row[CHANGED_AT] is None or row[CHANGED_AT] >= since]
+        return page_of_stay(subject, found, charset="gb18030", since=since)
 
     def _of(self, subject: SubjectName) -> list[dict[str, Any]]:
         if self.down:

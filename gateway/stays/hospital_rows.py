@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -17,6 +18,7 @@ from gateway.stays.hospital import (
     Column,
     Mark,
     Page,
+    Point,
     Row,
     Subject,
     SubjectName,
@@ -67,6 +69,16 @@ def page_of(
     mark = Mark(end[CHANGED_AT], end[ROW_ID]) if end else None
     wrong = [row for _, row in read if isinstance(row, WrongRow)]
     return Page([row for _, row in good], wrong, mark, last, [number for number, _ in good])
+
+
+def page_of_stay(
+    subject: SubjectName, given: Sequence[Mapping[str, Any]], *, charset: str, since: Point | None
+) -> Page:
+    """Rows of one stay, in no order: whole without those that the HIS has voided, since a point with them."""
+    page = page_of(subject, given, charset=charset, last=True, without_void=since is None)
+    dated = [row for row in given if row.get(CHANGED_AT) is not None]
+    newest = max(dated, key=lambda row: row[CHANGED_AT], default=None)
+    return replace(page, mark=Mark(newest[CHANGED_AT], newest[ROW_ID]) if newest else None)
 
 
 def is_void(row: Row) -> bool:

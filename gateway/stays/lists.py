@@ -6,7 +6,7 @@ The gateway knows numbers, times, money, and the records of diagnoses and operat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -23,7 +23,7 @@ from gateway.rules.policy import Policy
 from gateway.rules.stay import Settled, Stay
 from gateway.rules.terms import TermBook, codes_asked, no_catalogs
 from gateway.stays.desk import Judged
-from gateway.stays.history import History
+from gateway.stays.list_values import of_rows, of_settlement, of_stay
 from gateway.stays.messages import diagnoses, known_fields
 
 Message = dict[str, Any]
@@ -36,7 +36,7 @@ _AS_REGISTERED: Final = {
     "chfpdr_name": "chfpdr_name",
     "adm_dept_code": "adm_dept_codg",
     "adm_dept_name": "adm_dept_name",
-    "ipt_med_type": "med_type",
+    "insuplc": "insuplc_admdvs",
 }
 """Field of the list -> of 2401, 2403."""
 _AS_DISCHARGED: Final = {
@@ -45,20 +45,17 @@ _AS_DISCHARGED: Final = {
     "dscg_way": "dscg_way",
 }
 """Field of the list -> of 2402."""
-_AS_SETTLED: Final = {"gend": "gend", "brdy": "brdy"}
-
-
 REASONS_MAX: Final = 10
 """Fields spelled out in a reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListForm:
-    """Who uploads, and as which transaction the region takes the list: ``4101A``, or the full layout ``4101``."""
+    """Who uploads, and as which transaction: ``4101A``, the full layout ``4101``, or empty for what the province's file says."""
 
     code: str
     name: str
-    transaction: str = "4101A"
+    transaction: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,37 +103,46 @@ def final_settlements(stay: Stay) -> list[Settled]:
 
 
 def list_transaction(contract: Contract, wanted: str) -> Transaction:
-    """4101A where the province has it and nothing else is wanted, else 4101."""
+    """The one wanted, else the one that the province's file names (``settlement_list``), else 4101A; one it does not have falls through."""
     known = contract.transactions
-    return known[wanted if wanted in known else "4101A" if "4101A" in known else "4101"]
+    order = (wanted, str(contract.settings.get("settlement_list", "")), "4101A", "4101")
+    return known[next(infno for infno in order if infno in known)]
 
 
-def list_message(stay: Stay, history: History, settled: Settled, transaction: Transaction, form: ListForm) -> Message:
-    """The 4101 or 4101A of a settlement.
+def list_message(
+    judged: Judged, settled: Settled, transaction: Transaction, form: ListForm, day_surgery: Collection[str] = ()
+) -> Message:
+    """The 4101 or 4101A of a settlement: the same list, told in the fields that the transaction has.
 
     Args:
         transaction: as the province has it; only its fields are written.
+        day_surgery: 医疗类别 that are 日间手术.
     """
-    told: Mapping[str, Any] = stay.list_told.rows[0] if stay.list_told and stay.list_told.rows else {}
+    stay, told = judged.stay, _told_of(judged.stay, settled)
     about = told.get(SETLINFO, {})
-    if about.get("setl_id") not in (None, "", settled.setl_id):
-        told, about = {}, {}  # told of another settlement of the same stay
-    values = {**_derived(stay, history, settled), **_given(about), **_certain(stay, settled, form)}
-    rows: dict[str, list[Any]] = {
+    rows: dict[str, list[Row]] = {
         "diseinfo": [_diagnosis(row) for row in diagnoses(stay)],
         "oprninfo": _operations(stay),
         "payinfo": list(told.get("payinfo") or settled.funds),
         **{name: list(told.get(name, ())) for name in ("opspdiseinfo", "icuinfo", "bldinfo", "iteminfo")},
     }
+    certain = _certain(stay, settled, form)
+    values = {**_derived(judged, settled, rows, day_surgery), **_given(about), **certain}
     message: Message = {}
     for node in transaction.input.nodes:
         if not node.repeat:
             message[node.name] = _fields(node, values)
-        elif found := [_fields(node, row) for row in rows.get(node.name, ())]:
+        elif found := [_fields(node, {**certain, **row}) for row in rows.get(node.name, ())]:
             message[node.name] = found
         elif not node.optional and node.name == "diseinfo":
             message[node.name] = []
     return message
+
+
+def _told_of(stay: Stay, settled: Settled) -> Mapping[str, Any]:
+    """What the hospital told of this list; nothing where it told of another settlement of the same stay."""
+    told: Mapping[str, Any] = stay.list_told.rows[0] if stay.list_told and stay.list_told.rows else {}
+    return told if told.get(SETLINFO, {}).get("setl_id") in (None, "", settled.setl_id) else {}
 
 
 def _certain(stay: Stay, settled: Settled, form: ListForm) -> dict[str, str]:
@@ -147,16 +153,20 @@ def _certain(stay: Stay, settled: Settled, form: ListForm) -> dict[str, str]:
     return known | {name: told.text for name, told in times.items() if told is not None}
 
 
-def _derived(stay: Stay, history: History, settled: Settled) -> dict[str, Any]:
-    registered, discharged = known_fields(stay, history), stay.discharge
+def _derived(
+    judged: Judged, settled: Settled, rows: Mapping[str, Sequence[Row]], day_surgery: Collection[str]
+) -> dict[str, Any]:
+    stay = judged.stay
+    registered, discharged = known_fields(stay, judged.history), stay.discharge
+    left = stay.times.t_dsc.text if stay.times.t_dsc and not settled.interim else ""
     found: dict[str, Any] = {name: registered.get(of) for name, of in _AS_REGISTERED.items()}
     found |= {name: discharged.get(of) for name, of in _AS_DISCHARGED.items()}
-    found |= {name: settled.figures.get(of) for name, of in _AS_SETTLED.items()}
+    found |= of_settlement(settled) | of_rows(rows)
+    found |= of_stay(settled, left, text(registered, "med_type") or stay.med_type, day_surgery)
     if settled.t_set and not settled.interim:
         found["setl_begn_date"] = settled.t_set.text[:10]
-    if stay.times.t_dsc and not settled.interim:
-        found["setl_end_date"] = stay.times.t_dsc.text[:10]
-    mains = [row for row in diagnoses(stay) if text(row, "maindiag_flag") == MAIN]
+    found["setl_end_date"] = left[:10]
+    mains = [row for row in rows["diseinfo"] if text(row, "maindiag_flag") == MAIN]
     found["maindiag_flag"] = MAIN if mains else None
     return _given(found)
 
@@ -203,7 +213,7 @@ def list_sheet(
     stay, table = judged.stay, interface.contract.rules
     transaction = list_transaction(interface.contract, form.transaction)
     message, found = interface.input(transaction.infno).check(
-        own if own is not None else list_message(stay, judged.history, settled, transaction, form)
+        own if own is not None else list_message(judged, settled, transaction, form, table.day_surgery)
     )
     assert isinstance(message, dict)
     known = terms(codes_asked(table.quality, message))

@@ -44,6 +44,7 @@ from gateway.store.names import PatientNames
 from gateway.store.nodes import SqlNodes
 from gateway.store.operator_log import OperatorLog, begin_keyed
 from gateway.store.recon import SqlRecon
+from gateway.store.remarks import SqlRemarks
 from gateway.store.resealing import Resealing
 from gateway.store.restore import Gap, Restored, escalate_lost, read_gap, restore
 from gateway.store.retention import Retention
@@ -77,6 +78,7 @@ class Store:
         self.recon = SqlRecon(guarded)
         self.jobs = SqlJobs(guarded)
         self.fees = SqlFees(guarded)
+        self.remarks = SqlRemarks(guarded)
         self.alerts = SqlAlerts(backend)
         self.callbacks = SqlCallbacks(backend)
         self.catalogs = SqlCatalogs(backend)

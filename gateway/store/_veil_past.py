@@ -14,6 +14,7 @@ from gateway.store.his_tables import his_mark
 from gateway.store.job_tables import job_run
 from gateway.store.recon_statements import SEAL_TOLD, TOLD_IN_PLAIN
 from gateway.store.recon_tables import recon_case, recon_day
+from gateway.store.remark_tables import review_remark
 from gateway.store.stay_tables import (
     adoption,
     alignment_work,
@@ -35,6 +36,7 @@ _WORDS_MAX: Final = 400
 _ALL: Final = (
     stay_fact, ward_event, hospital_record, adoption, fee_approval, fee_extraction, stay_version, stay_change,
     episode_time, alignment_work, voucher, job_run, recon_case, recon_day, fee_work, his_mark,
+    review_remark,
 )  # fmt: skip
 
 
@@ -82,7 +84,17 @@ def reseal_stays(connection: Connection, sealing: Sealing, ids: list[int], after
     changed = _reseal(connection, sealing, stay_fact, stay_fact.c.exchange_id.in_(ids))
     if last is None:
         changed += seal_told(connection, sealing)
-    for table in (hospital_record, adoption, voucher, job_run, recon_case, recon_day, fee_work, his_mark):
+    for table in (
+        hospital_record,
+        adoption,
+        voucher,
+        job_run,
+        recon_case,
+        recon_day,
+        fee_work,
+        his_mark,
+        review_remark,
+    ):
         within = table.c.id > after if last is None else table.c.id.between(after + 1, last)
         changed += _reseal(connection, sealing, table, within)
     return changed

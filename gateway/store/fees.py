@@ -7,7 +7,7 @@ uploaded does not stand here: that is known from acknowledged exchanges alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -67,6 +67,7 @@ class FeeWork:
         looked_at: of both; None before the first look.
         left: rows that could not go, with their reasons; JSON values (``jobs/fee_rows.py``).
         note: why nothing of the stay goes now; empty when it may.
+        place: how far its fees were read in the HIS; JSON values (``jobs/fee_reading.py``).
     """
 
     mdtrt_id: str
@@ -78,6 +79,7 @@ class FeeWork:
     looked_at: datetime | None = None
     left: Sequence[Mapping[str, Any]] = ()
     note: str = ""
+    place: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,8 @@ class SqlFees:
             served: the wish that was carried out; a later one stays.
         """
         ref = StayRef(found.ipt_no, found.mdtrt_id)
-        content = packed({"left": [dict(one) for one in found.left], "note": entries.plain(found.note)})
+        left = [dict(one) for one in found.left]
+        content = packed({"left": left, "note": entries.plain(found.note), "place": dict(found.place)})
         values = {**_counts(found.waiting, found.bad), "new_looked_at": entries.to_ms(now), "packed": content}
 
         def job(connection: Connection) -> None:
@@ -191,4 +194,5 @@ def _work(row: Any) -> FeeWork:
         looked_at=None if row.looked_at is None else entries.from_ms(row.looked_at),
         left=kept.get("left", ()),
         note=kept.get("note", ""),
+        place=kept.get("place", {}),
     )

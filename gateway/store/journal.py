@@ -42,8 +42,8 @@ from gateway.store.tables import exchange
 _COLUMNS = tuple(column.name for column in exchange.columns if column.name not in ("id", "sealed", "key_version"))
 _MOVED = tuple(dict.fromkeys((*sql.OUTCOME_COLUMNS, *protection.COLUMNS, *protection.PLACE)))
 """What the end of an exchange changes, and what it is sealed with and by."""
-_TIMES = ("received_at", "finished_at", "next_try_at")
-_NONE_AS_IT_IS = frozenset({"msgid", "request_id", "finished_at", "next_try_at", "undone_by"})
+_TIMES = ("received_at", "finished_at", "next_try_at", "reply_at")
+_NONE_AS_IT_IS = frozenset({"msgid", "request_id", "finished_at", "next_try_at", "undone_by", "reply_at"})
 
 
 class SqlJournal:
@@ -162,8 +162,11 @@ class SqlJournal:
         }
         return self._backend.write(lambda connection: connection.execute(sql.POSTPONE, values).rowcount) == 1
 
-    def mark_replies(self, replies: Sequence[tuple[int, str]]) -> None:
-        marks = [{"exchange_id": number, "new_reply": entries.check_reply(reply)} for number, reply in replies]
+    def mark_replies(self, replies: Sequence[tuple[int, str, datetime]]) -> None:
+        marks = [
+            {"exchange_id": number, "new_reply": entries.check_reply(reply), "new_reply_at": entries.to_ms(at)}
+            for number, reply, at in replies
+        ]
         if marks:
             self._backend.write(lambda connection: connection.execute(sql.MARK_REPLY, marks).rowcount)
 

@@ -55,6 +55,7 @@ OUTCOME_COLUMNS = (
     "elapsed_ms",
     "next_try_at",
     "reply",
+    "reply_at",
 )
 """What the end of an exchange changes in its row."""
 
@@ -227,7 +228,7 @@ _NOT_WRITTEN = or_(exchange.c.reply.is_(None), exchange.c.reply != entries.WRITT
 MARK_REPLY = (
     update(exchange)
     .where(exchange.c.id == bindparam("exchange_id"), exchange.c.state == State.CONFIRMED.value, _NOT_WRITTEN)
-    .values(reply=bindparam("new_reply"))
+    .values(reply=bindparam("new_reply"), reply_at=bindparam("new_reply_at"))
 )
 UNTOLD = (
     select(exchange)

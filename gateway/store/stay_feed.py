@@ -172,6 +172,8 @@ class EpisodeQuery:
     ward_before: str = ""
     set_from: str = ""
     set_before: str = ""
+    dsc_from: str = ""
+    dsc_before: str = ""
     fees: Literal["", "waiting", "bad", "chosen"] = ""
     """Only stays that the upload of fees left something of."""
     emergency: bool = False
@@ -427,7 +429,11 @@ def _wheres(query: EpisodeQuery) -> tuple[list[ColumnElement[bool]], dict[str, A
     wheres += [column.ward_code == query.ward_code] if query.ward_code else []
     for name in ("presence", "alignment", "settlement"):
         wheres += [column[name].in_(list(given))] if (given := getattr(query, name)) else []
-    times = (("t_ward", query.ward_from, query.ward_before), ("t_set", query.set_from, query.set_before))
+    times = (
+        ("t_ward", query.ward_from, query.ward_before),
+        ("t_set", query.set_from, query.set_before),
+        ("t_dsc", query.dsc_from, query.dsc_before),
+    )
     for name, start, end in times:
         wheres += [column[name] >= start] if start else []
         wheres += [column[name] < end] if end else []

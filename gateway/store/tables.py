@@ -78,6 +78,7 @@ exchange = Table(
     Column("sealed", LargeBinary),
     Column("key_version", Integer),
     Column("epoch", BigInteger),
+    Column("reply_at", BigInteger),
     CheckConstraint(f"state IN ({', '.join(repr(state.value) for state in State)})", name="ck_exchange_state"),
 )
 # SQL Server counts two NULLs as equal in a unique index unless they are left out of it

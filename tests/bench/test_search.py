@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.search.ask import Times, ask, plans, writing
-from bench.search.fill import fill
+from bench.search.fill import BATCH, fill
 from bench.search.questions import questions
 from bench.search.rows import Past, person
 from gateway.exchange.ports import Query
@@ -24,8 +24,17 @@ _NOWHERE = {"key unknown"}
 def built(pg_server: PgServer, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, KeyFile]:
     url = pg_server.fresh()
     keys = new_file(tmp_path_factory.mktemp("search") / "keys.toml", Cipher.AES)
+    with pytest.raises(InterruptedError):
+        fill(url, keys, PAST, _interrupted)
+    store = open_store(url, node="n1", keys=keys)
+    assert [row.id for row in store.journal.search(Query(limit=1))] == [BATCH]
+    store.close()
     fill(url, keys, PAST)
     return url, keys
+
+
+def _interrupted(done: int) -> None:
+    raise InterruptedError(done)
 
 
 def test_no_search_reads_the_whole_journal(built: tuple[str, KeyFile]) -> None:

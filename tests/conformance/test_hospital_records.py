@@ -39,6 +39,7 @@ def named_in(environment: Mapping[str, str]) -> dict[str, str]:
 
 OTHERS = named_in(os.environ)
 BASE = datetime(2026, 3, 1, 8, 0)  # noqa: DTZ001 - the HIS's own clock, which has no zone
+LATER = BASE + timedelta(minutes=30)
 
 metadata = MetaData()
 EVENTS = Table(
@@ -63,6 +64,7 @@ FEES = Table(
     *(Column(name, Unicode(40)) for name in ("bilg_dept_name", "bilg_dr_codg", "bilg_dr_name")),
     Column("fee_ocur_time", DateTime),
     *(Column(name, Money) for name in ("det_item_fee_sumamt", "cnt", "pric")),
+    Column("void_flag", String(1)),
 )
 
 
@@ -76,7 +78,7 @@ def fee(number: int, **more: Any) -> dict[str, Any]:
     return {"row_id": number, "changed_at": BASE, "ipt_no": "ZY1", "feedetl_sn": str(number), "medins_list_codg": "Y0001",
             "bilg_dept_codg": "K1", "bilg_dept_name": "内科", "bilg_dr_codg": "D1", "bilg_dr_name": "林静",
             "fee_ocur_time": BASE, "det_item_fee_sumamt": Decimal("0.30"), "cnt": Decimal(3), "pric": Decimal("0.1"),
-            **more}  # fmt: skip
+            "void_flag": None, **more}  # fmt: skip
 
 
 # many rows of one moment, as a nightly job leaves them; two that cannot be used
@@ -92,6 +94,10 @@ FEE_ROWS = [
     fee(1),
     fee(2, det_item_fee_sumamt=Decimal("-0.30"), cnt=Decimal(-3)),
     fee(3, ipt_no="ZY2", det_item_fee_sumamt=Decimal("0.305")),
+    fee(4, ipt_no="ZY4"),
+    fee(5, ipt_no="ZY4", changed_at=LATER),
+    fee(6, ipt_no="ZY4", changed_at=LATER, void_flag="1"),
+    fee(7, ipt_no="ZY4", changed_at=None),
 ]
 
 
@@ -185,6 +191,18 @@ def test_a_row_that_cannot_be_used_is_told_with_its_reason(records: HospitalReco
 def test_rows_of_one_stay_only(records: HospitalRecords) -> None:
     assert {row["event_id"] for row in records.of_stay("ward_events", "ZY1").rows} == {"E1", "E4", "E7", "E11"}
     assert records.of_stay("ward_events", "nobody").rows == []
+
+
+def test_rows_of_one_stay_since_a_point_with_those_voided_and_never_dated(records: HospitalRecords) -> None:
+    whole = records.of_stay("fees", "ZY4")
+    assert {row["feedetl_sn"] for row in whole.rows} == {"4", "5", "7"}, "what is voided is left out"
+    assert whole.mark is not None
+    since = records.of_stay("fees", "ZY4", since=whole.mark.changed_at)
+    assert {row["feedetl_sn"]: row.get("void_flag", "") for row in since.rows} == {"5": "", "6": "1", "7": ""}
+    assert since.mark is not None
+    assert since.mark.changed_at == whole.mark.changed_at, "the newest change, in whatever form the database has it"
+    nothing = records.of_stay("fees", "nobody", since=LATER)
+    assert (nothing.rows, nothing.mark) == ([], None)
 
 
 def test_what_the_hospital_does_not_supply_is_said(records: HospitalRecords) -> None:

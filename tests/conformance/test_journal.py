@@ -660,18 +660,19 @@ def test_replies_that_reached_nobody(journal: Journal) -> None:
     assert [row.id for row in journal.untold(NOW, after)] == [money.id]
     assert journal.untold(NOW + timedelta(seconds=1), after) == []
     assert journal.untold(NOW, LATER) == []
-    journal.mark_replies([(money.id, "broken")])
-    assert [row.reply for row in journal.untold(NOW, after)] == ["broken"]
-    journal.mark_replies([(money.id, "written"), (money.id, "broken")])
-    journal.mark_replies([(money.id, "broken")])
+    journal.mark_replies([(money.id, "broken", NOW)])
+    assert [(row.reply, row.reply_at) for row in journal.untold(NOW, after)] == [("broken", NOW)]
+    journal.mark_replies([(money.id, "written", LATER), (money.id, "broken", after)])
+    journal.mark_replies([(money.id, "broken", after)])
     assert journal.untold(NOW, after) == []
+    assert [one.reply_at for one in [journal.get(money.id)] if one] == [LATER], "of the one that was written"
     with pytest.raises(ValueError, match="a reply is written or broken"):
-        journal.mark_replies([(money.id, "perhaps")])
+        journal.mark_replies([(money.id, "perhaps", NOW)])
 
 
 def test_a_proven_confirmation_has_not_been_told_yet(journal: Journal) -> None:
     row = brought_to(journal, State.IN_DOUBT)
-    journal.mark_replies([(row.id, "written")])
+    journal.mark_replies([(row.id, "written", NOW)])
     journal.resolve(row.id, outcome())
     assert [found.id for found in journal.untold(NOW, LATER + timedelta(seconds=1))] == [row.id]
 

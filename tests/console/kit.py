@@ -13,6 +13,7 @@ from lxml import html
 from starlette.testclient import TestClient
 
 from gateway import clock, mappings
+from gateway.catalogs.day_surgery import day_surgery
 from gateway.configured import sign_in_policy
 from gateway.console.application import build_application
 from gateway.console.areas import RIGHTS
@@ -25,6 +26,7 @@ from gateway.desks.console import ConsoleDesk
 from gateway.desks.doubts import DoubtsDesk
 from gateway.desks.fees import FeesDesk
 from gateway.desks.jobs import JobsDesk
+from gateway.desks.reviews import ReviewsDesk
 from gateway.exchange.ports import Exchange, Intent, Outcome, Proof, ProofKind, State
 from gateway.figures import FigureBook
 from gateway.soap.reread import Reread
@@ -149,6 +151,7 @@ def bench(found: House, store: Store | None = None) -> Bench:
     ours = {**gateway.acts.operations, **gateway.printing.operations, **gateway.reconcile_desk.operations}
     ours |= {**gateway.lists_desk.operations, **gateway.resend_desk.operations}
     ours |= FeesDesk(gateway.store.fees, jobs, gateway.store.operator_log, told).operations
+    ours |= ReviewsDesk(gateway.store.remarks, gateway.stays, jobs, gateway.store.operator_log, told).operations
     acts = {**ours, "run_job": jobs.run_for_console} if doubts is not None else {}
     desk = ConsoleDesk(store, told, sign_in_policy(gateway.settings), doubts, acts)
     line = Line(found)
@@ -157,6 +160,7 @@ def bench(found: House, store: Store | None = None) -> Bench:
         config=None,
         store=store,
         stays=stay_reader(gateway.settings, store, told),
+        day_surgery=day_surgery(gateway.settings.rules.day_surgery, store.catalogs, told),
         desk=desk,
         line=line,
         interface=gateway.mappings.interface,

@@ -18,6 +18,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from gateway import clock
+from gateway.contract.catalogs import Record as CatalogRecord
 from gateway.contract.model import Field, Node, Side
 from gateway.exchange.ports import Proof, ProofKind, State
 from gateway.stays.history import Adopted, Record, WardEvent
@@ -25,6 +26,7 @@ from gateway.stays.hospital_fake import MemoryHospital
 from gateway.stays.ports import StayRef
 from gateway.store.accounts import User
 from gateway.store.alerts import Found
+from gateway.store.catalogs import NewVersion
 from gateway.store.recon import Compared, NewCase, Part
 from gateway.store.stay_feed import WorkEntry
 from jobs.dip_differences import NAME as DIP
@@ -187,8 +189,10 @@ def day(made: Bench, text: str = "", title: str | None = None) -> Day:
     version = catalog_kept(
         made, "V1", [catalog_record(1, title or "一次性使用无菌注射器"), catalog_record(2, "导尿管")]
     )
+    day_surgery_kept(made, title or "胆囊结石伴慢性胆囊炎")
     _told_by_others(made, text, exchange)
     backup = _left_by_jobs(made, stays.waits, text)
+    _reviewed(made, stays.differs, text)
     made.parts.store.accounts.add(User("visitor", (text or "实习生")[:60], "ward", KEPT, made.clock()))
     made.house.gateway.episodes.catch_up()
     made.parts.figures.catch_up()
@@ -198,7 +202,19 @@ def day(made: Bench, text: str = "", title: str | None = None) -> Day:
         "/stays/alignment": (at("/stays/alignment", stays.differs), at("/stays/alignment", stays.aligned)),
         "/stays/discharge": (at("/stays/discharge", stays.differs), at("/stays/discharge", stays.aligned)),
         "/stays/revoke": (at("/stays/revoke", stays.left), at("/stays/revoke", stays.aligned)),
-        "/stays/category": (at("/stays/category", stays.aligned),),
+        "/stays/category": (
+            at("/stays/category", stays.aligned),
+            f"{at('/stays/category', stays.aligned)}&dise_codg=RJ0001&q=RJ",
+            f"{at('/stays/category', stays.aligned)}&dise_codg=RJ0002",
+            at("/stays/category", stays.left),
+        ),
+        "/stays/category/diseases": (f"{at('/stays/category/diseases', stays.aligned)}&q=RJ",),
+        "/review/one": (at("/review/one", stays.differs), f"{at('/review/one', stays.settled)}&back=q%3D1"),
+        "/review/month": (
+            "/review/month",
+            "/review/month?month=2026-02&by=t_ward",
+            "/review/month?month=2026-02&by=t_ward&code=ET02-01",
+        ),
         "/stays/emergency": (at("/stays/emergency", stays.emergency), at("/stays/emergency", stays.aligned)),
         "/stays/vouchers": (at("/stays/vouchers", stays.settled),),
         "/stays/vouchers/look": tuple(
@@ -210,6 +226,7 @@ def day(made: Bench, text: str = "", title: str | None = None) -> Day:
         "/lists/one": (f"{at('/lists/one', stays.settled)}&setl_id={stays.setl_id}",),
         "/fees": ("/fees", "/fees?fees=bad"),
         "/fees/one": (f"/fees/one?ipt_no={fees.ipt_no}&mdtrt_id={fees.mdtrt_id}",),
+        "/fees/undo": (at("/fees/undo", stays.aligned), f"/fees/undo?ipt_no={fees.ipt_no}&mdtrt_id={fees.mdtrt_id}"),
         "/exchanges/{exchange_id}": (f"/exchanges/{exchange}", f"/exchanges/{doubt}", f"/exchanges/{stays.refused}"),
         "/exchanges/{exchange_id}/body": (f"/exchanges/{exchange}/body",),
         "/exchanges/{exchange_id}/body/{part}": (
@@ -235,6 +252,8 @@ def day(made: Bench, text: str = "", title: str | None = None) -> Day:
         *("/reconcile/cases.csv", "/reconcile/progress"),
         *(
             "/review/export.csv",
+            "/review/month/progress",
+            "/review/month.csv",
             "/lists/dip.csv",
             "/fees/progress",
             "/fees/export.csv",
@@ -249,6 +268,8 @@ def day(made: Bench, text: str = "", title: str | None = None) -> Day:
         "/stays/alignment": ("/stays/alignment", named(stays.differs)),
         "/alignment": ("/alignment", {_box(stays.waits): "1"}),
         "/stays/category": ("/stays/category", named(stays.aligned) | {"med_type": "28", "dise_codg": "RJ0001", "dise_name": "胆囊结石"}),
+        "/review/one": ("/review/one", named(stays.differs) | {"text": text[:500] or "已与病案核对，主手术更正后重传"}),
+        "/review/month": ("/review/month", {"month": "2026-02", "by": "t_ward"}),
         "/stays/discharge": ("/stays/discharge", named(stays.leaves) | LEAVING),
         "/stays/revoke": ("/stays/revoke", named(stays.left) | {"reason": "漏记一次手术，需补收"}),
         "/stays/emergency": ("/stays/emergency", named(stays.emergency) | {"cut_time": WARD_IN}),
@@ -256,6 +277,7 @@ def day(made: Bench, text: str = "", title: str | None = None) -> Day:
         "/stays/vouchers/reprint": ("/stays/vouchers/reprint", named(stays.settled) | {"number": stays.voucher}),
         "/lists/{act}": ("/lists/upload", list_at),
         "/fees": ("/fees", {_box(fees): "1", "act": "look"}),
+        "/fees/undo": ("/fees/undo", named(fees) | {"whole": "1"}),
         "/doubts/{exchange_id}": (
             f"/doubts/{doubt}", {"as": "not-done", "reason": "经办端 10:20 查询，没有这笔结算", "sure": "yes"},
         ),
@@ -279,6 +301,26 @@ def day(made: Bench, text: str = "", title: str | None = None) -> Day:
         "/sign-in": ("/sign-in", {"name": "ward", "password": PASSWORD}),
     }  # fmt: skip
     return Day({path: (path,) for path in plain} | pages, forms, tuple(one.ipt_no for one in stays.all))
+
+
+def day_surgery_kept(made: Bench, name: str = "胆囊结石伴慢性胆囊炎") -> None:
+    """The 日间手术病种目录 (1311) with one disease for each of :data:`OPERATIONS`, and one for both."""
+    contract, now = made.parts.interface.contract, made.clock()
+    columns = tuple((one.name, one.label) for one in contract.transactions["1311"].file_layout)
+    entries = (
+        ("RJ0001", name, "51.2300", "腹腔镜胆囊切除术"),
+        ("RJ0002", "急性阑尾炎", "47.0100", "腹腔镜阑尾切除术"),
+        ("RJ0003", "胆囊息肉", "51.2300、47.0100", "腹腔镜胆囊切除术；腹腔镜阑尾切除术"),
+    )
+    held = made.parts.store.catalogs
+    version = held.begin(NewVersion("1311", "0", "D1", True, "sha", None, 3, columns), "日间手术治疗病种", now)
+    held.add(version, [_day_disease(*one) for one in entries], lines_before=0, lines_after=3)
+    held.put_in_force(version, (), now)
+
+
+def _day_disease(code: str, name: str, operation: str, operation_name: str) -> CatalogRecord:
+    values = ["L", code, name, "1", f"R{code}", "", "", "D1", *[""] * 5, operation_name, operation]
+    return CatalogRecord(f"R{code}", code, name, "", "", "", True, "D1", tuple(values))
 
 
 def _compared_with_dip(made: Bench, stays: _Stays, text: str) -> None:
@@ -434,6 +476,16 @@ def _told_by_others(made: Bench, text: str, exchange: int) -> None:
     made.parts.store.recon.keep(Compared(CASE_DAY, [part], [case], lambda _: False), made.clock())
     found = [Found("certificate", "warn", f"平台签名证书 还有 21 天到期 {text}", subject="signing", node="none")]
     made.parts.store.alerts.settle(found, {"certificate"}, "none", made.clock())
+
+
+def _reviewed(made: Bench, stay: Stay, text: str) -> None:
+    """Two remarks about a stay, and February looked through."""
+    gateway = made.house.gateway
+    for remark in (text[:500] or "主手术待病案核对", text[:400] + "（第二条）"):
+        gateway.store.remarks.add(StayRef(stay.ipt_no, stay.mdtrt_id), remark, "李敏（li）", made.clock())
+    gateway.episodes.catch_up()
+    gateway.runner.start("review_month", "李敏（li）", {"month": "2026-02", "by": "t_ward"})
+    assert gateway.runner.idle(WITHIN_S)
 
 
 def _left_by_jobs(made: Bench, waits: Stay, text: str) -> int:

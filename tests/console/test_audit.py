@@ -148,6 +148,8 @@ def test_acts_with_one_title_are_found_together() -> None:
         ("console.export", "audit", "操作日志"),
         ("users.add", "audit", "audit"),
         ("console.sign_in", "stays", "stays"),
+        ("console.names", "review ZY1", "医保审核 ZY1"),
+        ("console.names", "review month", "按月核查"),
         ("conformance.begin", "lists", "lists"),
         ("reconcile.day", "2026-11-21", "2026-11-21"),
         ("console.try", "2401", "2401"),
@@ -156,5 +158,5 @@ def test_acts_with_one_title_are_found_together() -> None:
 )
 def test_what_was_done_to_is_named_in_words(act: str, subject: str, called: str) -> None:
     assert subject_called(act, subject) == called
-    if subject.partition(" ")[0] in KINDS and " " in subject:
+    if subject.partition(" ")[0] in KINDS and any(map(str.isdigit, subject)):
         assert subject_meant(called) == subject_meant(called.replace(" ", "")) == subject_meant(subject) == subject

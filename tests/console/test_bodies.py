@@ -35,6 +35,7 @@ def test_an_entry_time_that_the_gateway_amended_stands_beside_what_the_his_sent(
     bed = line(page, "adm_bed")
     assert (bed[1], bed[4], bed[5]) == ("0777", "0777", "")
     assert "版本已变" not in page.text_content()
+    assert line(page, "msgid")[4:] == [stay.newest("2403").msgid, "网关补"], "the common envelope too"
     (told,) = page.xpath("//h4[.='答复']/following-sibling::dl[1]")
     assert re.match(r"\s*infcode\s*0", told.text_content())
 

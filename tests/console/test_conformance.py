@@ -68,7 +68,7 @@ def test_a_whole_run_is_accepted_and_each_item_names_what_proves_it(own: Bench) 
     settled = done(journal, "2304", request_id="r1")
     assert found(journal)["lost-reply"].verdict == "open", "an answer that came at once proves nothing of lost ones"
     journal.add_proof(settled.id, Proof(ProofKind.QUERY, clock.now(), "查询 5203：已结算", "5203"))
-    journal.mark_replies([(settled.id, "written")])
+    journal.mark_replies([(settled.id, "written", clock.now())])
     for infno, code in (("2401", "GW-1101"), ("2304", "GW-1409"), ("2402", "ET02-02")):
         refused(journal, infno, code)
     done(journal, "2403")

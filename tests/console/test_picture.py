@@ -48,8 +48,10 @@ def test_a_settlement_from_top_to_bottom() -> None:
     ("reply", "told", "broken"), [("written", "答复已写出", False), ("broken", "答复没有送到", True)]
 )
 def test_how_the_reply_went(reply: str, told: str, broken: bool) -> None:
-    last = picture(Kept(replace(ROW, reply=reply), [], SENT))[-1]
-    assert (last.title, last.broken) == (told, broken)
+    last = picture(Kept(replace(ROW, reply=reply, reply_at=after(190)), [], SENT))[-1]
+    assert (last.title, last.broken, last.at, last.since) == (told, broken, after(190), "+50 ms")
+    unknown = picture(Kept(replace(ROW, reply=reply), [], SENT))[-1]
+    assert (unknown.at, unknown.lines[-1]) == (None, "不早于 08:30:00.140"), "of a version that did not keep it"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,7 @@ def test_a_doubt_that_goes_on_was_told_as_one() -> None:
 def test_what_the_gateway_began_itself_has_no_his(channel: str) -> None:
     steps = picture(Kept(replace(ROW, channel=channel), [], SENT))
     assert not [step for step in steps if step.place.startswith("his")]
-    assert steps[0].title.startswith("由网关自己发起")
+    assert steps[0].title == ("在控制台办理" if channel == "console" else "由网关自己发起")
 
 
 def test_a_refusal_never_reaches_the_platform() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from gateway import clock
 from gateway.console.stays.waiting import box_of
-from gateway.exchange.ports import JournalUnavailable, Query
+from gateway.exchange.ports import JournalUnavailable
 from gateway.stays.history import Record
 from gateway.store.stay_feed import Episode, EpisodeQuery
 from tests.console.kit import Bench, tree
@@ -252,26 +252,6 @@ def test_who_may_not_act_finds_no_button_and_no_way(shared: Bench, stay: Stay) -
         browser = shared.signed_in(role)
         assert browser.post("/stays/discharge", {**numbers(stay), **LEAVING}).status_code == 403
     assert stay.executed("2402") == 0
-
-
-# ------------------------------------------------------------------ category
-
-
-def test_day_surgery_goes_through_the_rules(shared: Bench, stay: Stay) -> None:
-    stay.aligned()
-    browser = shared.signed_in("insurance")
-    form = {**numbers(stay), "med_type": "28", "dise_codg": "RJ0001", "dise_name": "胆囊结石"}
-    without = browser.post("/stays/category", form)
-    assert (without.status_code, "ET13-04" in told(without)) == (409, True)
-    shared.house.gateway.store.journal.stays.keep(stay.ipt_no, Record("operations", 1, clock.now(), OPERATIONS), "his")
-    assert "51.2300" in browser.page(at(stay, "/stays/category"))
-    answer = browser.post("/stays/category", form)
-    assert answer.status_code == 303, told(answer)
-    sent = shared.journal.search(Query(infno="2403", limit=1))[0]
-    body = shared.journal.bodies(sent.id).platform_request.decode()
-    for word in ('"med_type":"28"', '"oprn_oprt_code":"51.2300"', f'"begntime":"{WARD_IN}"'):
-        assert word in body, word
-    assert "ET13-01" in browser.page(at(stay, "/stays/category"))
 
 
 # ------------------------------------------------------------------ strangers

@@ -14,38 +14,9 @@ from gateway.contract.model import CodeList, Field, Node, Side
 from gateway.contract.plain_rows import Cut, VouchedRow, VouchedRows, parse_apart, parse_text_apart
 from gateway.contract.xml import parse, parse_text
 from gateway.faults import Unreadable
+from tests.contract.row_kit import AROUND, FEE, NESTED, PLAIN, SEX, SIDE, printed, row, told
 
-SEX = CodeList("sex", "性别", {"1": "男", "2": "女"})
-PERSON = Node(
-    "person",
-    "人员",
-    repeat=False,
-    optional=True,
-    fields=(
-        Field("name", "姓名", "string", required=True, length=4),
-        Field("sex", "性别", "string", codes="sex"),
-        Field("filled", "由规则填写", "string", required=True, filled_by="ET-01"),
-    ),
-)
-FEE = Node(
-    "fee",
-    "费用",
-    repeat=True,
-    fields=(
-        Field("no", "流水号", "string", required=True, length=3),
-        Field("amount", "金额", "decimal", required=True, precision=6, scale=2),
-        Field("count", "数量", "integer", length=3),
-        Field("price", "单价", "decimal"),
-        Field("day", "日期", "date"),
-        Field("time", "时间", "datetime"),
-        Field("sex", "性别", "string", codes="sex"),
-        Field("memo", "备注", "text"),
-    ),
-)
-NESTED = Node("bill", "账单", repeat=True, optional=True, fields=(FEE.fields[0],), children=(Node("part", "", False),))
-SIDE = Side(root=(Field("serial", "流水号", "string", length=5),), nodes=(PERSON, FEE, NESTED))
 CODEC = Codec(SIDE, {"sex": SEX})
-PLAIN = "<no>1</no><amount>-1.50</amount><count>007</count><day>2026-02-28</day><sex>1</sex><memo>张三 三</memo>"
 
 
 def envelope(content: str, opening: str = "<Txn1>", closing: str = "</Txn1>") -> str:
@@ -53,20 +24,7 @@ def envelope(content: str, opening: str = "<Txn1>", closing: str = "</Txn1>") ->
 
 
 def cutter(text: str) -> Cut | None:
-    return CODEC.cut(text, "Body", "Txn1")
-
-
-def printed(value: Any) -> Any:
-    """With types, digits and order."""
-    if isinstance(value, dict):
-        return "dict", type(value) is dict, [(name, printed(item)) for name, item in value.items()]
-    if isinstance(value, list):
-        return "list", type(value) is list, [printed(item) for item in value]
-    return type(value).__name__, str(value)
-
-
-def told(message: Any, found: Findings) -> Any:
-    return printed(message), found.problems, sorted(found.unknown), found.warnings
+    return CODEC.cut(text, ("Body", "Txn1"))
 
 
 def parsed_whole(body: bytes, charset: str) -> Any:
@@ -94,108 +52,6 @@ def read(document: str) -> tuple[Any, Cut | None]:
 
 # ---------------------------------------------------------------- the same
 
-VALUES = st.sampled_from(
-    [
-        "1",
-        "2",
-        "9",
-        "007",
-        "-0",
-        "-0.00",
-        "1.5",
-        "1.234",
-        "12345.00",
-        "1e2",
-        "2026-02-28",
-        "2026-02-30",
-        "2026-02-28T10:00:00Z",
-        "１２",
-        "张三李四王",
-        "𠮷",
-        "]]>",
-        "&amp;",
-        "&#65;",
-        "&#x0;",
-        "&none;",
-        "<![CDATA[1]]>",
-        "<b>1</b>",
-        "<!---->",
-        "<?p?>",
-        "/",
-        '"',
-        "'",
-    ]
-).flatmap(
-    lambda text: st.sampled_from([text, "", " ", f"a\n{text}", f"a\r{text}", "2026-02-28 24:00:00", "\x0b", "\ufffe"])
-)
-LEAF_NAMES = st.sampled_from([spec.name for spec in FEE.fields] + ["name", "filled", "strange", "fee", "person"])
-SPACES = st.sampled_from(["", "", " ", "\n\t", "\r\n", "x", "<!-- c -->"])
-
-
-@st.composite
-def leaf(draw: st.DrawFn, name: str, prefix: str) -> str:
-    value = draw(VALUES)
-    form = draw(
-        st.sampled_from(["plain"] * 8 + ["closed", "closed with a space", "attribute", "prefix", "space", "torn"])
-    )
-    full = prefix + name
-    return {
-        "plain": f"<{full}>{value}</{full}>",
-        "closed": f"<{full}/>",
-        "closed with a space": f"<{full} />",
-        "attribute": f'<{full} a="1">{value}</{full}>',
-        "prefix": f"<q:{name}>{value}</q:{name}>",
-        "space": f"<{full} >{value}</{full}\n>",
-        "torn": f"<{full}>{value}/>",
-    }[form]
-
-
-GOOD = {
-    "no": ["1", "a2", "张"],
-    "name": ["张三", "a"],
-    "amount": ["1", "-1.50", "0.10"],
-    "count": ["7", "", "007"],
-    "price": ["1.00000", "", "0"],
-    "day": ["2026-02-28", ""],
-    "time": ["2026-02-28 23:59:59", ""],
-    "sex": ["1", "2", ""],
-    "memo": ["", "x y", " 张\t三\n"],
-    "filled": ["", "1"],
-}
-
-
-@st.composite
-def row(draw: st.DrawFn) -> str:
-    node = draw(st.sampled_from([FEE, FEE, FEE, PERSON]))
-    prefix = draw(st.sampled_from(["", "", "", "p:", "none:"]))
-    inner = draw(st.sampled_from([prefix, prefix, prefix, "", "q:"]))
-    good = draw(st.integers(0, 9)) < 7
-    leaves: list[str] = []
-    for spec in node.fields:
-        if not spec.required and draw(st.integers(0, 3)) == 0:
-            continue
-        value = draw(st.sampled_from(GOOD[spec.name]))
-        plain = (
-            f"<{inner}{spec.name}>{value}</{inner}{spec.name}>"
-            if value or draw(st.booleans())
-            else f"<{inner}{spec.name}/>"
-        )
-        leaves.append(plain if good or draw(st.integers(0, 2)) else draw(leaf(spec.name, inner)))
-    if not good:
-        leaves = draw(st.sampled_from([leaves, leaves[::-1], leaves[:-1], leaves + leaves[-1:]]))
-        if draw(st.booleans()):
-            leaves.append(draw(LEAF_NAMES.flatmap(lambda name: leaf(name, inner))))
-    space = draw(SPACES) if not good else draw(st.sampled_from(["", "\n  "]))
-    declared = draw(st.sampled_from(["", "", "", "", ' xmlns=""', ' xmlns="urn:x"', ' a="1"']))
-    name = prefix + node.name
-    return f"<{name}{declared}>{space}{space.join(leaves)}{space}</{name}>"
-
-
-AROUND = st.sampled_from(
-    [("", "")] * 8
-    + [("<!-- ", " -->"), ("<![CDATA[", "]]>"), ("<other>", "</other>"), ("<serial>1</serial>", "text")]
-    + [("<bill><no>1</no>", "</bill>"), ("<fee>", "</fee>"), ("<?p ", "?>"), ("<fee yibao.rows='0'/>", "")]
-)
 OPENINGS = st.sampled_from(
     [("<Txn1>", "</Txn1>")] * 6
     + [("<p:Txn1>", "</p:Txn1>"), ('<Txn1 xmlns="urn:yibao">', "</Txn1>"), ("<Txn2>", "</Txn2>"), ("", "")]
@@ -356,8 +212,8 @@ def test_rows_with_hardly_anything_in_them_are_not_given_a_place_for_each_field(
     wide = Codec(
         Side(nodes=(Node("r", "行", True, fields=tuple(Field(f"f{n}", "", "string") for n in range(50))),)), {}
     )
-    assert wide.cut(envelope("<r></r>" * 100), "Body", "Txn1") is not None
-    assert wide.cut(envelope("<r></r>" * 5000), "Body", "Txn1") is None
+    assert wide.cut(envelope("<r></r>" * 100), ("Body", "Txn1")) is not None
+    assert wide.cut(envelope("<r></r>" * 5000), ("Body", "Txn1")) is None
 
 
 @pytest.mark.parametrize(
@@ -407,8 +263,7 @@ def test_nodes_that_are_not_rows_of_leaves_are_left_to_the_parser(nodes: tuple[N
     assert (
         codec.cut(
             envelope("<fee><no>1</no><day>2026</day><0>1</0></fee><a><no>1</no></a><bill><no>1</no></bill>"),
-            "Body",
-            "Txn1",
+            ("Body", "Txn1"),
         )
         is None
     )

@@ -48,7 +48,7 @@ class Counted(Hospital):
         desk = StayDesk(journal.stays, Policy(), lambda: self.clock())
         rules = StayRules(desk, journal, lambda: self.clock(), later=self._beside.append)
         super().__init__(journal, rules=rules)
-        self.receipts = Receipts(journal)
+        self.receipts = Receipts(journal, lambda: self.clock())
         self.episodes = Episodes(store.stay_feed, journal.stays, Policy())
         self.episodes.turn()  # the first makes all rows
 

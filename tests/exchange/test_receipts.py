@@ -37,7 +37,7 @@ def untold(journal: MemoryJournal) -> list[tuple[int, str]]:
 
 
 def test_many_replies_are_kept_in_one_write(journal: Counting) -> None:
-    receipts = Receipts(journal)
+    receipts = Receipts(journal, lambda: LATER)
     rows = [confirmed(journal, number) for number in range(3)]
     receipts.told(Reply("0", receipt=rows[0].id), written=True)
     receipts.told(Reply("0", receipt=rows[1].id), written=False)
@@ -45,12 +45,13 @@ def test_many_replies_are_kept_in_one_write(journal: Counting) -> None:
     assert len(untold(journal)) == 3, "nobody waits for it"
     receipts.keep()
     assert untold(journal) == [(rows[1].id, "broken"), (rows[2].id, "")]
+    assert [one.reply_at for number in (0, 1, 2) if (one := journal.get(rows[number].id))] == [LATER, LATER, None]
     receipts.keep()
     assert journal.writes == 1
 
 
 def test_a_repeat_that_was_heard_counts_after_one_that_was_not(journal: Counting) -> None:
-    receipts, row = Receipts(journal), confirmed(journal, 1)
+    receipts, row = Receipts(journal, lambda: LATER), confirmed(journal, 1)
     for written in (False, True, False):
         receipts.told(Reply("0", receipt=row.id), written=written)
     receipts.keep()
@@ -58,7 +59,7 @@ def test_a_repeat_that_was_heard_counts_after_one_that_was_not(journal: Counting
 
 
 def test_what_the_journal_refuses_waits(journal: Counting) -> None:
-    receipts, rows = Receipts(journal), [confirmed(journal, number) for number in range(2)]
+    receipts, rows = Receipts(journal, lambda: LATER), [confirmed(journal, number) for number in range(2)]
     receipts.told(Reply("0", receipt=rows[0].id), written=True)
     journal.available = False
     receipts.keep()

@@ -423,7 +423,7 @@ def test_money_that_nobody_heard_of_is_on_the_work_list(hospital: Hospital) -> N
     since = hospital.clock.now
     reply = hospital.call("2304", hospital.settlement(stay), "R1")
     assert reply.receipt == reply.exchange_id
-    heard = Receipts(hospital.journal)
+    heard = Receipts(hospital.journal, hospital.clock)
     heard.told(reply, written=False)
     heard.keep()
     hospital.clock.pass_(60)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
@@ -17,12 +17,17 @@ from hypothesis import strategies as st
 from gateway import clock
 from gateway.contract.interface import Interface
 from gateway.contract.model import Contract
-from gateway.exchange.ports import NotSent, Query, State
+from gateway.episodes import Episodes
+from gateway.exchange.ports import JournalUnavailable, NotSent, Query, State
+from gateway.rules.stay import EmergencyVisit
+from gateway.stays.hospital import HisMisconfigured, Page, Point, SubjectName
 from gateway.stays.hospital_fake import MemoryHospital
 from gateway.stays.ports import StayRef
 from gateway.store.jobs import JobRun, RunOutcome
-from gateway.store.stay_feed import EpisodeQuery
+from gateway.store.stay_feed import Episode, EpisodeQuery
+from jobs.fee_rows import gone
 from jobs.fee_upload import BAD_ROWS_MAX, FeeUpload
+from jobs.items import ItemBook
 from jobs.job import Job
 from jobs.runner import Runner
 from tests.running import House, house
@@ -41,6 +46,7 @@ class Ward:
     stay: Stay
     his: MemoryHospital = field(default_factory=lambda: MemoryHospital({"fees": []}))
     size: int = 10
+    now: Callable[[], datetime] = clock.now
 
     def charge(self, number: int, **more: Any) -> dict[str, Any]:
         row = messages.fee("", "", f"{self.stay.ipt_no}-{number}", 1000 + number)
@@ -56,9 +62,8 @@ class Ward:
         interface = Interface(_limited(exchange.interface.contract, self.size))
         before, exchange._interface = exchange._interface, lambda: interface
         station = {"opter": "fee_upload", "opter_name": "网关", "opter_type": "2"}
-        job = FeeUpload(
-            exchange, gateway.stays, gateway.episodes, gateway.store.fees, lambda: self.his, station, clock.now
-        )
+        mine: Any = _Mine(gateway.episodes, self.stay.ipt_no)
+        job = FeeUpload(exchange, gateway.stays, mine, gateway.store.fees, lambda: self.his, station, self.now)
         runner = Runner([Job("fee_upload", job.work)], gateway.store.jobs, gateway.membership.current, clock.now)
         try:
             number = runner.start("fee_upload", "王医保", given or {})
@@ -79,6 +84,17 @@ class Ward:
     def sent(self) -> list[Any]:
         query = Query(infno="2301", keys=[("mdtrt_id", self.stay.mdtrt_id)], limit=1000)
         return list(reversed(self.house.gateway.store.journal.search(query)))
+
+
+@dataclass(frozen=True)
+class _Mine:
+    """The list of stays, without those of other tests: their HIS is gone."""
+
+    episodes: Episodes
+    ipt_no: str
+
+    def stays(self, query: EpisodeQuery) -> list[Episode]:
+        return [one for one in self.episodes.stays(query) if one.ipt_no == self.ipt_no]
 
 
 def _limited(contract: Contract, size: int) -> Contract:
@@ -319,3 +335,187 @@ def test_what_breaks_off_stays_chosen_and_is_gone_on_with(ward: Ward, running: H
     assert fees.totals().bad >= 1
     fees.choose([me], "upload", clock.now())
     assert (fees.forget(), fees.queued()) == (1, 0)
+
+
+# ------------------------------------------------------- only what has changed
+
+
+@dataclass
+class Asked(MemoryHospital):
+    """A HIS that notes how much of a stay it was asked for, and of whom it gives nothing."""
+
+    sinces: list[Any] = field(default_factory=list)
+    slow: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        super().__init__({"fees": [], "items": []})
+
+    def of_stay(self, subject: SubjectName, ipt_no: str, *, since: Point | None = None) -> Page:
+        self.sinces.append(since)
+        if ipt_no in self.slow:
+            raise HisMisconfigured("超过 50000 行")
+        return super().of_stay(subject, ipt_no, since=since)
+
+
+@pytest.fixture
+def asked(ward: Ward) -> Asked:
+    ward.his = his = Asked()
+    for number in range(4):
+        ward.charge(number)
+    assert ward.run().counts["已上传行"] == 4
+    assert his.sinces == [None], "all of it at first"
+    his.sinces.clear()
+    return his
+
+
+def later(minutes: int) -> datetime:
+    return AT + timedelta(minutes=minutes)
+
+
+def test_of_a_stay_on_which_nothing_was_left_only_changes_are_read(ward: Ward, asked: Asked) -> None:
+    ward.charge(5, changed_at=later(10))
+    assert ward.run().counts["已上传行"] == 1
+    ward.charge(6, changed_at=later(-30))  # written before the mark, committed after it
+    ward.charge(7, changed_at=None)
+    assert ward.run().counts["已上传行"] == 2
+    assert ward.run().counts["调用"] == 0
+    assert asked.sinces == [later(-60), later(-50), later(-50)], "the mark, less an hour"
+
+
+def test_a_row_changed_late_is_found_and_all_is_read_until_nothing_is_left(ward: Ward, asked: Asked) -> None:
+    asked.rows["fees"][1] |= {"det_item_fee_sumamt": Decimal("99.00"), "changed_at": later(20)}
+    (left,) = ward.run().detail["left"]
+    assert "平台上仍是" in left["reason"]
+    asked.rows["fees"][1]["det_item_fee_sumamt"] = Decimal("10.01")
+    assert ward.run().outcome is RunOutcome.DONE
+    assert ward.run().outcome is RunOutcome.DONE
+    assert asked.sinces == [later(-60), None, later(-40)]
+
+
+def test_a_voided_row_is_found_by_its_change_and_a_deleted_one_by_the_whole(ward: Ward, asked: Asked) -> None:
+    asked.rows["fees"][0] |= {"void_flag": "1", "changed_at": later(20)}
+    (left,) = ward.run().detail["left"]
+    assert (left["feedetl_sn"], "已作废或删除" in left["reason"]) == (f"{ward.stay.ipt_no}-0", True)
+    asked.rows["fees"][0] |= {"void_flag": "0"}
+    assert ward.run().outcome is RunOutcome.DONE
+    del asked.rows["fees"][3]
+    assert ward.run().outcome is RunOutcome.DONE, "nothing of it has changed"
+    ward.now = lambda: clock.now() + timedelta(hours=13)
+    (left,) = ward.run().detail["left"]
+    assert left["feedetl_sn"] == f"{ward.stay.ipt_no}-3"
+    me = ward.stay.mdtrt_id
+    (kept,) = ward.house.gateway.store.fees.of([me])[me].left
+    assert (kept["wrong"][0]["rule"], Decimal(kept["row"]["cnt"])) == ("gone", 1)
+    assert asked.sinces == [later(-60), None, later(-40), None]
+
+
+def test_emergency_fees_are_not_looked_for_among_those_of_the_stay(ward: Ward, asked: Asked) -> None:
+    judged = ward.house.gateway.stays.judged(StayRef(ward.stay.ipt_no))
+    number = judged.stay.fees[0].feedetl_sn
+    assert {one.feedetl_sn for one in gone(judged, (), (), whole=True)} == {row.feedetl_sn for row in judged.stay.fees}
+    visit = EmergencyVisit("ER1", "", None, "", ({"feedetl_sn": number},), 1)
+    moved = replace(judged, stay=replace(judged.stay, emergency=(visit,)))
+    assert number not in {one.feedetl_sn for one in gone(moved, (), (), whole=True)}
+    assert [one.feedetl_sn for one in gone(moved, (), {number}, whole=False)] == [number], "the HIS says so itself"
+    taken = replace(
+        judged, stay=replace(judged.stay, fees=tuple(replace(fee, settled_by=7) for fee in judged.stay.fees))
+    )
+    assert gone(taken, (), (), whole=True) == []
+
+
+def test_what_others_did_at_the_platform_makes_all_be_read(ward: Ward, asked: Asked) -> None:
+    keys = {"mdtrt_id": ward.stay.mdtrt_id, "psn_no": ward.stay.psn_no}
+    ward.stay.done("2302", {"data": [{"feedetl_sn": "0000", **keys}]})
+    assert ward.run().counts["已上传行"] == 4
+    assert asked.sinces == [None]
+
+
+def test_a_run_that_breaks_off_before_the_place_is_kept_reads_the_same_again(ward: Ward, asked: Asked) -> None:
+    ward.charge(5, changed_at=later(10))
+    with patch.object(ward.house.gateway.store.fees, "keep", side_effect=JournalUnavailable("gone")):
+        assert ward.run().outcome is RunOutcome.FAILED
+    assert len(ward.at_the_platform()) == 5, "it broke off after the upload"
+    again = ward.run()
+    assert (again.outcome, again.counts["调用"]) == (RunOutcome.DONE, 0)
+
+
+def test_a_stay_that_cannot_be_read_does_not_hold_up_the_others(ward: Ward, asked: Asked, running: House) -> None:
+    other = Ward(running, Stay(running, "json").admit().aligned(), his=asked)
+    asked.slow.add(ward.stay.ipt_no)
+    other.charge(1)
+    fees, refs = running.gateway.store.fees, [StayRef(one.stay.ipt_no, one.stay.mdtrt_id) for one in (ward, other)]
+    fees.choose(refs, "upload", clock.now())
+    run = other.run({"chosen": True})
+    assert (run.outcome, run.counts["已上传行"], fees.queued()) == (RunOutcome.PARTIAL, 1, 0)
+    assert "读不到" in fees.of([ward.stay.mdtrt_id])[ward.stay.mdtrt_id].note
+    asked.slow.add(other.stay.ipt_no)
+    alone = ward.run()
+    assert (alone.outcome, "超过 50000 行" in alone.error) == (RunOutcome.FAILED, True), "nobody could be read"
+
+
+def test_a_changed_at_of_another_form_makes_all_be_read(ward: Ward, asked: Asked) -> None:
+    def strict(subject: SubjectName, ipt_no: str, *, since: Point | None = None) -> Page:
+        if since is not None:
+            raise HisMisconfigured("ORA-01861")
+        return Asked.of_stay(asked, subject, ipt_no)
+
+    ward.charge(5, changed_at=later(10))
+    with patch.object(asked, "of_stay", strict):
+        assert ward.run().counts["已上传行"] == 1
+
+
+# ------------------------------------------------------- national codes
+
+
+def item(local: str, code: str = "", **more: Any) -> dict[str, Any]:
+    row = {"row_id": local, "changed_at": AT, "medins_list_codg": local, "medins_list_name": f"项目{local}"}
+    return row | ({"med_list_codg": code} if code else {}) | more
+
+
+def test_a_row_without_a_national_code_gets_it_from_the_dictionary_or_says_why_not(ward: Ward) -> None:
+    ward.his = his = Asked()
+    code = ward.charge(1)["med_list_codg"]
+    his.rows["items"] = [item("L2", code), item("L3")]
+    for number in (2, 3, 4):
+        ward.charge(number, med_list_codg=None, medins_list_codg=f"L{number}")
+    run = ward.run()
+    assert (run.outcome, run.counts["已上传行"]) == (RunOutcome.PARTIAL, 2), run.detail
+    reasons = {one["feedetl_sn"].rpartition("-")[2]: one["reason"] for one in run.detail["left"]}
+    assert "项目L3）在项目字典中没有对照国家编码" in reasons["3"]
+    assert "L4 也不在项目字典中" in reasons["4"]
+    me = ward.stay.mdtrt_id
+    kept = ward.house.gateway.store.fees.of([me])[me].left
+    assert {one["wrong"][0]["rule"] for one in kept} == {"unmapped"}
+    his.rows["items"] = [item("L3", code, changed_at=later(5)), item("L4", code, changed_at=later(6))]
+    assert ward.run().counts["已上传行"] == 2, "matched in the HIS, gone with the next run"
+
+
+def test_without_a_dictionary_it_says_what_is_missing(ward: Ward) -> None:
+    ward.charge(1, med_list_codg=None)
+    (left,) = ward.run().detail["left"]
+    assert "也没有可查的项目字典（items）" in left["reason"]
+
+
+def test_the_dictionary_is_read_once_and_then_only_what_has_changed() -> None:
+    his, asked_since = Asked(), []
+    his.rows["items"] = [item(f"L{number:04d}", f"C{number}") for number in range(1200)]
+    changed = his.changed
+
+    def noted(subject: SubjectName, **more: Any) -> Page:
+        asked_since.append(more.get("since"))
+        return changed(subject, **more)
+
+    with patch.object(his, "changed", noted):
+        book = ItemBook(lambda: his)
+        book.begin()
+        assert book.code_of("L0007") == ("C7", "")
+        assert book.code_of("L1199") == ("C1199", "")
+        assert len(asked_since) == 3, "three pages, asked by the first row alone"
+        his.rows["items"] = [item("L0007", "C8", changed_at=later(1))]
+        assert book.code_of("L0007") == ("C7", "")
+        book.begin()
+        assert book.code_of("L0007") == ("C8", "")
+        assert asked_since[-1] == AT - timedelta(minutes=10)
+        his.down = True
+        book.begin()
+        assert "读不出来" in book.code_of("nobody")[1]

@@ -271,8 +271,8 @@ class Paged:
     ) -> Page:
         return self.his.changed(subject, since=since, after=after, rows_max=min(self.size, rows_max))
 
-    def of_stay(self, subject: SubjectName, ipt_no: str) -> Page:
-        return self.his.of_stay(subject, ipt_no)
+    def of_stay(self, subject: SubjectName, ipt_no: str, *, since: Point | None = None) -> Page:
+        return self.his.of_stay(subject, ipt_no, since=since)
 
 
 def test_a_change_dated_in_the_future_hides_nothing(ward: Ward) -> None:

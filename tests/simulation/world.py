@@ -443,7 +443,7 @@ class Node:
         self.check_alive()
         world.answered(self, infno, reply)
         del self.boxes[box]
-        receipts = Receipts(exchange._journal)
+        receipts = Receipts(exchange._journal, exchange._clock)
         receipts.told(reply, written=box.put(reply))
         receipts.keep()
 

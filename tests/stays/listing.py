@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.stays.ways import WARD_IN, Stay
@@ -38,9 +39,22 @@ def own_list(stay: Stay, setl_id: str, *operations: dict[str, Any], **more: str)
     return message | ({"oprninfo": [copy.deepcopy(one) for one in operations]} if operations else {})
 
 
-def tell(stay: Stay, record: dict[str, str] | None = None, **more: Any) -> None:
+FULL: dict[str, Any] = {"insuplc": "440800", "hsorg": "演示市医疗保障中心", "hsorg_opter": "赵经办"}
+"""What the full form (4101) wants of the hospital beside it."""
+
+
+def charged(amount: str) -> dict[str, str]:
+    """One row of 收费项目信息, all of it 甲类."""
+    return {"med_chrgitm": "09", "amt": amount, "claa_sumfee": amount, "clab_amt": "0.00", "fulamt_ownpay_amt": "0.00",
+            "oth_amt": "0.00"}  # fmt: skip
+
+
+def tell(
+    stay: Stay, record: dict[str, str] | None = None, nodes: Mapping[str, Sequence[Any]] | None = None, **more: Any
+) -> None:
     """The hospital tells its part (``SettlementList``) and its diagnoses by the list's own names."""
-    told = stay.ask("SettlementList", version=1, setlinfo={**TOLD, **more}, **({"record": record} if record else {}))
+    beside = {**({"record": record} if record else {}), **(nodes or {})}
+    told = stay.ask("SettlementList", version=1, setlinfo={**TOLD, **more}, **beside)
     assert told["infcode"] == 0, told
     row = {**DIAGNOSIS, "diag_srt_no": "1", "adm_cond": "1", "diag_dept": "A03", "dise_dor_no": DOCTOR,
            "dise_dor_name": "周文博", "diag_time": "2026-02-20 10:00:00"}  # fmt: skip

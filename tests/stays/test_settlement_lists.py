@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
+from gateway import clock
 from gateway.exchange.ports import ProofKind
+from gateway.simulator.persons import check_digit
+from gateway.stays.lists import ListForm, Sheet
 from gateway.stays.ports import StayRef
+from jobs.settlement_lists import SettlementLists
 from tests.running import House, house
-from tests.stays.listing import SURGERY, own_list, settled, tell
+from tests.stays.listing import FULL, SURGERY, charged, own_list, settled, tell
 from tests.stays.ways import Stay
 
 
@@ -145,6 +150,58 @@ def test_the_gateway_fills_uploads_submits_and_follows(one_way: Stay) -> None:
     assert gateway.lists_desk.do("upload", wish(one_way))["state"] == "已提交"
     entries = gateway.store.operator_log.entries(limit=2)
     assert {(one.operator, one.act) for one in entries} >= {("王医保", "list.upload")}
+
+
+@pytest.mark.parametrize("infno", ["4101A", "4101"])
+def test_the_same_list_goes_as_either_transaction_and_is_followed(one_way: Stay, infno: str) -> None:
+    gateway, simulator = one_way.house.gateway, one_way.house.simulator
+    assert simulator is not None
+    setl_id = settled(one_way)
+    institution = gateway.settings.institution
+    lists = SettlementLists(gateway.exchange, gateway.stays, gateway.episodes,
+                            ListForm(institution.code, institution.name, infno), {"opter": "L1", "opter_name": "病案", "opter_type": "1"}, clock.now)  # fmt: skip
+
+    def sheet() -> Sheet:
+        return lists.sheet(*lists.found(StayRef(one_way.ipt_no)))
+
+    assert (sheet().infno, sheet().allowed) == (infno, False)
+    figures = gateway.stays.judged(StayRef(one_way.ipt_no)).stay.settlements[-1].figures
+    total = str(figures["medfee_sumamt"])
+    certno = figures["certno"][:17] + check_digit(
+        figures["certno"][:17]
+    )  # the persons of these tests have none that holds
+    tell(one_way, nodes={"iteminfo": [charged(total)]}, certno=certno, **FULL)
+    ready = sheet()
+    assert ready.allowed, ready.reason
+    form = ready.message["setlinfo"]
+    assert {form["adm_time"], form["dscg_time"], form["bill_no"]} == {
+        "2026-02-20 10:05:00",
+        "2026-03-01 15:30:00",
+        "0001",
+    }
+    if infno == "4101":
+        assert (form["psn_name"], form["certno"], form["hi_type"], form["naty"]) == (
+            figures["psn_name"], certno, figures["insutype"], "1",
+        )  # fmt: skip
+        assert form["psn_selfpay"] + form["psn_ownpay"] == form["acct_pay"] + form["psn_cashpay"]
+        assert (form["act_ipt_days"], form["ipt_med_type"], form["patn_cert_type"]) == (9, "1", "01")
+        assert {"oprninfo", "icuinfo", "opspdiseinfo"} & set(ready.message) == set(), "this stay had none"
+        spoiled = json.loads(json.dumps({**ready.message, "iteminfo": [charged("0.05")]}, default=str))
+        one_way.refused(infno, spoiled, "GW-1103")
+    else:
+        assert {"psn_name", "certno", "psn_selfpay"} & set(form) == set(), (
+            "the short form leaves out what the insurer knows"
+        )
+    reply = lists.upload(*lists.found(StayRef(one_way.ipt_no)))
+    assert reply.infcode == "0", reply.err_msg
+    assert (shown(one_way, setl_id)["infno"], shown(one_way, setl_id)["stas_type"]) == (infno, "1")
+    simulator.review({"setl_id": setl_id, "stas_type": "3", "chk_cont": "诊断有误"})
+    judged, found = lists.found(StayRef(one_way.ipt_no))
+    lists.ask(judged.stay, setl_id)
+    assert lists.found(StayRef(one_way.ipt_no))[1].list_status == "3"
+    assert lists.move(judged.stay, setl_id, "0").infcode == "0"
+    assert lists.upload(judged, found).infcode == "0", "uploaded anew and submitted"
+    assert shown(one_way, setl_id)["stas_type"] == "1"
 
 
 def test_codes_are_held_against_the_catalog_that_was_downloaded(one_way: Stay) -> None:

@@ -94,6 +94,7 @@ def _fill_work(store: Store, exchange_id: int) -> None:
     store.vouchers.void(kept.number, NOW, "内容已变更，已另行打印")
     work = FeeWork(mdtrt_id, ipt_no, waiting=1, bad=1, left=[{"row": dict(PERSONAL), "why": SAID}], note=SAID)
     store.fees.keep(work, NOW)
+    store.remarks.add(StayRef(ipt_no, mdtrt_id), SAID, "李敏（li）", NOW)
     store.fees.choose([StayRef(ipt_no, mdtrt_id)], "upload", NOW)
     claimed = store.nodes.claim("n", None, NodeFacts(), NOW, Outcome(State.IN_DOUBT, NOW))
     assert claimed is not None
@@ -126,6 +127,7 @@ def _shown(store: Store) -> list[object]:
     found += [
         store.jobs.history(),
         store.fees.of([PERSONAL["mdtrt_id"]]),
+        store.remarks.of([StayRef(PERSONAL["ipt_no"], PERSONAL["mdtrt_id"])]),
         store.vouchers.of_stay([PERSONAL["ipt_no"]], ""),
     ]
     found += [

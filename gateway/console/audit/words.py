@@ -32,6 +32,7 @@ ACTS: Final[Mapping[str, str]] = {
     "alignment.one": "入院信息变更",
     "alignment.batch": "批量入院信息变更",
     "alignment.run": "自动变更立即运行",
+    "stay.2302": "撤销已上传的费用",
     "stay.2402": "出院办理",
     "stay.2403": "医保变更",
     "stay.2405": "出院办理撤销",
@@ -39,6 +40,8 @@ ACTS: Final[Mapping[str, str]] = {
     "stays.show": "命令行查看住院",
     "emergency.extract": "提取急诊费用",
     "emergency.approve": "急诊急救审核",
+    "review.remark": "写审核备注",
+    "review.month": "核查一个月的病例",
     "fees.upload": "费用上传",
     "fees.look": "核对费用",
     "fees.forget": "放弃等待上传的病人",
@@ -69,12 +72,13 @@ def acts_called(title: str) -> tuple[str, ...]:
     return tuple(act for act, called in ACTS.items() if called == title)
 
 
-KINDS: Final[Mapping[str, str]] = {"exchange": "交易", "stay": "住院", "voucher": "凭证"}
+KINDS: Final[Mapping[str, str]] = {"exchange": "交易", "stay": "住院", "voucher": "凭证", "review": "医保审核"}
 """What a subject with a number begins with, and what it is called."""
 LISTS: Final[Mapping[str, str]] = {
     "stays": "住院病人",
     "alignment": "入院变更",
     "review": "医保审核",
+    "review month": "按月核查",
     "emergency": "急诊急救审核",
     "fees": "费用上传",
     "queue": "等待上传的病人",
@@ -87,18 +91,20 @@ LISTS: Final[Mapping[str, str]] = {
     "store": "数据库",
 }
 """Subjects that are a list or the whole store."""
+_NAMING: Final = ("users.", "conformance.", "console.sign_")
+"""Acts whose subject is the name of a user or a client, which may be that of a list."""
 
 
 def subject_called(act: str, subject: str) -> str:
     """``exchange 7`` as ``交易 7``; what has no other name (a person, a day, a file) stays as it is."""
     kind, _, number = subject.partition(" ")
+    if subject in LISTS and not act.startswith(_NAMING):
+        return LISTS[subject]
     if number == "stays" and kind.isdigit():
         return f"{kind} 人"
     if number and kind in KINDS:
         return f"{KINDS[kind]} {number}"
-    # the name of a user or a client may be that of a list
-    named = act.startswith(("users.", "conformance.", "console.sign_"))
-    return subject if named else LISTS.get(subject, subject)
+    return subject
 
 
 def subject_meant(text: str) -> str:

@@ -15,11 +15,12 @@ from gateway.console.exchanges.picture import Kept
 from gateway.console.shown import PROOFS, exactly
 from gateway.console.visit import Visit
 from gateway.contract.charset import declared_in_xml
+from gateway.contract.dialect import Carried
 from gateway.contract.dialect.verbs import Shape
-from gateway.contract.envelope import Garbage
+from gateway.contract.envelope import CALLER_FIELDS, Garbage
 from gateway.contract.interface import Interface
 from gateway.contract.jsontext import loads
-from gateway.contract.model import Transaction
+from gateway.contract.model import Field, FieldType, Side, Transaction
 from gateway.exchange.again import came_from_outside
 from gateway.exchange.call import Reply
 from gateway.exchange.filed import UPLOAD
@@ -106,14 +107,36 @@ def _beside(visit: Visit, row: Exchange, bodies: Bodies, proofs: Sequence[Proof]
     """Request and answer, each beside its translation; nothing where no table is about it."""
     transaction = visit.parts.interface.contract.transactions.get(row.infno)
     if transaction is None:
-        return {"asked": [], "answered": []}
+        return {"head": [], "asked": [], "answered": []}
     reader = reading.Reader(visit.parts.interface.contract.codes, plain=visit.may("exchange.body"))
     request = _request(visit, transaction, bodies, proofs, again)
     answer = _answer(row, bodies, again)
     return {
+        "head": _head(visit, bodies, again, reader),
         "asked": sides.asked(transaction.input, request, reader, _page(visit)),
         "answered": sides.told(transaction.output, answer, reader, _page(visit)),
     }
+
+
+def _head(visit: Visit, bodies: Bodies, again: Again, reader: reading.Reader) -> list[sides.PairSection]:
+    """The common envelope: what the HIS said of itself, and what stood there when it went out."""
+    said = again.call.head if again.call is not None else {}
+    given = {name: text for name, text in said.items() if text and name not in CALLER_FIELDS}
+    envelope = reading.envelope_of(bodies.platform_request)
+    side = Side(
+        root=tuple(
+            Field(one.name, one.label, _type(one.type)) for one in visit.parts.interface.contract.request_envelope
+        )
+    )
+    # the dialect reads a head by paths of its own, which are not followed
+    carried = [Carried(((("（报文头）",), text),), (name,)) for name, text in given.items()]
+    return sides.asked(
+        side, sides.Request(given, given, envelope, carried if again.dialect is not None else None), reader
+    )
+
+
+def _type(named: str) -> FieldType:
+    return "datetime" if named == "datetime" else "string"
 
 
 def _request(

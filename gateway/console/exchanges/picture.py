@@ -146,7 +146,8 @@ def _came(kept: Kept) -> Iterator[Step]:
     if came_from_outside(row):
         yield Step("his-in", "请求", row.received_at, _some(*lines))
     else:
-        yield Step("gateway", "由网关自己发起，院内没有参与", row.received_at, _some(*lines), "run")
+        begun = "在控制台办理" if row.channel == "console" else "由网关自己发起"
+        yield Step("gateway", begun, row.received_at, _some(*lines), "run")
     if kept.original is not None:
         yield Step("gateway", f"再次发送编号 {kept.original} 的请求", link=kept.original, kind="run")
     for proof in kept.before:
@@ -278,9 +279,9 @@ def _reply(kept: Kept) -> Iterator[Step]:
     """What the HIS was told of the outcome, as far as the journal knows whether it was."""
     row, said = kept.row, _said(kept)
     if row.reply == WRITTEN:
-        yield Step("his-out", "答复已写出", lines=said, kind="ok")
+        yield Step("his-out", "答复已写出", row.reply_at, said, "ok")
     elif row.reply == BROKEN:
-        yield Step("his-out", "答复没有送到", lines=said, kind="bad", broken=True)
+        yield Step("his-out", "答复没有送到", row.reply_at, said, "bad", broken=True)
     elif kept.original is not None and row.state is not State.INTENDED:
         yield Step("his-out", "没有答复院内：院内以原请求再问时得到这个结果", lines=said, kind="warn", faint=True)
     elif kept.doubted:
@@ -296,8 +297,9 @@ def _said(kept: Kept) -> tuple[str, ...]:
     """The head of the reply, by the state that the exchange is in."""
     row = kept.row
     fault = TOLD.get(row.state)
-    # the journal knows no more of the time: it keeps the outcome first and then lets the reply go
-    since = f"不早于 {clock_time(row.finished_at)}" if row.finished_at is not None and not kept.doubted else ""
+    # without a mark the journal knows no more of the time: it keeps the outcome first and then lets the reply go
+    known = row.reply_at is not None or row.finished_at is None or kept.doubted
+    since = "" if known else f"不早于 {clock_time(row.finished_at)}"
     if fault is not None:
         return _some(f"infcode -1 · {fault.code} {fault.title}", since)
     if row.state is State.CONFIRMED:

@@ -130,19 +130,27 @@ def input_of(body: bytes | None) -> Any:
     return _part(body, "input")
 
 
+def envelope_of(body: bytes | None) -> Any:
+    """What stands around ``input`` in the bytes that went to the platform; None when there is none."""
+    document = _document(body)
+    return {name: value for name, value in document.items() if name != "input"} if isinstance(document, dict) else None
+
+
 def output_of(body: bytes | None) -> Any:
     """``output`` of the platform's answer; None when it cannot be read."""
     return _part(body, "output")
 
 
 def _part(body: bytes | None, name: str) -> Any:
-    if body is None:
-        return None
+    document = _document(body)
+    return document.get(name) if isinstance(document, dict) else None
+
+
+def _document(body: bytes | None) -> Any:
     try:
-        document = loads(body.removeprefix(b"\xef\xbb\xbf"))
+        return loads(body.removeprefix(b"\xef\xbb\xbf")) if body is not None else None
     except GatewayFault:
         return None
-    return document.get(name) if isinstance(document, dict) else None
 
 
 def pretty(body: bytes | None, charset: str) -> str:

@@ -13,7 +13,8 @@ from starlette.responses import Response
 
 from gateway.console.area import Area, MenuItem, Page
 from gateway.console.exports import exported
-from gateway.console.fees.words import OTHER, ROW, RULES
+from gateway.console.fees import undo
+from gateway.console.fees.words import AT_THE_PLATFORM, OTHER, ROW, RULES
 from gateway.console.shown import free_text
 from gateway.console.stays.finding import found, not_found
 from gateway.console.stays.listing import (
@@ -192,6 +193,7 @@ def one(visit: Visit) -> Response:
         work=work,
         left=[_explained(each) for each in (work.left if work else ())][:SHOWN_MAX],
         row_titles=ROW,
+        to_undo=AT_THE_PLATFORM if visit.may("fee.undo") else (),
         uploaded=len(stay.fees),
         box=box_of(stay),
         has_his=visit.parts.settings.his.there,
@@ -246,8 +248,10 @@ AREA: Final = Area(
         Page("POST", "/fees", "fee.act", act),
         Page("GET", "/fees/progress", "fee.see", progress, quiet=True),
         Page("GET", "/fees/one", "fee.see", one),
+        Page("GET", "/fees/undo", "fee.undo", undo.undo),
+        Page("POST", "/fees/undo", "fee.undo", undo.act),
         Page("GET", "/fees/export.csv", "stay.export", export),
     ),
     menu=(MenuItem("/fees", "费用上传", "fee.see"),),
-    rights={"fee.see": "看到费用上传", "fee.act": "核对与上传费用"},
+    rights={"fee.see": "看到费用上传", "fee.act": "核对与上传费用", "fee.undo": "撤销已上传的费用"},
 )

@@ -20,13 +20,23 @@ RULES: Final[Mapping[str, tuple[str, str]]] = {
     "before_ward": ("入科时间", "核对费用发生时间与入科时间；属于急诊的费用在“急诊急救审核”中处理。"),
     "changed": (
         "上传后又改动",
-        "由 HIS 撤销平台上的这一行（2302），再由 HIS 按现在的内容上传（2301）；控制台不撤销费用，撤销过的行也不再自动上传。",
+        "在“撤销已上传”中撤销平台上的这一行（2302），再由 HIS 按现在的内容上传（2301）；按流水号撤销过的行不再自动上传。",
+    ),
+    "gone": (
+        "HIS 已作废",
+        "HIS 中已作废或删除的行，平台上仍在计费：在“撤销已上传”中撤销平台上的这一行（2302）；HIS 误删的，在 HIS 中恢复。",
+    ),
+    "unmapped": (
+        "没有国家编码",
+        "在 HIS 的项目字典中为这个院内项目对照国家编码，下一次运行即可上传；不必改费用行。",
     ),
     "twice": ("流水号重复", "HIS 中两行用了同一个流水号，请信息科查清。"),
     "taken_back": ("已撤销", "有人按流水号撤销过，不再自动上传；确要再传，由 HIS 上传（2301）。"),
     "refund": ("退费", "先上传所退的原费用行，或更正原费用流水号。"),
 }
 """Rule of ``jobs.fee_rows.Wrong``: title, way out."""
+AT_THE_PLATFORM: Final = frozenset({"changed", "gone"})
+"""Rules of rows that are at the platform and should not be, as they are."""
 OTHER: Final = ("内容", "按说明在 HIS 中改正后再上传。")
 ROW: Final[Mapping[str, str]] = {
     "fee_ocur_time": "发生时间",

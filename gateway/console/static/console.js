@@ -22,7 +22,11 @@
   document.addEventListener("keydown", function (event) {
     if (event.ctrlKey || event.metaKey || event.altKey) { return; }
     if (event.key === "Escape" && typing(event.target)) { event.target.blur(); return; }
-    if (typing(event.target)) { return; }
+    if (typing(event.target)) {
+      /* from the search down into what it found */
+      if (event.key === "ArrowDown" && event.target.hasAttribute("data-find") && walk(1)) { event.preventDefault(); }
+      return;
+    }
     if (event.key === "/") {
       var box = document.querySelector("[data-find]") || document.getElementById("find");
       if (box) { box.focus(); box.select(); event.preventDefault(); }

@@ -1,4 +1,4 @@
-"""What staff do about one stay: 入院信息变更, 出院办理 and its revocation, 医保变更. The gate is shown before the button.
+"""What staff do about one stay: 入院信息变更, 出院办理 and its revocation. The gate is shown before the button.
 
 Every page asks the rules what the exchange would ask them, and the exchange asks them again before anything is sent.
 """
@@ -16,10 +16,11 @@ from gateway.console.stays.people import name_shown
 from gateway.console.stays.words import address, named
 from gateway.console.visit import Visit
 from gateway.contract.model import Field
+from gateway.exchange.stay_rules import CATEGORY
 from gateway.faults import CHANGE_BEFORE_WARD
 from gateway.stays.desk import Judged
 from gateway.stays.discharge import DischargeSheet, Gate, discharge_sheet, gate
-from gateway.stays.messages import diagnoses, discharge_fields, discharge_message, main_operation, undo_message
+from gateway.stays.messages import diagnoses, discharge_fields, discharge_message, undo_message
 from jobs.alignment import change_message
 
 Told = Mapping[str, Any]
@@ -41,7 +42,7 @@ def alignment(visit: Visit) -> Response:
 
 
 def _alignment(visit: Visit, judged: Judged, told: Told = NOTHING, status: int = 200) -> Response:
-    gate_ = _gate(visit, "2403", change_message(judged.stay, visit.parts.interface), judged)
+    gate_ = gate_of(visit, "2403", change_message(judged.stay, visit.parts.interface), judged)
     if judged.stay.alignment == "not_in_ward":
         # a 2403 that changes something else may be sent before the ward-in; this one has nothing to change to
         fault = CHANGE_BEFORE_WARD
@@ -65,7 +66,7 @@ def align(visit: Visit) -> Response:
     stay = judged.stay
     told = visit.do("stay_align", ipt_no=stay.ipt_no, mdtrt_id=stay.mdtrt_id)
     if not told["ok"]:
-        return _alignment(visit, _anew(visit, judged), told, 409)
+        return _alignment(visit, anew(visit, judged), told, 409)
     visit.say("入院信息变更已完成：医保入院时间与入科时间一致。")
     return visit.go(address(stay))
 
@@ -126,10 +127,10 @@ def send_discharge(visit: Visit) -> Response:
     if judged is None:
         return not_found(visit)
     given = {name: visit.form[name].strip()[:VALUE_CHARS_MAX] for name in ASKED if visit.form.get(name, "").strip()}
-    told = _sent(visit, "stay_discharge", judged, given=_with_seconds(given))
+    told = sent(visit, "stay_discharge", judged, given=_with_seconds(given))
     if not told["ok"]:
-        return _discharge(visit, _anew(visit, judged), given, told, 409)
-    visit.say(_done("出院办理已完成。", told))
+        return _discharge(visit, anew(visit, judged), given, told, 409)
+    visit.say(done("出院办理已完成。", told))
     return visit.go(address(judged.stay))
 
 
@@ -154,7 +155,7 @@ def _revoke(visit: Visit, judged: Judged, told: Told = NOTHING, status: int = 20
         status,
         stay=judged.stay,
         name=name_shown(visit, judged.stay),
-        gate=_gate(visit, "2405", undo_message(judged.stay), judged),
+        gate=gate_of(visit, "2405", undo_message(judged.stay), judged),
         told=told,
         reason=reason,
         plain=visit.may("exchange.body"),
@@ -170,89 +171,36 @@ def send_revoke(visit: Visit) -> Response:
     if not REASON_CHARS_MIN <= len(reason) <= REASON_CHARS_MAX:
         text = f"请写明撤销的原因（{REASON_CHARS_MIN} 到 {REASON_CHARS_MAX} 字），会记入操作日志"
         return _revoke(visit, judged, {"error": text}, 422, reason[:REASON_CHARS_MAX])
-    told = _sent(visit, "stay_undo", judged, reason=reason)
+    told = sent(visit, "stay_undo", judged, reason=reason)
     if not told["ok"]:
-        return _revoke(visit, _anew(visit, judged), told, 409, reason)
-    visit.say(_done("出院办理已撤销。现在可以拉回科室、调整费用；再次出院时重新校验。", told))
-    return visit.go(address(judged.stay))
-
-
-# ------------------------------------------------------------------ 医保变更
-
-
-def category(visit: Visit) -> Response:
-    """医保变更 (ET-13): 普通住院 to 日间手术."""
-    judged = found(visit, visit.query)
-    return not_found(visit) if judged is None else _category(visit, judged, {})
-
-
-def _category(
-    visit: Visit, judged: Judged, given: Mapping[str, str], told: Told = NOTHING, status: int = 200
-) -> Response:
-    contract, stay = visit.parts.interface.contract, judged.stay
-    types = contract.codes["med_type"].values if "med_type" in contract.codes else {}
-    return visit.show(
-        "stays/category.html",
-        status,
-        stay=stay,
-        name=name_shown(visit, stay),
-        blocked=_blocked(stay, contract.rules.ordinary),
-        now_type=(stay.med_type, types.get(stay.med_type, "")),
-        types={code: types.get(code, code) for code in sorted(contract.rules.day_surgery)},
-        main=main_operation(stay),
-        given=given,
-        told=told,
-        plain=visit.may("exchange.body"),
-    )
-
-
-def _blocked(stay: Any, ordinary: frozenset[str]) -> str:
-    """Why there is nothing to fill in; the exchange judges the whole."""
-    if not stay.mdtrt_id:
-        return "这次住院还没有医保入院登记。"
-    if stay.settlements:
-        return "已结算，不能变更（ET13-03）。请先撤销结算。"
-    if stay.presence == "discharged":
-        return "已办理出院，请先办理出院撤销（ET13-05）。"
-    if stay.med_type and stay.med_type not in ordinary:
-        return "仅支持普通住院变更为日间手术（ET13-01）。"
-    return ""
-
-
-def send_category(visit: Visit) -> Response:
-    """Send the 2403 with another category."""
-    judged = found(visit, visit.form)
-    if judged is None:
-        return not_found(visit)
-    given = {
-        name: visit.form.get(name, "").strip()[:VALUE_CHARS_MAX] for name in ("med_type", "dise_codg", "dise_name")
-    }
-    told = _sent(visit, "stay_category", judged, given=given)
-    if not told["ok"]:
-        return _category(visit, _anew(visit, judged), given, told, 409)
-    visit.say(_done("医保类别已变更。", told))
+        return _revoke(visit, anew(visit, judged), told, 409, reason)
+    visit.say(done("出院办理已撤销。现在可以拉回科室、调整费用；再次出院时重新校验。", told))
     return visit.go(address(judged.stay))
 
 
 # -------------------------------------------------------------------- shared
 
 
-def _gate(visit: Visit, infno: str, message: Mapping[str, Any], judged: Judged) -> Gate:
-    parts = visit.parts
-    return gate(infno, message, judged.stay, parts.clock(), parts.stays.policy, parts.interface.contract.rules)
+def gate_of(visit: Visit, infno: str, message: Mapping[str, Any], judged: Judged) -> Gate:
+    """What the rules say of a message now."""
+    parts, table = visit.parts, visit.parts.interface.contract.rules
+    catalogue = parts.day_surgery() if CATEGORY in table.of(infno) else None
+    return gate(infno, message, judged.stay, parts.clock(), parts.stays.policy, table, catalogue)
 
 
-def _sent(visit: Visit, operation: str, judged: Judged, **more: Any) -> dict[str, Any]:
+def sent(visit: Visit, operation: str, judged: Judged, **more: Any) -> dict[str, Any]:
+    """What came of an act about a stay in this person's name."""
     assert visit.user is not None
     numbers = {"ipt_no": "", "mdtrt_id": "", **named(judged.stay)}
     return visit.do(operation, user=visit.user.name, **numbers, **more)
 
 
-def _anew(visit: Visit, judged: Judged) -> Judged:
+def anew(visit: Visit, judged: Judged) -> Judged:
     """The stay after an attempt: what it changed is shown at once."""
     return found(visit, named(judged.stay)) or judged
 
 
-def _done(text: str, told: Told) -> str:
+def done(text: str, told: Told) -> str:
+    """The line on the next page."""
     before = "此前已经办理过，没有再发。" if told.get("repeated") else text
     return f"{before}提示：{told['warn_msg']}" if told.get("warn_msg") else before

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.console.area import Area, MenuItem, Page
-from gateway.console.stays import acts, emergency, listing, one, papers, review, waiting
+from gateway.console.stays import acts, category, emergency, listing, month, one, papers, remark, review, waiting
 
 AREA: Final = Area(
     name="stays",
@@ -22,10 +22,17 @@ AREA: Final = Area(
         Page("POST", "/stays/discharge", "stay.act", acts.send_discharge),
         Page("GET", "/stays/revoke", "stay.act", acts.revoke),
         Page("POST", "/stays/revoke", "stay.act", acts.send_revoke),
-        Page("GET", "/stays/category", "stay.category", acts.category),
-        Page("POST", "/stays/category", "stay.category", acts.send_category),
+        Page("GET", "/stays/category", "stay.category", category.category),
+        Page("POST", "/stays/category", "stay.category", category.send),
+        Page("GET", "/stays/category/diseases", "stay.category", category.diseases),
         Page("GET", "/review", "review.see", review.review),
         Page("GET", "/review/export.csv", "stay.export", review.export),
+        Page("GET", "/review/one", "review.see", remark.case),
+        Page("POST", "/review/one", "review.act", remark.keep),
+        Page("GET", "/review/month", "review.see", month.month),
+        Page("POST", "/review/month", "review.act", month.begin),
+        Page("GET", "/review/month/progress", "review.see", month.progress, quiet=True),
+        Page("GET", "/review/month.csv", "stay.export", month.export),
         Page("GET", "/emergency", "emergency.act", emergency.waiting),
         Page("GET", "/stays/emergency", "emergency.act", emergency.emergency),
         Page("POST", "/stays/emergency", "emergency.act", emergency.act),
@@ -46,6 +53,7 @@ AREA: Final = Area(
         "stay.act": "办理入院变更、出院与撤销",
         "stay.category": "办理医保类别变更",
         "review.see": "看到医保审核",
+        "review.act": "写审核备注，按月核查",
         "emergency.act": "急诊急救审核",
         "voucher.print": "预览与打印凭证",
     },

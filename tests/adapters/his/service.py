@@ -180,7 +180,7 @@ ipt_no = "zyh"
     f'{name} = "{name}"'
     for name in (
         "row_id", "changed_at", "feedetl_sn", "medins_list_codg", "bilg_dept_codg", "bilg_dept_name", "bilg_dr_codg",
-        "bilg_dr_name", "fee_ocur_time", "det_item_fee_sumamt", "cnt", "pric",
+        "bilg_dr_name", "fee_ocur_time", "det_item_fee_sumamt", "cnt", "pric", "void_flag",
     )
 )  # fmt: skip
 
