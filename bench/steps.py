@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -18,15 +18,14 @@ from gateway import clock
 from gateway.contract.charset import encode_xml
 from gateway.contract.codec import Codec, Message
 from gateway.contract.envelope import Answer, read_answer, write_request
-from gateway.contract.plain_rows import Cut, Cutter, parse_apart
+from gateway.contract.plain_rows import Cut, Cutter, apart
 from gateway.exchange.call import Reply
 from gateway.exchange.content import business_keys, content_hash
 from gateway.exchange.fakes import MemoryJournal
 from gateway.http.body import read_body
 from gateway.settings import Limits
-from gateway.soap.services import cutter_of, write_reply
+from gateway.soap.services import HEAD_ROW, cutter_of, write_reply
 
-_NO_MESSAGE: Final = frozenset({"head"})
 REST: Final = "the rest: envelope, caller, routing, metrics"
 JOURNALED: Final = "journal in memory"
 
@@ -42,8 +41,7 @@ class _Way:
     input: Codec
     output: Codec
     cutter: Cutter
-    cut: Cut | None
-    element: Any
+    cut: Cut
     read: Message
     typed: Message
     answer: Answer
@@ -52,19 +50,20 @@ class _Way:
     def of(cls, parts: Parts, case: Case) -> _Way:
         codec = parts.interface.input(case.infno)
         cutter = cutter_of(parts.by_name, lambda: parts.interface)
-        root, _, cut = parse_apart(case.soap, "utf-8", cutter)
-        read = codec.read_xml(root[0][0], _NO_MESSAGE, cut)
+        cut, _ = apart(case.soap, "utf-8", cutter)
+        assert cut is not None, f"{case.name} is not plain"
+        read = codec.read_cut(cut, HEAD_ROW)
         typed, _ = codec.check(read)
         output = parts.interface.output(case.infno)
-        return cls(case, parts, codec, output, cutter, cut, root[0][0], read, typed, read_answer(case.answer))
+        return cls(case, parts, codec, output, cutter, cut, read, typed, read_answer(case.answer))
 
     def steps(self) -> dict[str, Callable[[], object]]:
         """In the order of the way."""
         infno = self.case.infno
         return {
             "read the body": lambda: read_body(environ(self.case.soap), Limits()),
-            "rows cut out, the rest parsed": lambda: parse_apart(self.case.soap, "utf-8", self.cutter),
-            "read_xml": lambda: self.input.read_xml(self.element, _NO_MESSAGE, self.cut),
+            "rows cut out of the text": lambda: apart(self.case.soap, "utf-8", self.cutter),
+            "message of the rows": lambda: self.input.read_cut(self.cut, HEAD_ROW),
             "check": lambda: self.input.check(self.read),
             "content hash": lambda: content_hash(infno, self.typed),
             "business keys": lambda: business_keys(self.typed),

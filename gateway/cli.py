@@ -45,7 +45,7 @@ from gateway.commands import (
 from gateway.commands.terminal import Misused, complain, explain, write_whatever_the_charset
 from gateway.commands.usage import usage_sentence
 
-_COLLECTED_EVERY = 50_000
+COLLECTED_EVERY = 50_000
 """New objects before the cyclic collector looks: nearly all that a start makes stays, and looking took a third of its time."""
 
 # help as plain text: rich would double the time of --help
@@ -119,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         the exit code.
     """
     write_whatever_the_charset()
-    gc.set_threshold(_COLLECTED_EVERY, *gc.get_threshold()[1:])
+    gc.set_threshold(COLLECTED_EVERY, *gc.get_threshold()[1:])
     try:
         code = _command()(args=arguments, prog_name="yibao", standalone_mode=False)
         sys.stdout.flush()

@@ -95,6 +95,8 @@ _IDENTITY = re.compile(rf"[1-9]\d{{5}}(?:1[89]|20)\d\d{_DAY}\d{{3}}[\dXx]|(?<!\d
 
 _kind_of: dict[str, Mask | None] = {}
 _masked_keys: dict[str, str] = {}
+_telling_nothing: set[str] = set()
+"""Keys of events under which a value is masked by its look alone."""
 _KINDS_KNOWN_MAX = 4096
 
 
@@ -201,7 +203,24 @@ def mask_value(key: str, value: Any, depth: int = 0) -> Any:
 
 def mask_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     """The structlog processor: the last one before rendering."""
-    return {_mask_key(key): mask_value(str(key), value) for key, value in event.items()}
+    masked: dict[str, Any] = {}
+    for key, value in event.items():
+        form = type(value)
+        # most of a line is this, and the long way would come to the same: its length is as much as all the rest of a line
+        if key in _telling_nothing and (
+            (form is str and _NOTHING_TO_MASK.fullmatch(value)) or form is float or form is bool or value is None
+        ):
+            masked[key] = value
+        else:
+            masked[_mask_key(key)] = mask_value(str(key), value)
+            _learn(key)
+    return masked
+
+
+def _learn(key: object) -> None:
+    """Remember a key that is no name of anything personal and holds nothing personal itself."""
+    if type(key) is str and len(_telling_nothing) < _KINDS_KNOWN_MAX and _mask_key(key) == key and kind(key) is None:
+        _telling_nothing.add(key)
 
 
 def _mask_mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """How much of a stay's fees is read: all of it at first and from time to time, else what the HIS has changed since.
 
 Where reading ended stands with the stay itself (``FeeWork.place``) and moves only after the stay's turn is over: a run may end
-anywhere. All of it is read again wherever the last turn left something behind, the platform's rows are not those of then,
-or it was last read whole too long ago: rows that a HIS deletes, or changes without changing ``changed_at``, are found then.
+anywhere. A row that was left for a reason that only a change of the row, of the stay or of the platform's rows can take away is
+left again without being read. All of it is read where anything else was left, the stay is not what it was, or it was last read
+whole too long ago: rows that a HIS deletes, or changes without changing ``changed_at``, are found then.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from gateway.stays.hospital import HisMisconfigured, HospitalRecords, Page, Poin
 from gateway.stays.hospital_rows import is_void
 from gateway.store.fees import FeeWork
 from jobs import watermark
-from jobs.fee_rows import Row
+from jobs.fee_rows import LASTING, Left, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Reading:
 
     Args:
         void: ``feedetl_sn`` of rows that the HIS has voided.
+        carried: left before, and not read again.
         whole: every row of the stay is among them, so a number that is not has gone.
         place: where the next turn goes on, once this one is over; JSON values.
     """
@@ -34,6 +36,7 @@ class Reading:
     void: frozenset[str]
     whole: bool
     place: Mapping[str, Any]
+    carried: tuple[Left, ...] = ()
 
     @property
     def tells(self) -> bool:
@@ -55,26 +58,29 @@ class FeeReader:
         self._overlap_s = overlap_s
         self._whole_every = whole_every
 
-    def read(self, records: HospitalRecords, ipt_no: str, before: FeeWork | None, uploaded: str) -> Reading:
+    def read(self, records: HospitalRecords, ipt_no: str, before: FeeWork | None, stands: str) -> Reading:
         """The rows of a stay that may have to go.
 
         Args:
             before: how the stay stood after its last turn; None where all of it is wanted.
-            uploaded: what the platform has of it (:func:`summed`).
+            stands: how it stands now (:func:`jobs.fee_rows.standing`).
 
         Raises:
             HisError: the HIS cannot be read.
         """
         place = before.place if before is not None else {}
-        since = self._since(before, uploaded)
+        since = self._since(before, stands)
         page = self._page(records, ipt_no, since)
         whole = since is None or page is None
         found = page if page is not None else records.of_stay("fees", ipt_no)
+        read = {str(row["feedetl_sn"]) for row in found.rows}
+        carried = () if whole or before is None else _left(before)
         return Reading(
             rows=[row for row in found.rows if not is_void(row)],
             wrong=found.wrong,
             void=frozenset(str(row["feedetl_sn"]) for row in found.rows if is_void(row)),
             whole=whole,
+            carried=tuple(one for one in carried if one.feedetl_sn not in read),
             place={
                 "mark": _moved({} if whole else place, found),
                 "whole_at": self._clock().isoformat() if whole else place["whole_at"],
@@ -90,11 +96,11 @@ class FeeReader:
                 raise
             return None
 
-    def _since(self, before: FeeWork | None, uploaded: str) -> Point | None:
-        if before is None or before.waiting or before.bad or before.note:
+    def _since(self, before: FeeWork | None, stands: str) -> Point | None:
+        if before is None or before.waiting or before.note or not _may_be_carried(before):
             return None
         place = before.place
-        if not place.get("mark") or place.get("uploaded") != uploaded:
+        if not place.get("mark") or place.get("stands") != stands:
             return None
         if self._clock() - datetime.fromisoformat(place["whole_at"]) >= self._whole_every:
             return None
@@ -102,6 +108,15 @@ class FeeReader:
         now = watermark.moment_like(mark, self._clock())
         # a change that the HIS has dated in the future must not hide those that come before it
         return watermark.back(mark if now is None else watermark.earlier(mark, now), self._overlap_s)
+
+
+def _may_be_carried(before: FeeWork) -> bool:
+    rules = {wrong["rule"] for one in before.left for wrong in one["wrong"]}
+    return before.bad == len(before.left) and rules <= LASTING
+
+
+def _left(before: FeeWork) -> tuple[Left, ...]:
+    return tuple(Left.kept(before.ipt_no, before.mdtrt_id, one) for one in before.left)
 
 
 def _moved(place: Mapping[str, Any], found: Page) -> list[str] | None:

@@ -20,8 +20,11 @@ from gateway.stays.hospital import WrongRow
 UPLOAD: Final = "2301"
 REMOVAL: Final = "2302"
 NODE: Final = "feedetail"
+REFUND: Final = "refund"
 _SHOWN: Final = ("fee_ocur_time", "medins_list_codg", "medins_list_name", "cnt", "pric", "det_item_fee_sumamt")
 """What of a row lets a person find it in the HIS."""
+LASTING: Final = frozenset({"before_ward", "changed", "gone", "taken_back", REFUND})
+"""Reasons that stand until the row, the stay or the platform's rows are others."""
 _REASON_CHARS_MAX: Final = 300
 _VALUE_CHARS_MAX: Final = 100
 
@@ -65,6 +68,12 @@ class Left:
         """Where, which row, which code and why, as a run's details have it."""
         texts = {"ipt_no": self.ipt_no, "mdtrt_id": self.mdtrt_id, "feedetl_sn": self.feedetl_sn}
         return {name: value for name, value in {**texts, "code": self.code, "reason": self.reason}.items() if value}
+
+    @classmethod
+    def kept(cls, ipt_no: str, mdtrt_id: str, one: Mapping[str, Any]) -> Left:
+        """What :meth:`explained` gave."""
+        wrong = tuple(Wrong(**each) for each in one["wrong"])
+        return cls(ipt_no, mdtrt_id, one["feedetl_sn"], one["code"], one["reason"], wrong, tuple(one["row"].items()))
 
     def explained(self) -> dict[str, Any]:
         """The same with field, value and rule, and what lets a person find the row."""
@@ -160,9 +169,9 @@ def gone(judged: Judged, numbers: Collection[str], void: Collection[str], *, who
     return found
 
 
-def summed(count: int, total: Decimal) -> str:
-    """Count and sum of the rows at the platform, as the lists of stays have them."""
-    return f"{count}/{total:.2f}"
+def standing(count: int | None, total: Decimal | str, ward_in: str) -> str:
+    """What of a stay decides about its rows beside the HIS: what the platform has (yuan), and 入科时间."""
+    return f"{count}/{Decimal(total or 0):.2f} {ward_in}"
 
 
 class _Compared:
@@ -200,7 +209,7 @@ class _Compared:
             return None
         known = original in self._numbers
         text = "所退的行没有上传" if known else "所退的行不在费用清单中，也没有上传"
-        return Wrong("refund", text, "init_feedetl_sn", "原费用流水号", original)
+        return Wrong(REFUND, text, "init_feedetl_sn", "原费用流水号", original)
 
 
 def _order(row: Row) -> tuple[bool, str, str]:

@@ -30,6 +30,7 @@ from gateway.store.stay_feed import EpisodeQuery
 from jobs.fee_reading import FeeReader, Reading
 from jobs.fee_rows import (
     NODE,
+    REFUND,
     UPLOAD,
     Left,
     Row,
@@ -40,7 +41,7 @@ from jobs.fee_rows import (
     row_unread,
     rows_named,
     sorted_out,
-    summed,
+    standing,
 )
 from jobs.items import ItemBook
 from jobs.job import JobFailed, Result, Run, nothing_goes
@@ -170,8 +171,8 @@ class FeeUpload:
             if done % _STAYS_AT_ONCE == 0:
                 known = self._fees.of([stay.mdtrt_id for stay in stays[done : done + _STAYS_AT_ONCE]])
             run.advance(done, len(stays) + self._fees.queued())
-            uploaded = f"{one.fees_count}/{one.fees_sum}"
-            self._by_his(run, StayRef(one.ipt_no, one.mdtrt_id), tally, known.get(one.mdtrt_id), uploaded)
+            stands = standing(one.fees_count, one.fees_sum, one.t_ward)
+            self._by_his(run, StayRef(one.ipt_no, one.mdtrt_id), tally, known.get(one.mdtrt_id), stands)
 
     def _chosen(self, run: Run, tally: _Tally) -> None:
         while chosen := self._fees.queue(_QUEUE_AT_ONCE):
@@ -186,13 +187,13 @@ class FeeUpload:
         ref: StayRef,
         tally: _Tally,
         before: FeeWork | None = None,
-        uploaded: str = "",
+        stands: str = "",
         *,
         chosen: FeeWork | None = None,
     ) -> None:
         turn = _Turn(self._ways, run, tally, ref, told=False, look=chosen is not None and chosen.wish == "look")
         served = chosen.wished_at if chosen else None
-        reading = self._read(turn, tally, before, uploaded)
+        reading = self._read(turn, tally, before, stands)
         if reading is None:
             empty = FeeWork(ref.mdtrt_id, ref.ipt_no)
             self._fees.keep(replace(before or chosen or empty, note=turn.note, place={}), self._clock(), served)
@@ -200,13 +201,13 @@ class FeeUpload:
         try:
             if reading.tells:
                 turn.take(reading.rows, reading)
-                uploaded = turn.uploaded
+                stands = turn.stands
         except JobFailed as failed:
             self._keep(turn, str(failed), {}, None)
             raise
-        self._keep(turn, turn.note, {**reading.place, "uploaded": uploaded}, served)
+        self._keep(turn, turn.note, {} if turn.stirred else {**reading.place, "stands": stands}, served)
 
-    def _read(self, turn: _Turn, tally: _Tally, before: FeeWork | None, uploaded: str) -> Reading | None:
+    def _read(self, turn: _Turn, tally: _Tally, before: FeeWork | None, stands: str) -> Reading | None:
         """None where this stay cannot be read. Raises ``HisError`` where it is not this one alone."""
         records = self._records()
         if records is None:
@@ -214,7 +215,7 @@ class FeeUpload:
                 "没有设置到 HIS 的途径（his.url 或 his.service）；可用 yibao jobs run fee_upload --with 文件 上传一份费用清单"
             )
         try:
-            reading = self._reader.read(records, turn.ref.ipt_no, before, uploaded)
+            reading = self._reader.read(records, turn.ref.ipt_no, before, stands)
         except HisError as error:
             tally.unread, tally.unread_why = tally.unread + 1, error
             if tally.unread >= UNREAD_MAX:
@@ -222,7 +223,7 @@ class FeeUpload:
             turn.stop(f"读不到这次住院的费用：{error}")
             return None
         tally.read, tally.unread = tally.read + 1, 0
-        turn.leave([row_unread(one, turn.ref.ipt_no) for one in reading.wrong])
+        turn.leave([*reading.carried, *(row_unread(one, turn.ref.ipt_no) for one in reading.wrong)])
         return reading
 
     def _keep(self, turn: _Turn, note: str, place: Mapping[str, Any], served: datetime | None) -> None:
@@ -255,14 +256,21 @@ class _Turn:
         self._told = told
         self._look = look
         self._refused_rows = 0
+        self._went_rows = 0
+        self._ward_in = ""
         self._count_there = 0
         self._sum_there = Decimal(0)
         tally.stays += 1
 
     @property
-    def uploaded(self) -> str:
-        """What the platform has of the stay by now (:func:`summed`)."""
-        return summed(self._count_there, self._sum_there)
+    def stands(self) -> str:
+        """How the stay stands by now."""
+        return standing(self._count_there, self._sum_there, self._ward_in)
+
+    @property
+    def stirred(self) -> bool:
+        """Whether what went may let a row go that was left: a refund follows what it refunds."""
+        return self._went_rows > 0 and any(wrong.rule == REFUND for one in self.left for wrong in one.wrong)
 
     def leave(self, left: Sequence[Left]) -> None:
         """Rows that stay behind."""
@@ -282,6 +290,7 @@ class _Turn:
         """
         judged = self._ways.desk.judged(self.ref)
         stay = judged.stay
+        self._ward_in = stay.times.t_ward.text if stay.times.t_ward else ""
         self._count_there = len(stay.fees)
         self._sum_there = sum((fee.amount for fee in stay.fees), Decimal(0))
         if problem := not_now(stay, told=self._told):
@@ -334,6 +343,7 @@ class _Turn:
 
     def _went(self, rows: Sequence[Row]) -> None:
         self._tally.uploaded += len(rows)
+        self._went_rows += len(rows)
         self.waiting -= len(rows)
         self._count_there += len(rows)
         self._sum_there += sum((Decimal(str(row.get("det_item_fee_sumamt") or 0)) for row in rows), Decimal(0))

@@ -348,3 +348,35 @@ def test_an_empty_quoted_value_hides_only_itself() -> None:
 @example("13812345678")
 def test_what_is_let_through_unsearched_holds_nothing_to_mask(text: str) -> None:
     assert mask_text(text) == masking._mask_text(text)
+
+
+# ------------------------------------------------------------------ the short way
+
+_KEYS = st.sampled_from(
+    ["event", "msgid", "state", "seconds", "psn_name", "certno", "trace_id", "mdtrt_id", f"k{ID}", "客户"]
+)
+_VALUES = st.one_of(
+    st.sampled_from([MSGID, REF, ID, "CONFIRMED", "", "13812345678", "2401", f"a {ID}", "张三丰", "tel=13812345678"]),
+    st.text(max_size=30),
+    st.integers(-(10**12), 10**12),
+    st.floats(allow_nan=False),
+    st.booleans(),
+    st.none(),
+    st.lists(st.sampled_from([ID, "x"]), max_size=2),
+)
+
+
+@given(st.lists(st.dictionaries(_KEYS, _VALUES, max_size=5), max_size=4))
+def test_what_is_known_to_tell_nothing_is_written_as_the_long_way_writes_it(events: list[dict[str, Any]]) -> None:
+    for event in events:
+        assert mask_event(None, "info", event) == {
+            mask_text(key): mask_value(key, value) for key, value in event.items()
+        }
+
+
+def test_keys_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(masking, "_telling_nothing", set())
+    monkeypatch.setattr(masking, "_KINDS_KNOWN_MAX", 3)
+    for number in range(9):
+        mask_event(None, "info", {f"key_{number}": "x"})
+    assert len(masking._telling_nothing) == 3

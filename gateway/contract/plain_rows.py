@@ -289,7 +289,7 @@ class RowCutter:
                 if misfits >= _MISFITS_MAX + fitting // _FITTING_PER_MISFIT:
                     break
             start = search(text, end)
-        if not runs:
+        if all(reader is self._beside for reader, _ in runs):  # not worth another text of the whole message
             return None
         skeleton.append(text[done:])
         left = "".join(skeleton)

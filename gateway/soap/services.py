@@ -104,7 +104,7 @@ def cutter_of(operations: Mapping[str, Operation], interface: Callable[[], Inter
         tables = interface()
         if operation is None or operation.infno not in tables.contract.transactions:
             return None
-        return tables.input(operation.infno).cut(text, ("Body", operation.name), _HEAD)
+        return tables.input(operation.infno).cut(text, ("Body", operation.name), HEAD_ROW)
 
     return cut
 
@@ -150,7 +150,7 @@ class TypedService:
 
 
 _HEAD_ONLY: Final = frozenset({HEAD.name})
-_HEAD: Final = RowReader(_node_of(HEAD), {})
+HEAD_ROW: Final = RowReader(_node_of(HEAD), {})
 """Reads the head where it is written as plainly as a row."""
 
 
@@ -168,7 +168,9 @@ def read_typed(request: SoapRequest, infno: str, interface: Interface) -> Call |
     else:
         head = _head_apart(element, cut, whole=request.whole)
         # the tables may have been renewed since rows were cut out: who cut them reads them
-        message = cut.by.read_cut(cut, _HEAD) if request.whole else cut.by.read_xml(element, skip=_HEAD_ONLY, cut=cut)
+        message = (
+            cut.by.read_cut(cut, HEAD_ROW) if request.whole else cut.by.read_xml(element, skip=_HEAD_ONLY, cut=cut)
+        )
     return _call(request, TypedService.channel, infno, head, message)
 
 
@@ -178,10 +180,10 @@ def _head_apart(element: etree._Element, cut: Cut, *, whole: bool) -> dict[str, 
         head = _child(element, HEAD.name)
         if head is None or not is_mark(head):
             return read_head(head)
-    row = cut.row_of(_HEAD)
+    row = cut.row_of(HEAD_ROW)
     if row is None:
         return {}
-    (given,) = _HEAD.as_given([row])
+    (given,) = HEAD_ROW.as_given([row])
     return dict(zip(given, map(str.strip, given.values()), strict=True))
 
 

@@ -116,6 +116,7 @@ def test_a_run_counts_from_its_beginning_and_is_printed(shared: Bench) -> None:
     paper = browser.page(earlier.replace("/conformance?", "/conformance/report?"))
     assert "未通过" in paper
     assert "H44080000001" in paper
+    assert "所连平台" in paper
     assert browser.get("/conformance/report").status_code == 404
     assert browser.get("/conformance?client=nobody&since=x").status_code == 200
     assert "没有这个客户端" in (browser.post("/conformance", {"client": "nobody"}) and browser.page("/conformance"))

@@ -382,14 +382,14 @@ def test_of_a_stay_on_which_nothing_was_left_only_changes_are_read(ward: Ward, a
     assert asked.sinces == [later(-60), later(-50), later(-50)], "the mark, less an hour"
 
 
-def test_a_row_changed_late_is_found_and_all_is_read_until_nothing_is_left(ward: Ward, asked: Asked) -> None:
+def test_a_row_changed_late_is_found_until_it_is_as_it_was(ward: Ward, asked: Asked) -> None:
     asked.rows["fees"][1] |= {"det_item_fee_sumamt": Decimal("99.00"), "changed_at": later(20)}
     (left,) = ward.run().detail["left"]
     assert "平台上仍是" in left["reason"]
     asked.rows["fees"][1]["det_item_fee_sumamt"] = Decimal("10.01")
     assert ward.run().outcome is RunOutcome.DONE
     assert ward.run().outcome is RunOutcome.DONE
-    assert asked.sinces == [later(-60), None, later(-40)]
+    assert asked.sinces == [later(-60), later(-40), later(-40)]
 
 
 def test_a_voided_row_is_found_by_its_change_and_a_deleted_one_by_the_whole(ward: Ward, asked: Asked) -> None:
@@ -406,7 +406,31 @@ def test_a_voided_row_is_found_by_its_change_and_a_deleted_one_by_the_whole(ward
     me = ward.stay.mdtrt_id
     (kept,) = ward.house.gateway.store.fees.of([me])[me].left
     assert (kept["wrong"][0]["rule"], Decimal(kept["row"]["cnt"])) == ("gone", 1)
-    assert asked.sinces == [later(-60), None, later(-40), None]
+    assert asked.sinces == [later(-60), later(-40), later(-40), None]
+
+
+def test_what_only_another_row_stay_or_platform_can_mend_is_left_again_unread(ward: Ward, asked: Asked) -> None:
+    ward.charge(6, fee_ocur_time="2026-02-20 09:30:00", changed_at=later(10))
+    for _ in range(2):
+        ward.now = lambda: clock.now() + timedelta(hours=1)
+        (left,) = ward.run().detail["left"]
+        assert (left["feedetl_sn"], "早于入科" in left["reason"]) == (f"{ward.stay.ipt_no}-6", True)
+    asked.rows["fees"][4]["changed_at"] = later(-600)  # not read again: it is told of all the same
+    assert len(ward.run().detail["left"]) == 1
+    assert asked.sinces == [later(-60), later(-50), later(-50)]
+    ward.stay.ward_in("2026-02-20 09:20:00", reason="补录")
+    assert ward.run().counts["已上传行"] == 1, "the stay is not what it was: all is read"
+    assert asked.sinces[3:] == [None]
+
+
+def test_a_refund_goes_once_what_it_refunds_has_gone(ward: Ward, asked: Asked) -> None:
+    negative = {"cnt": Decimal(-1), "det_item_fee_sumamt": Decimal("-10.09"), "pric": Decimal("10.09")}
+    ward.charge(8, init_feedetl_sn=f"{ward.stay.ipt_no}-9", changed_at=later(10), **negative)
+    assert "所退的行" in ward.run().detail["left"][0]["reason"]
+    asked.rows["fees"][4]["changed_at"] = later(-600)
+    ward.charge(9, changed_at=later(20))
+    assert ward.run().counts["已上传行"] == 1
+    assert (ward.run().counts["已上传行"], asked.sinces) == (1, [later(-60), later(-50), None])
 
 
 def test_emergency_fees_are_not_looked_for_among_those_of_the_stay(ward: Ward, asked: Asked) -> None:
