@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from time import perf_counter, sleep
 from typing import Any, Final
 
 from gateway.rules.review import Finding, findings
@@ -26,6 +27,7 @@ KEPT_MAX: Final = 5000
 """Cases kept with a run; all of them are counted."""
 STAYS_MAX: Final = 100_000
 RUNS_LOOKED_AT: Final = 12
+REST_S_MAX: Final = 0.05
 _MONTH: Final = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])")
 
 
@@ -56,11 +58,13 @@ class MonthReview:
     Args:
         desk: knows each of them as it is at this moment.
         clock: the gateway's clock, aware.
+        rest: lets so many seconds go by: half of the time belongs to the calls of the HIS.
     """
 
     feed: StayFeed
     desk: StayDesk
     clock: Callable[[], datetime]
+    rest: Callable[[float], None] = sleep
 
     def work(self, run: Run) -> Result:
         """The job ``review_month``, given ``month`` (default: the last one) and ``by`` (``t_dsc`` or ``t_ward``).
@@ -77,10 +81,12 @@ class MonthReview:
         cases, counts = list[dict[str, Any]](), Counter[str]()
         run.advance(0, len(stays))
         for looked, one in enumerate(stays, 1):
+            begun = perf_counter()
             if found := findings(self.desk.judged(StayRef(one.ipt_no, one.mdtrt_id)).stay, self.desk.policy):
                 cases.append(_case(one, found))
                 counts.update({each.code for each in found})
             run.advance(looked, len(stays))
+            self.rest(min(perf_counter() - begun, REST_S_MAX))
         detail = {
             "month": month,
             "by": by,
@@ -98,8 +104,13 @@ def _case(one: Episode, found: tuple[Finding, ...]) -> dict[str, Any]:
 
 def newest_of(jobs: SqlJobs, month: str, by: str) -> JobRun | None:
     """The newest run that looked through this month to its end; None where none of the last runs did."""
-    runs = jobs.history(NAME, limit=RUNS_LOOKED_AT)
-    wanted = (month, by)
-    return next(
-        (run for run in runs if run.outcome in GOOD and (run.detail.get("month"), run.detail.get("by")) == wanted), None
-    )
+    before: int | None = None
+    for _ in range(RUNS_LOOKED_AT):
+        # one at a time: what was found is read with each, and the first is mostly the one
+        run = next(iter(jobs.history(NAME, limit=1, before_id=before)), None)
+        if run is None:
+            return None
+        if run.outcome in GOOD and (run.detail.get("month"), run.detail.get("by")) == (month, by):
+            return run
+        before = run.id
+    return None

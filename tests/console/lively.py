@@ -20,7 +20,10 @@ from urllib.parse import urlencode
 from gateway import clock
 from gateway.contract.catalogs import Record as CatalogRecord
 from gateway.contract.model import Field, Node, Side
+from gateway.desks.stay_acts import fee_undo_mark
 from gateway.exchange.ports import Proof, ProofKind, State
+from gateway.stays.facts import ALL_FEES
+from gateway.stays.fee_undo import fee_undo
 from gateway.stays.history import Adopted, Record, WardEvent
 from gateway.stays.hospital_fake import MemoryHospital
 from gateway.stays.ports import StayRef
@@ -277,7 +280,7 @@ def day(made: Bench, text: str = "", title: str | None = None) -> Day:
         "/stays/vouchers/reprint": ("/stays/vouchers/reprint", named(stays.settled) | {"number": stays.voucher}),
         "/lists/{act}": ("/lists/upload", list_at),
         "/fees": ("/fees", {_box(fees): "1", "act": "look"}),
-        "/fees/undo": ("/fees/undo", named(fees) | {"whole": "1"}),
+        "/fees/undo": ("/fees/undo", _whole_undo(made, fees)),
         "/doubts/{exchange_id}": (
             f"/doubts/{doubt}", {"as": "not-done", "reason": "经办端 10:20 查询，没有这笔结算", "sure": "yes"},
         ),
@@ -476,6 +479,13 @@ def _told_by_others(made: Bench, text: str, exchange: int) -> None:
     made.parts.store.recon.keep(Compared(CASE_DAY, [part], [case], lambda _: False), made.clock())
     found = [Found("certificate", "warn", f"平台签名证书 还有 21 天到期 {text}", subject="signing", node="none")]
     made.parts.store.alerts.settle(found, {"certificate"}, "none", made.clock())
+
+
+def _whole_undo(made: Bench, ref: StayRef) -> dict[str, str]:
+    """The form that takes back everything of a stay, as the page that names it has it."""
+    stay = made.parts.stays.judged(ref).stay
+    seen = fee_undo_mark(stay, fee_undo(stay, [ALL_FEES]))
+    return named(ref) | {"whole": "1", "act": "undo", "reason": "发生时间录错，更正后重传", "seen": seen}
 
 
 def _reviewed(made: Bench, stay: Stay, text: str) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from gateway import clock
+from gateway.stays.history import Record
 from gateway.stays.hospital_fake import MemoryHospital
 from gateway.store.alerts import Found
 from tests.console.kit import Bench, bench
-from tests.console.lively import lively, with_his
+from tests.console.lively import OPERATIONS, day_surgery_kept, lively, with_his
 from tests.interop.browsing import SIZES, Person, served
 from tests.jobs.test_fee_upload import Ward
 from tests.running import house
@@ -115,6 +116,62 @@ def test_chromium_a_list_is_checked_uploaded_and_refused(person: Person, console
     person.open("/lists?tab=listed")
     assert setl_id in page.inner_text("main")
     person.shot("lists-listed", whole=True)
+
+
+@by("insurance")
+def test_chromium_a_disease_is_found_while_one_types_and_the_category_changed(
+    person: Person, console: tuple[Bench, str]
+) -> None:
+    page, made = person.page, console[0]
+    day_surgery_kept(made)
+    stay = Stay(made.house, "json").admit().aligned()
+    made.house.gateway.store.journal.stays.keep(stay.ipt_no, Record("operations", 1, clock.now(), OPERATIONS), "his")
+    person.open(f"/stays/category?mdtrt_id={stay.mdtrt_id}")
+    page.wait_for_selector("#diseases a:has-text('RJ0003')")
+    person.shot("category-choose", whole=True)
+    page.locator("input[hx-get]").press_sequentially("息肉")
+    page.wait_for_selector("#diseases tbody tr:only-child:has-text('RJ0003')")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("button:has-text('变更医保类别')")
+    person.shot("category-sides", whole=True)
+    person.open(f"/stays/category?mdtrt_id={stay.mdtrt_id}&dise_codg=RJ0002&q=RJ")
+    person.shot("category-not-listed", whole=True)
+    page.click("#diseases a:has-text('RJ0001')")
+    page.click("button:has-text('变更医保类别')")
+    page.wait_for_selector(".flash.ok:has-text('医保类别已变更')")
+
+
+@by("insurance")
+def test_chromium_a_month_is_looked_through_a_case_remarked_and_a_fee_undone(
+    person: Person, console: tuple[Bench, str]
+) -> None:
+    page, made = person.page, console[0]
+    stay = Stay(made.house, "json").admit().aligned()
+    stay.done("2301", stay.fees("2026-02-20 09:30:00", "2026-02-21 09:00:00", "2026-02-22 09:00:00"))
+    made.house.gateway.episodes.catch_up()
+    person.open("/review/month?month=2026-02&by=t_ward")
+    page.click("button.main:has-text('2026-02')")
+    page.wait_for_selector("#month-run:has-text('最近一次核查')", timeout=WITHIN_MS)
+    person.open("/review/month?month=2026-02&by=t_ward&code=ET02-05")
+    person.shot("month", whole=True)
+    page.click(f"tbody a:has-text('{stay.ipt_no}')")
+    page.fill("textarea", "费用时间早于入科，已通知收费处更正")
+    person.shot("case", whole=True)
+    page.click("button:has-text('记下备注')")
+    page.wait_for_selector(".flash.ok:has-text('备注已记下')")
+    person.open(f"/review?q={stay.ipt_no}")
+    person.shot("review-remarked", whole=True)
+    person.open(f"/fees/undo?mdtrt_id={stay.mdtrt_id}")
+    person.shot("fee-undo", whole=True)
+    page.check("[aria-label='本页全选']")
+    page.uncheck("tbody tr:nth-child(2) input")
+    page.click("button:has-text('撤销选中的行')")
+    page.fill("[name=reason]", "发生时间录错，更正后重传")
+    person.shot("fee-undo-confirm", whole=True)
+    page.click("button:has-text('撤销 2 行')")
+    page.wait_for_selector(".flash.ok:has-text('已撤销 2 行')")
+    person.shot("fee-undone", whole=True)
 
 
 @by("it")

@@ -19,6 +19,7 @@ from gateway.exchange.ports import Exchange, Proof, ProofKind, Query, State
 from gateway.rules.stay import Stay
 from gateway.rules.times import moment
 from gateway.stays.facts import base
+from gateway.stays.ports import StayRef
 from gateway.stays.view import TIMES, durations, status
 
 ROWS_MAX: Final = 200
@@ -84,10 +85,17 @@ def one(visit: Visit) -> Response:
         settlements=[_settlement(visit, settled) for settled in stay.settlements],
         fees_count=len(stay.fees),
         fees_total=money(sum((fee.amount for fee in stay.fees), Decimal(0))),
+        remarked=_remarked(visit, stay),
         names=names(visit),
         labels=TIMES,
         plain=plain,
     )
+
+
+def _remarked(visit: Visit, stay: Stay) -> int:
+    """How many remarks of 医保审核 there are."""
+    ref = StayRef(stay.ipt_no, stay.mdtrt_id)
+    return len(visit.parts.store.remarks.of([ref]).get(ref, ())) if visit.may("review.see") else 0
 
 
 def journal_rows(visit: Visit, stay: Stay) -> list[Exchange]:

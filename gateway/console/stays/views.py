@@ -24,7 +24,7 @@ AREA: Final = Area(
         Page("POST", "/stays/revoke", "stay.act", acts.send_revoke),
         Page("GET", "/stays/category", "stay.category", category.category),
         Page("POST", "/stays/category", "stay.category", category.send),
-        Page("GET", "/stays/category/diseases", "stay.category", category.diseases),
+        Page("GET", "/stays/category/diseases", "stay.category", category.diseases, quiet=True),
         Page("GET", "/review", "review.see", review.review),
         Page("GET", "/review/export.csv", "stay.export", review.export),
         Page("GET", "/review/one", "review.see", remark.case),
