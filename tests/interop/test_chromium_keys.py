@@ -75,6 +75,7 @@ def test_chromium_by_keys_a_patient_is_aligned_and_discharged(person: Person, co
     chosen(person, "main form .button.main")
     page.wait_for_selector(".flash.ok")
     chosen(person, ".steps a[href*='/stays/discharge']")
+    page.wait_for_url(re.compile("/stays/discharge"))
     person.keyed("[name=endtime]")
     page.keyboard.type(LEAVING["endtime"])
     person.keyed("[name=dscg_way]")
@@ -148,11 +149,10 @@ def test_chromium_by_keys_the_log_is_checked_and_narrowed(person: Person) -> Non
     from_the_menu(person, "/audit")
     chosen(person, "form[action='/audit/verify'] button")
     person.page.wait_for_selector("#verified .flash.ok")
-    person.keyed("[name=act]")
-    person.page.keyboard.type("登录")
-    person.page.keyboard.press("Tab")
+    person.keyed("[name=operator]")
+    person.page.keyboard.type("某auditor（auditor）")
     chosen(person, ".filters button")
-    person.page.wait_for_url(re.compile("act="))
+    person.page.wait_for_url(re.compile("operator="))
     assert "登录" in person.page.inner_text("tbody")
 
 

@@ -30,7 +30,7 @@ def timetable_called(when: str) -> str:
     at, days = _at(minute, hour), _days(on, weekday)
     if not at or days is None:
         return when
-    return at if at.startswith("每") and on == weekday == ANY else f"{days}{at}"
+    return at if "每" in at and on == weekday == ANY else f"{days}{at}"
 
 
 def _at(minute: str, hour: str) -> str:
