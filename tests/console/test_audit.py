@@ -26,7 +26,7 @@ WRITERS = {"note", "_log", "_change"}
 MADE_UP = {
     "fees.": {f"fees.{wish}" for wish in get_args(Wish)},
     "list.": {f"list.{act}" for act in lists.ACTS},
-    "stay.": {f"stay.{infno}" for infno in (stay_acts.DISCHARGE, stay_acts.UNDO, stay_acts.CHANGE)},
+    "stay.": {f"stay.{infno}" for infno in (stay_acts.DISCHARGE, stay_acts.UNDO, stay_acts.CHANGE, stay_acts.FEE_UNDO)},
 }
 """Acts whose end is put in when they are written."""
 
