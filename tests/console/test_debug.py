@@ -93,6 +93,26 @@ def test_a_fault_chosen_with_the_form_is_there_before_the_message(shared: Bench)
         shared.line.answers.clear()
 
 
+def test_an_admission_can_be_sent_as_the_form_is_opened(shared: Bench) -> None:
+    """For somebody who lies nowhere yet; what follows is about their newest stay."""
+    ledger = {
+        "persons": [{"psn_no": "1", "certno": "a"}, {"psn_no": "2", "certno": "b"}],
+        "stays": [{"psn_no": "1", "mdtrt_id": "M1", "ipt_no": "Z1"}],
+        "settlements": [{"setl_id": "S1", "mdtrt_id": "M1"}, {"setl_id": "S2", "mdtrt_id": "M2"}],
+    }
+    transactions = shared.parts.interface.contract.transactions
+    form = samples(transactions["2401"], ledger, shared.clock())
+    assert (form["mdtrtinfo.0.psn_no"], form["mdtrtinfo.0.ipt_no"][:2]) == ("2", "LT")
+    for infno in ("2401", "2301", "2402", "2303", "2304", "2305"):
+        given_ = samples(transactions[infno], ledger, shared.clock())
+        _, found = shared.parts.interface.input(infno).check(read_message(transactions[infno], given_))
+        assert found.problems == [], infno
+        visits = {value for key, value in given_.items() if key.endswith("mdtrt_id")}
+        assert visits == (set() if infno == "2401" else {"M1"}), infno
+    nobody = samples(transactions["2401"], None, shared.clock())
+    assert "mdtrtinfo.0.psn_no" not in nobody
+
+
 def test_what_may_stay_empty_is_folded_away_and_still_sent(shared: Bench) -> None:
     page = tree(shared.signed_in("vendor").page("/debug/2401"))
     folded = page.xpath("//fieldset//details//label")

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-WIDTH: Final = 560
+WIDTH: Final = 380
+"""Three stand beside each other at 1366 pixels; wider, their labels would be too small to read."""
 HEIGHT: Final = 150
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 10, 22
 GRID_LINES: Final = 2
