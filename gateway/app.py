@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import cached_property, partial
@@ -73,11 +73,12 @@ from gateway.http.json_api import JsonApi
 from gateway.http.papers import Papers
 from gateway.http.reception import Reception
 from gateway.http.router import Lazily, Router
-from gateway.http.stays_api import StaysApi
+from gateway.http.stays_api import StayPages, StaysApi
 from gateway.mappings.catalogs import load_catalogs
 from gateway.mappings.in_force import Mappings
 from gateway.metrics import Metrics
 from gateway.reconcile.service import Reconciliation
+from gateway.reports import Reports
 from gateway.retention_run import RetentionRun, limits_of
 from gateway.reviews import Reviews
 from gateway.settings import Settings
@@ -118,24 +119,29 @@ MSGIDS_PER_BLOCK = 200
 IN_DOUBT_COUNTED_MAX = 1000
 
 
-def make_wsgi(settings: Settings, console_token: str = "") -> Apps:
-    """What the listeners serve."""
-    gateway = build(settings, console_token)
+def make_wsgi(settings: Settings, console_token: str = "", reports: Sequence[str] = ()) -> Apps:
+    """What the listeners serve.
+
+    Args:
+        reports: command line of the process that calculates what takes long; empty: it is calculated here.
+    """
+    gateway = build(settings, console_token, reports)
     token_file.keep(settings.store.url, console_token)
     return Apps(exchange=gateway.router, admin=gateway.admin, close=gateway.close)
 
 
-def build(settings: Settings, console_token: str = "") -> Gateway:
+def build(settings: Settings, console_token: str = "", reports: Sequence[str] = ()) -> Gateway:
     """Everything one exchange process needs, ready to be called.
 
     Args:
         console_token: what the console proves itself with at the desk, and as a client of the exchange; empty: no console.
+        reports: see :func:`make_wsgi`.
 
     Raises:
         MappingError: a mapping file is wrong.
         StoreError: the store cannot be opened or upgraded.
     """
-    gateway = Gateway(settings, console_token)
+    gateway = Gateway(settings, console_token, reports)
     gateway.start()
     return gateway
 
@@ -143,9 +149,10 @@ def build(settings: Settings, console_token: str = "") -> Gateway:
 class Gateway:
     """The running parts of one exchange process; each is built when it is first asked for, from those it needs."""
 
-    def __init__(self, settings: Settings, console_token: str) -> None:
+    def __init__(self, settings: Settings, console_token: str, reports: Sequence[str] = ()) -> None:
         self.settings = configured.with_console(settings, console_token)
         self._console_token = console_token
+        self.reports = Reports(reports) if reports else None
         self._root = mappings.data_root()
         self._reached = ending_at(settings.test_die_at, settings.test_stop_at)
         self.background = ThreadPoolExecutor(1, "read_back")
@@ -177,6 +184,8 @@ class Gateway:
             if thread is not self.heartbeat:
                 thread.close()
         self.background.shutdown(cancel_futures=True)
+        if self.reports is not None:
+            self.reports.close()
         self.receipts.keep()
         self.platform.close()
         self.heartbeat.close()
@@ -548,14 +557,18 @@ class Gateway:
             JsonApi(self.reception, self.hospital),
             Papers(self.reception, self.vouchers),
             dip_api(self.reception, DipFeed(self.store.stay_feed, self.store.journal.stays, self.stays.policy)),
-            StaysApi(self.stays, self.store.stay_feed, self.reviews, lambda: self.mappings.interface).served(
-                self.reception
-            ),
+            self._stays_api().served(self.reception),
             lanes.published_file(self._root),
             self.settings.listen,
             lanes.titles(self.mappings),
             self.receipts.told,
             self.callback_api,
+        )
+
+    def _stays_api(self) -> StaysApi:
+        long = self.reports.answer if self.reports is not None else None
+        return StaysApi(
+            self.stays, StayPages(self.store.stay_feed, self.reviews), lambda: self.mappings.interface, long
         )
 
     # ------------------------------------------------------ the operator's side

@@ -33,6 +33,7 @@ from gateway.commands import (
     nodes,
     probe,
     reconcile,
+    reports,
     serve,
     simulate,
     stay_times,
@@ -74,6 +75,7 @@ def _every_command(
 
 app.command("serve")(serve.serve)
 app.command("console", hidden=True)(console.console)
+app.command("reports", hidden=True)(reports.reports)
 app.command("demo")(demo.demo)
 app.command("simulate")(simulate.simulate)
 app.command("call")(call.call)

@@ -34,6 +34,16 @@ def _place(proc: Path = Path("/proc")) -> str:
     return f"{socket.gethostname()[:60]} {boot} {space}"
 
 
+def give_way(nice: int) -> None:
+    """Let processes that a patient waits for go first. Call it before other threads are begun: each has its own.
+
+    Args:
+        nice: as of the system's ``nice``; what is read and written from disks goes after others with it. Windows has none.
+    """
+    if sys.platform != "win32":
+        os.nice(nice)
+
+
 def process_lives(pid: int) -> bool:
     """Whether a process with this number runs on this machine, as far as one can tell; in doubt it does."""
     if sys.platform == "win32" or pid <= 0:

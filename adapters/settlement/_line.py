@@ -6,6 +6,7 @@ import http.client
 import ssl
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -44,9 +45,14 @@ class Line:
         self._stale_at = time.monotonic() + min(idle_s_max, self.kept_by_peer_s - 1)
 
     @property
+    def stale(self) -> bool:
+        """Idle for too long."""
+        return time.monotonic() >= self._stale_at
+
+    @property
     def fresh(self) -> bool:
         """Not idle for too long, not closed by the peer, and no stray byte waiting."""
-        return time.monotonic() < self._stale_at and self.http.is_connected
+        return not self.stale and self.http.is_connected
 
     @property
     def certificate_ends(self) -> datetime | None:
@@ -83,7 +89,9 @@ class Lines:
         self._idle_s_max = idle_s_max
         self._seats = threading.BoundedSemaphore(size)
         self._guard = threading.Lock()
-        self._idle: list[Line] = []
+        self._size = size
+        self._idle: deque[Line] = deque()
+        """The one that has waited longest first."""
         self._closed = False
 
     @contextmanager
@@ -124,7 +132,7 @@ class Lines:
         """Close idle lines and lend no more; lines that are lent end with their request."""
         with self._guard:
             self._closed = True
-            idle, self._idle = self._idle, []
+            idle, self._idle = self._idle, deque()
         for line in idle:
             line.close()
 
@@ -147,8 +155,16 @@ class Lines:
             if keep:
                 line.rest(self._idle_s_max)
                 self._idle.append(line)
-        if not keep:
-            line.close()
+            spare = self._spare()
+        for one in spare if keep else (*spare, line):
+            one.close()
+
+    def _spare(self) -> list[Line]:
+        """Lines that nobody will take: each request that must go alone leaves one more than it found."""
+        spare = []
+        while self._idle and (len(self._idle) > self._size or self._idle[0].stale):
+            spare.append(self._idle.popleft())
+        return spare
 
     def _why_not(self, error: Exception, timeout_s: float) -> str:
         where = f"{self._host}:{self._port or (443 if self._tls else 80)}"

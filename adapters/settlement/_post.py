@@ -6,17 +6,18 @@ request on, everything but a whole answer is ``NoAnswer``.
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import partial
 from http.client import HTTPResponse as PlainResponse
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
+from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import LocationParseError
-from urllib3.response import BaseHTTPResponse
+from urllib3.response import BaseHTTPResponse, HTTPResponse
 from urllib3.util import Url, parse_url
 
 from adapters.settlement._answer import READ_ERRORS, headers_of, judge, keep_alive_s, refused_certificate, why
@@ -77,6 +78,7 @@ class HttpPost:
         tls = _tls(ca_file, client_cert, client_key, client_key_password) if url.scheme == "https" else None
         self._lines = Lines(url, tls, connect_timeout_s=connect_timeout_s, idle_s_max=idle_s_max, size=pool_size)
         self.base_path = (url.path or "").rstrip("/")
+        self._host = _host_header(url)
         self._read_timeout_s = read_timeout_s
         self._answer_bytes_max = answer_bytes_max
         self._certificate_shown = certificate_shown
@@ -101,7 +103,7 @@ class HttpPost:
             started = time.monotonic()
             deadline = Deadline(request.read_timeout_s or self._read_timeout_s)
             try:
-                broken = _write(line, path, headers, body, deadline)
+                broken = _write(line, _head(path, self._host, headers, len(body)), body, deadline)
                 status, answered, content = self._read(line, deadline, judge)
             except READ_ERRORS as error:
                 alert = "" if line.reused else refused_certificate(error)
@@ -131,10 +133,20 @@ class HttpPost:
         """The answer by the platform. The line is reusable after it only if nothing is left in it."""
         connection = line.http
         timed = TimedSocket(connection.sock, deadline)
-        make: Any = partial(_response_on, timed)
-        connection.response_class = make
         try:
-            response = connection.getresponse()
+            plain = PlainResponse(timed, method="POST")  # type: ignore[arg-type]  # all it needs of a socket is makefile
+            plain.begin()
+            if plain.will_close:
+                connection.close()
+            response = HTTPResponse(
+                body=plain,
+                headers=HTTPHeaderDict((name, str(value)) for name, value in plain.msg.items()),
+                status=plain.status,
+                version=plain.version,
+                preload_content=False,
+                original_response=plain,
+                request_method="POST",
+            )
             try:
                 body = judge(response, self._answer_bytes_max)
                 line.kept_by_peer_s = keep_alive_s(response)
@@ -146,25 +158,32 @@ class HttpPost:
         return response.status, headers_of(response), body
 
 
-def _write(line: Line, path: str, headers: Mapping[str, str], body: bytes, deadline: Deadline) -> OSError | None:
+def _head(path: str, host: str, headers: Mapping[str, str], length: int) -> bytes:
+    """The request as far as its body. Raises ValueError for a header that would end before its line does."""
+    lines = [f"POST {path} HTTP/1.1", f"Host: {host}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if any("\r" in line or "\n" in line for line in lines):
+        raise ValueError("a line break in a header")
+    return "\r\n".join([*lines, f"Content-Length: {length}", "", ""]).encode("latin-1")
+
+
+def _host_header(url: Url) -> str:
+    """Without the port that goes without saying, and without the interface of an address."""
+    host = re.sub(r"%[^\]]*", "", cast(str, url.host))
+    usual = url.port is None or url.port == (443 if url.scheme == "https" else 80)
+    return host if usual else f"{host}:{url.port}"
+
+
+def _write(line: Line, head: bytes, body: bytes, deadline: Deadline) -> OSError | None:
     """Write the request; a line that broke on the way is returned, since a refusal may still stand in it."""
-    connection = line.http
-    connection.timeout = deadline.seconds
+    sock = line.http.sock
     try:
-        connection.request(
-            "POST",
-            path,
-            body=paced(body, connection.sock, deadline),  # type: ignore[arg-type]  # pieces of any buffer will do
-            headers={**headers, "Content-Length": str(len(body))},
-            preload_content=False,
-        )
+        # in one piece where it is small: each piece is a call to the system, and lets another thread go first
+        for piece in paced(head + body, sock, deadline):
+            sock.sendall(piece)
     except (BrokenPipeError, ConnectionResetError, ssl.SSLError) as error:
         return error
     return None
-
-
-def _response_on(timed: TimedSocket, _sock: object, **options: Any) -> PlainResponse:
-    return PlainResponse(timed, **options)  # type: ignore[arg-type]  # all it needs of a socket is makefile
 
 
 def _checked(base_url: str) -> Url:

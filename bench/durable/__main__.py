@@ -15,7 +15,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
@@ -76,33 +75,26 @@ Samples = Mapping[str, Mapping[str, list[Spent]]]
 
 
 class Callers:
-    """Threads with a connection each. Every envelope is about a visit of its own, so that nobody waits for another."""
+    """Connections with a caller each. Every envelope is about a visit of its own, so that nobody waits for another."""
 
-    def __init__(self, peer: Peer, threads: int) -> None:
-        self._peers = [replace(peer) for _ in range(threads)]
+    def __init__(self, peer: Peer, callers: int) -> None:
+        self._peer = peer
+        self._callers = callers
         self._numbers = count(1)
 
     def run(self, case: Case, calls: int) -> Spent:
         """``calls`` calls in all."""
-        share = max(1, calls // len(self._peers))
-        cases = [[self._renewed(case) for _ in range(share)] for _ in self._peers]
-        cpu, begun = self._peers[0].cpu_s(), time.perf_counter()
-        with ThreadPoolExecutor(len(self._peers)) as threads:
-            for _ in threads.map(_ask_all, self._peers, cases):
-                pass
+        share = max(1, calls // self._callers)
+        cases = [[self._renewed(case) for _ in range(share)] for _ in range(self._callers)]
+        cpu, begun = self._peer.cpu_s(), time.perf_counter()
+        self._peer.ask_each(cases)
         seconds = time.perf_counter() - begun
-        made = share * len(self._peers)
-        return Spent((self._peers[0].cpu_s() - cpu) * 1000 / made, made / seconds)
+        made = share * self._callers
+        return Spent((self._peer.cpu_s() - cpu) * 1000 / made, made / seconds)
 
     def _renewed(self, case: Case) -> Case:
         number = b"%012d" % next(self._numbers)
         return replace(case, soap=_VISIT.sub(rb"<\1>V" + number + b"<", case.soap))
-
-
-def _ask_all(peer: Peer, cases: Sequence[Case]) -> None:
-    for case in cases:
-        peer.ask(case)
-    peer.hang_up()
 
 
 @contextmanager

@@ -10,6 +10,8 @@ import re
 import selectors
 import socket
 import time
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import Final
 
 ANSWER_S_MAX: Final = 120.0
@@ -38,13 +40,26 @@ def ask(port: int, request: bytes, success: bytes, callers: int, calls: int) -> 
     Args:
         success: stands in every answer.
         callers: connections at once.
-        calls: of each caller, one after the other; then it hangs up, since some servers turn to the next only then.
+        calls: of each caller.
+
+    Raises:
+        NotAnswered: as :func:`ask_each`.
+    """
+    ask_each(port, [repeat(request, calls) for _ in range(callers)], success)
+
+
+def ask_each(port: int, requests: Sequence[Iterable[bytes]], success: bytes) -> None:
+    """Have the requests of each caller answered, one after the other.
+
+    Args:
+        requests: of each caller, one at least; then it hangs up, since some servers turn to the next only then.
+        success: stands in every answer.
 
     Raises:
         NotAnswered: an answer without success, a connection that broke, or none for :data:`ANSWER_S_MAX`.
     """
     with selectors.DefaultSelector() as ready:
-        running = [_Caller(port, request, success, calls, ready) for _ in range(callers)]
+        running = [_Caller(port, iter(those), success, ready) for those in requests]
         try:
             deadline = time.monotonic() + ANSWER_S_MAX
             while ready.get_map():
@@ -63,11 +78,11 @@ def ask(port: int, request: bytes, success: bytes, callers: int, calls: int) -> 
 class _Caller:
     """One connection and the call that is on its way over it."""
 
-    def __init__(self, port: int, request: bytes, success: bytes, calls: int, ready: selectors.BaseSelector) -> None:
+    def __init__(self, port: int, requests: Iterator[bytes], success: bytes, ready: selectors.BaseSelector) -> None:
         self._port = port
-        self._request = request
+        self._requests = requests
+        self._request = next(requests)
         self._success = success
-        self._left = calls
         self._ready = ready
         self._connect()
 
@@ -107,10 +122,12 @@ class _Caller:
             return
         if b" 200" not in head[:16] or self._success not in body:
             raise NotAnswered(self._received[:300].decode(errors="replace"))
-        self._left -= 1
-        if not self._left:
+        following = next(self._requests, None)
+        if following is None:
             self.hang_up()
-        elif not part or _CLOSES.search(head):
+            return
+        self._request = following
+        if not part or _CLOSES.search(head):
             self.hang_up()
             self._connect()
         else:

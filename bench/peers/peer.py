@@ -36,6 +36,10 @@ class Peer:
         """``calls`` calls of each of ``callers``. Raises NotAnswered."""
         load.ask(self.port, load.posting(_PATH, case.soap), _SUCCESS, callers, calls)
 
+    def ask_each(self, cases: Sequence[Sequence[Case]]) -> None:
+        """The cases of each caller, one after the other. Raises NotAnswered."""
+        load.ask_each(self.port, [[load.posting(_PATH, case.soap) for case in those] for those in cases], _SUCCESS)
+
     def cpu_s(self) -> float:
         """User and system time of all its processes so far, to the nanosecond."""
         return sum(map(_cpu_s, self._processes()))

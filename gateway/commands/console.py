@@ -14,8 +14,10 @@ def console(context: typer.Context, config: ConfigOption = None) -> None:
     from gateway import logs
     from gateway.console_process import serve_console
     from gateway.settings import read_settings
+    from gateway.this_process import give_way
 
     path = config_path(context, config)
     settings = read_settings(path)
+    give_way(settings.console.nice)
     logs.configure(settings.log.level, settings.log.format, settings.log.file)
     serve_console(settings, path, sys.stdin)

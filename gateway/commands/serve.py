@@ -34,7 +34,7 @@ def serve(context: typer.Context, config: ConfigOption = None) -> None:
     settings = read_settings(path)
     logs.configure(settings.log.level, settings.log.format, settings.log.file)
     token = secrets.token_urlsafe(32) if settings.console.enabled else ""
-    beside = [Beside("console", console_command(path), token)] if settings.console.enabled else []
+    beside = [Beside("console", own_command("console", path), token)] if settings.console.enabled else []
     try:
         listeners.serve(settings, partial(make_apps, path, token), beside)
     except SystemExit as ended:
@@ -42,9 +42,9 @@ def serve(context: typer.Context, config: ConfigOption = None) -> None:
         raise typer.Exit(1 if ended.code else 0) from None
 
 
-def console_command(config: Path | None) -> list[str]:
-    """The command line of the console's own process."""
-    return [sys.executable, "-m", "gateway.cli", "console", *(["--config", str(config)] if config else [])]
+def own_command(name: str, config: Path | None) -> list[str]:
+    """The command line of a process of ours: ``console``, ``reports``."""
+    return [sys.executable, "-m", "gateway.cli", name, *(["--config", str(config)] if config else [])]
 
 
 def make_apps(config: Path | None, console_token: str = "") -> Apps:
@@ -64,7 +64,7 @@ def make_apps(config: Path | None, console_token: str = "") -> Apps:
         logs.configure(settings.log.level, settings.log.format, settings.log.file)
         from gateway import app
 
-        apps = app.make_wsgi(settings, console_token)
+        apps = app.make_wsgi(settings, console_token, own_command("reports", config))
         gc.freeze()  # stays to the end: no collection during a call looks through it again
     except Exception as error:  # a stack trace of another process would hide the one line that matters
         complain(explain(error))

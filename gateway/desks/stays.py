@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from gateway.contract.jsontext import dumps, loads_strict
-from gateway.exchange.call import OURSELVES, Call
+from gateway.exchange.call import OURSELVES, Adopts, Call
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.ports import JournalUnavailable
 from gateway.exchange.stay_rules import VISIT_QUERY, StayRules, registered
@@ -86,7 +87,7 @@ class StaysDesk:
     def _take_over(self, stay: Mapping[str, str], operator: str, *, query: bool) -> None:
         ref = StayRef(stay.get("ipt_no", ""), stay["mdtrt_id"])
         if query:
-            self._rules.adopt(ref, stay["psn_no"], lambda infno, message: self._ask(infno, message, operator))
+            self._rules.adopt(ref, stay["psn_no"], partial(self._ask, operator))
         else:
             facts = {name: stay[name] for name in FACTS if name in stay}
             self._desk.records.adopt(
@@ -101,15 +102,16 @@ class StaysDesk:
         """Take a stay over from 5201 and 5202 in a job's name; why not, empty when it was. Raises ``JournalUnavailable``."""
         self._log.append(operator, "stays.adopt", ref.mdtrt_id, "query")
         try:
-            self._rules.adopt(ref, psn_no, lambda infno, message: self._ask(infno, message, operator))
+            self._rules.adopt(ref, psn_no, partial(self._ask, operator))
         except Refused as error:
             return str(error)
         found = self._desk.judged(ref).stay.times.t_ins is not None
         return "" if found else f"平台没有查到就诊 {ref.mdtrt_id}（5201）"
 
-    def _ask(self, infno: str, message: Mapping[str, Any], operator: str) -> Any:
+    def _ask(self, operator: str, infno: str, message: Mapping[str, Any], adopts: Adopts) -> Any:
         head = {**self._head, "opter_name": operator[:50]}
-        reply = self._exchange.handle(Call(OURSELVES, infno, message, dumps(message), OURSELVES.name, head))
+        call = Call(OURSELVES, infno, message, dumps(message), OURSELVES.name, head, adopts=adopts)
+        reply = self._exchange.handle(call)
         return (reply.output or {}) if not reply.code else None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -11,6 +11,7 @@ from gateway.contract.model import Problem
 from gateway.exchange.ports import Registration
 from gateway.faults import Retry
 from gateway.files.parcel import Parcel
+from gateway.stays.ports import Adoption
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,9 @@ class Client:
         """Whether one of the client's patterns names this transaction."""
         return any(fnmatchcase(infno, pattern) for pattern in self.transactions)
 
+
+Adopts = Callable[[Any], Sequence[Adoption]]
+"""Reads the output of a good answer."""
 
 OURSELVES: Final = Client("gateway")
 """Stands in the journal for what the gateway itself asks in the course of a call."""
@@ -78,6 +82,8 @@ class Call:
     """The file of a 9101, set aside from the message."""
     resend: Resend | None = None
     """Set where a person has an earlier call sent again."""
+    adopts: Adopts | None = None
+    """Of a query: what the output of its answer shows of stays, to be kept with it."""
 
     def after(self, reply: Reply) -> Call:
         """The same call to be tried once more: what is sent again is then the attempt that ``reply`` tells of."""

@@ -29,6 +29,9 @@ hundreds of exchanges that name the settlement alone.
 """
 
 
+Keys = tuple[tuple[str, str], ...]
+
+
 class ContentWrong(Refused):
     """GW-1101 with every problem found."""
 
@@ -51,6 +54,8 @@ class Case:
     received_at: datetime
     warnings: tuple[str, ...]
     version: str
+    keys: Keys
+    """What the message can be found by."""
     visits: tuple[str, ...]
     """Business keys it takes, its own first; empty for a read."""
     allowance: Allowance
@@ -104,6 +109,7 @@ class Checks:
         if problems:
             raise ContentWrong(problems)
         content = content_hash(transaction.infno, message)
+        keys = tuple(business_keys(message))
         return Case(
             call=call,
             transaction=transaction,
@@ -113,26 +119,27 @@ class Checks:
             received_at=received_at,
             warnings=tuple(warnings),
             version=interface.contract.version + (f"+{call.dialect_version}" if call.dialect_version else ""),
-            visits=() if transaction.safety == "read" else self._visits(transaction.infno, message, content),
+            keys=keys,
+            visits=() if transaction.safety == "read" else self._visits(transaction.infno, message, keys, content),
             allowance=allowance,
         )
 
-    def _visits(self, infno: str, message: Message, content: str) -> tuple[str, ...]:
+    def _visits(self, infno: str, message: Message, found: Keys, content: str) -> tuple[str, ...]:
         """The keys of what it is about; a reversal is about what it reverses."""
         if infno == REVERSAL:
-            omsgid = next((value for kind, value in business_keys(message) if kind == "omsgid"), "")
+            omsgid = next((value for kind, value in found if kind == "omsgid"), "")
             original = self._journal.search(Query(msgid=omsgid, limit=1)) if omsgid else []
             if original and original[0].business_key:
                 return (original[0].business_key,)
-        keys = visit_keys(self._sender.fixmedins_code, message)
+        keys = visit_keys(self._sender.fixmedins_code, message, found)
         if not keys and tells_of_stays(infno):
-            keys = self._settled_visits(message)
+            keys = self._settled_visits(found)
         return tuple(keys) if keys else (content_key(infno, content),)
 
-    def _settled_visits(self, message: Message) -> list[str]:
+    def _settled_visits(self, found: Keys) -> list[str]:
         """The visits whose settlements a message names by ``setl_id`` alone (4102): their lists are held with them."""
         keys: list[str] = []
-        for setl_id in dict.fromkeys(value for kind, value in business_keys(message) if kind == "setl_id"):
+        for setl_id in dict.fromkeys(value for kind, value in found if kind == "setl_id"):
             mdtrt_id = next(self._visits_of(setl_id), "")
             keys.append(f"mdtrt_id:{mdtrt_id}" if mdtrt_id else f"setl_id:{setl_id}")
         return list(dict.fromkeys(keys))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any, Final
 
@@ -48,18 +48,20 @@ def _normal(value: Any) -> Any:
     return format(value.normalize(), "f") if kind is Decimal else value
 
 
-def visit_keys(institution: str, message: Any) -> list[str]:
+def visit_keys(institution: str, message: Any, keys: Iterable[tuple[str, str]]) -> list[str]:
     """What the exchange is about, as keys that one exchange at a time may hold (design, "One exchange at a time").
 
     The ``mdtrt_id`` of each visit in the message; before there is one, institution, person and ``ipt_no`` or
     ``ipt_otp_no``; empty when the message names no visit.
+
+    Args:
+        keys: :func:`business_keys` of ``message``.
     """
     visits = dict.fromkeys(_values(message, "mdtrt_id"))
     if visits:
         return [f"mdtrt_id:{value}" for value in visits]
-    found = business_keys(message)
-    person = next((value for kind, value in found if kind == "psn_no"), "")
-    number = next((value for kind, value in found if kind in ("ipt_no", "ipt_otp_no")), "")
+    person = next((value for kind, value in keys if kind == "psn_no"), "")
+    number = next((value for kind, value in keys if kind in ("ipt_no", "ipt_otp_no")), "")
     return [f"new:{institution}:{person}:{number}"] if person and number else []
 
 

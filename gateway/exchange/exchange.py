@@ -19,7 +19,7 @@ from gateway.contract.interface import Interface
 from gateway.contract.jsontext import dumps
 from gateway.contract.model import Transaction
 from gateway.exchange.again import must_not_be_outdated, noted
-from gateway.exchange.call import OURSELVES, Call, Client, Reply
+from gateway.exchange.call import OURSELVES, Adopts, Call, Client, Reply
 from gateway.exchange.case import Case, Checks, ContentWrong
 from gateway.exchange.content import business_keys
 from gateway.exchange.filed import set_aside
@@ -242,7 +242,9 @@ class Exchange:
             _, found = interface.input(case.transaction.infno).check(ruling.message)
             if found.problems:
                 raise ContentWrong(found.problems)
-        return replace(case, message=ruling.message, warnings=(*case.warnings, *ruling.warnings), ruling=ruling)
+        keys = tuple(business_keys(ruling.message)) if ruling.amended else case.keys
+        warnings = (*case.warnings, *ruling.warnings)
+        return replace(case, message=ruling.message, keys=keys, warnings=warnings, ruling=ruling)
 
     def _is_outdated(self, case: Case, holder: Entry | None) -> bool:
         if holder is None or case.request_id is not None or not holder.in_force:
@@ -257,12 +259,12 @@ class Exchange:
     def _inquiry(self, case: Case, interface: Interface, allowance: Allowance) -> Ask:
         """A way to ask the platform something in the name of who called."""
 
-        def ask(infno: str, message: Mapping[str, Any]) -> Any:
+        def ask(infno: str, message: Mapping[str, Any], adopts: Adopts) -> Any:
             transaction = interface.contract.transactions.get(infno)
             if transaction is None:
                 return None
             head = {name: text for name, text in case.head.items() if name != "request_id"}
-            call = Call(OURSELVES, infno, message, dumps(message), OURSELVES.name, head)
+            call = Call(OURSELVES, infno, message, dumps(message), OURSELVES.name, head, adopts=adopts)
             try:
                 reply = self._sending.ask(
                     self._checks.case(call, transaction, interface, self._clock(), allowance), interface

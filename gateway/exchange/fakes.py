@@ -182,6 +182,7 @@ class MemoryJournal:
             written = self._insert(row, intent, outcome, takes_request=free)
             if (facts := outcome.stay or intent.stay) and row.state is State.CONFIRMED:
                 self.stays.confirmed(written.id, facts, ())
+            self.stays.adopted(outcome.adopts)
             return written
 
     def resends(self, exchange_id: int) -> Resent:

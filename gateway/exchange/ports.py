@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from gateway.files.parcel import Parcel
-from gateway.stays.ports import StayFact, StayRecords
+from gateway.stays.ports import Adoption, StayFact, StayRecords
 
 Clock = Callable[[], datetime]
 """The real clock, aware, Asia/Shanghai."""
@@ -241,6 +241,8 @@ class Outcome:
     """Only with CONFIRMED: the exchange sent under this msgid is no longer in force (2601)."""
     stay: Sequence[StayFact] = ()
     """Only with CONFIRMED: what it tells of stays now that the answer is known; empty: as the intent said."""
+    adopts: Sequence[Adoption] = ()
+    """Only of a read that is recorded: what its answer shows of stays, adopted in the same commit."""
     wire: Wire | None = None
     """The bytes on the line, where they are others than the request's and the answer's."""
 

@@ -131,7 +131,9 @@ class Sending:
             return self._unsent(intent, _unsent_fault(error), error)
         except (NoAnswer, Garbage) as error:
             return self._unsent(intent, READ_UNANSWERED, error)
-        entry = self._journal.record(intent, self._outcome(case, result, answer, started))
+        adopts = case.call.adopts(result.output or {}) if case.call.adopts and result.success else ()
+        outcome = replace(self._outcome(case, result, answer, started), adopts=adopts)
+        entry = self._journal.record(intent, outcome)
         return self._told(case, entry, result)
 
     def _ask_platform(
@@ -200,7 +202,7 @@ class Sending:
             content_hash=case.content,
             msgid=msgid,
             platform_request=body,
-            keys=business_keys(case.message),
+            keys=case.keys,
             opter=opter,
             node=node.name,
             epoch=node.epoch,
@@ -267,7 +269,7 @@ class Sending:
             code="" if result.success else PLATFORM_DECLINED.code,
             keys=business_keys(result.output),
             elapsed_ms=_milliseconds(started, finished),
-            stay=answered_facts(case.transaction.infno, case.message, result.output) if told else (),
+            stay=answered_facts(case.transaction.infno, case.ruling.facts, result.output) if told else (),
             wire=answer.wire,
         )
 

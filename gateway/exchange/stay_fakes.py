@@ -11,7 +11,17 @@ from gateway.exchange.states import OPEN
 from gateway.stays import assemble
 from gateway.stays.assemble import STAY_INFNOS, FactRow, Rows
 from gateway.stays.history import Acknowledged, Adopted, Approved, EarlierEnd, Extracted, Record, WardEvent
-from gateway.stays.ports import Known, StayChanged, StayFact, StayRef, Told, Versions, names_of, names_of_facts
+from gateway.stays.ports import (
+    Adoption,
+    Known,
+    StayChanged,
+    StayFact,
+    StayRef,
+    Told,
+    Versions,
+    names_of,
+    names_of_facts,
+)
 
 
 class MemoryStays:
@@ -90,8 +100,7 @@ class MemoryStays:
 
     def adopt(self, ref: StayRef, psn_no: str, adopted: Adopted) -> None:
         with self._guarded():
-            self._adoptions.append((ref, psn_no, adopted))
-            self.raise_versions(names_of(ref))
+            self.adopted([Adoption(ref, psn_no, adopted)])
 
     def approve(self, ipt_no: str, approved: Approved, judged_at: Versions) -> None:
         with self._guarded():
@@ -123,6 +132,11 @@ class MemoryStays:
             self._facts[exchange_id] = tuple(facts)
         concerned = [one for found in (exchange_id, *ended) for one in self._facts.get(found, ())]
         self.raise_versions(names_of_facts(concerned))
+
+    def adopted(self, told: Iterable[Adoption]) -> None:
+        for one in told:
+            self._adoptions.append((one.ref, one.psn_no, one.adopted))
+            self.raise_versions(names_of(one.ref))
 
     def raise_versions(self, names: Iterable[str]) -> None:
         for name in names:

@@ -6,9 +6,10 @@ names the versions of the stay it was made by; the intent is refused by the stor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, Protocol
 
 import structlog
@@ -16,6 +17,7 @@ import structlog
 from gateway.contract.interface import Interface
 from gateway.contract.jsontext import dumps
 from gateway.contract.model import RuleTable, Transaction
+from gateway.exchange.call import Adopts
 from gateway.exchange.content import business_keys
 from gateway.exchange.effects import REVERSAL
 from gateway.exchange.ports import Exchange as Entry
@@ -24,12 +26,13 @@ from gateway.faults import READ_UNANSWERED, Refused
 from gateway.rules.case import DayOperation, Verdict
 from gateway.rules.completeness import completeness
 from gateway.rules.judge import judge
+from gateway.rules.message import body, text
 from gateway.rules.stay import Stay
 from gateway.rules.terms import codes_asked
 from gateway.stays.desk import Judged, StayDesk
-from gateway.stays.facts import ABOUT_STAYS, ANSWER_TELLS, base, extract
+from gateway.stays.facts import ABOUT_STAYS, ANSWER_TELLS, answered, base, extract
 from gateway.stays.history import Adopted, History
-from gateway.stays.ports import StayFact, StayRef
+from gateway.stays.ports import Adoption, StayFact, StayRef
 
 log = structlog.get_logger(__name__)
 
@@ -46,8 +49,9 @@ CATEGORY: Final = "category"
 LOOK_BACK: Final = timedelta(days=366)
 """How far back a stay that the gateway knows nothing of may have begun."""
 
-Ask = Callable[[str, Mapping[str, Any]], Any]
-"""Asks the platform one query in the name of the caller; its output, None when there was no good answer."""
+Ask = Callable[[str, Mapping[str, Any], Adopts], Any]
+"""Asks the platform one query in the name of the caller; its output, None when there was no good answer. What the last
+argument makes of the output is kept with the query, before anything is returned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +206,7 @@ class StayRules:
 
     def _judge(self, transaction: Transaction, message: Any, stay: Stay, table: RuleTable) -> Verdict:
         policy, now, send_as = self._desk.policy, self._clock(), transaction.send_as
-        catalogue = self._day_surgery() if CATEGORY in table.of(transaction.infno, send_as) else None
+        catalogue = self._day_surgery() if self._to_day_surgery(transaction, message, table) else None
         terms = self._desk.terms(codes_asked(table.quality, message)) if self._is_list(transaction, table) else {}
         return judge(
             transaction.infno, message, stay, now, policy, table, send_as=send_as, day_surgery=catalogue, terms=terms
@@ -210,6 +214,11 @@ class StayRules:
 
     def _is_list(self, transaction: Transaction, table: RuleTable) -> bool:
         return QUALITY in table.of(transaction.infno, transaction.send_as)
+
+    def _to_day_surgery(self, transaction: Transaction, message: Any, table: RuleTable) -> bool:
+        """Whether the 日间手术病种目录 may decide: reading it costs more than most calls that name no such ``med_type``."""
+        guarded = CATEGORY in table.of(transaction.infno, transaction.send_as)
+        return guarded and text(body(message), "med_type") in table.day_surgery
 
     def _wants_fresh(self, infno: str) -> bool:
         return self._desk.policy.verify_before_discharge and base(infno) == "2402"
@@ -234,11 +243,10 @@ class StayRules:
         """
         if base(infno) == "2401" or not ref.mdtrt_id or not psn_no:
             return judged, False
-        output = ask(VISIT_QUERY, self._visit_question(judged.stay, ref.mdtrt_id, psn_no))
-        if output is None:
-            return judged, True
         after = _newest(judged.history)
-        self._adopt_visits(output, psn_no, ref.mdtrt_id, after)
+        question = self._visit_question(judged.stay, ref.mdtrt_id, psn_no)
+        if ask(VISIT_QUERY, question, partial(self._visits_told, psn_no, ref.mdtrt_id, after)) is None:
+            return judged, True
         self._adopt_diagnoses(ref.mdtrt_id, psn_no, ask, after)
         return self._desk.judged(ref), False
 
@@ -247,15 +255,18 @@ class StayRules:
         stay, after = judged.stay, _newest(judged.history)
         if completeness(stay).shown is None and stay.uploaded is not None:
             self._adopt_diagnoses(stay.mdtrt_id, stay.psn_no, ask, after)
-        output = ask(VISIT_QUERY, self._visit_question(stay, stay.mdtrt_id, stay.psn_no))
-        seen = extract(VISIT_QUERY, {}, output) if output is not None else {}
-        if stay.mdtrt_id not in seen:
+
+        def told(output: Any) -> list[Adoption]:
+            found = self._visits_told(stay.psn_no, stay.mdtrt_id, after, output)
+            return found if any(one.ref.mdtrt_id == stay.mdtrt_id for one in found) else []
+
+        output = ask(VISIT_QUERY, self._visit_question(stay, stay.mdtrt_id, stay.psn_no), told)
+        if output is None or not told(output):
             text = "没有得到答复" if output is None else "没有查到该次就诊"
             text = f"出院办理前向平台核对就诊信息（5201）{text}"
             if self._refuse_unanswered:
                 raise Refused(READ_UNANSWERED, text)
             return self._desk.judged(ref), [text]
-        self._adopt_visits(output, stay.psn_no, stay.mdtrt_id, after)
         return self._settled(ref), []
 
     def _visit_question(self, stay: Stay, mdtrt_id: str, psn_no: str) -> dict[str, Any]:
@@ -272,21 +283,26 @@ class StayRules:
             }
         }
 
-    def _adopt_visits(self, output: Any, psn_no: str, asked: str, after: int) -> None:
+    def _visits_told(self, psn_no: str, asked: str, after: int, output: Any) -> list[Adoption]:
         """Other stays of the person that the answer shows are taken over where the gateway knows nothing of them."""
-        for mdtrt_id, facts in extract(VISIT_QUERY, {}, output).items():
-            ref = StayRef(str(facts.get("ipt_otp_no", "")), mdtrt_id)
-            adopted = Adopted("query", self._clock(), VISIT_QUERY, facts, after=after if mdtrt_id == asked else 0)
-            self._desk.records.adopt(ref, psn_no, adopted)
+        now = self._clock()
+        return [
+            Adoption(
+                StayRef(str(facts.get("ipt_otp_no", "")), mdtrt_id),
+                psn_no,
+                Adopted("query", now, VISIT_QUERY, facts, after=after if mdtrt_id == asked else 0),
+            )
+            for mdtrt_id, facts in extract(VISIT_QUERY, {}, output).items()
+        ]
 
     def _adopt_diagnoses(self, mdtrt_id: str, psn_no: str, ask: Ask, after: int) -> None:
-        output = ask(DIAGNOSES_QUERY, {"data": {"mdtrt_id": mdtrt_id, "psn_no": psn_no}})
-        if output is None:
-            return
-        found = extract(DIAGNOSES_QUERY, {}, output)
-        facts = found.get(mdtrt_id, {"mdtrt_id": mdtrt_id, "diagnoses": []})
-        adopted = Adopted("query", self._clock(), DIAGNOSES_QUERY, facts, after=after)
-        self._desk.records.adopt(StayRef(mdtrt_id=mdtrt_id), psn_no, adopted)
+        def told(output: Any) -> list[Adoption]:
+            found = extract(DIAGNOSES_QUERY, {}, output)
+            facts = found.get(mdtrt_id, {"mdtrt_id": mdtrt_id, "diagnoses": []})
+            adopted = Adopted("query", self._clock(), DIAGNOSES_QUERY, facts, after=after)
+            return [Adoption(StayRef(mdtrt_id=mdtrt_id), psn_no, adopted)]
+
+        ask(DIAGNOSES_QUERY, {"data": {"mdtrt_id": mdtrt_id, "psn_no": psn_no}}, told)
 
     # ------------------------------------------------------------- and after
 
@@ -367,9 +383,16 @@ def tells_of_stays(infno: str) -> bool:
     return base(infno) in ABOUT_STAYS and base(infno) not in (VISIT_QUERY, DIAGNOSES_QUERY)
 
 
-def answered_facts(infno: str, message: Any, output: Any) -> tuple[StayFact, ...]:
-    """What an exchange tells of stays once it is answered; empty where the answer adds nothing to what it told before."""
-    return stay_facts(infno, message, output) if base(infno) in ANSWER_TELLS else ()
+def answered_facts(infno: str, told: Sequence[StayFact], output: Any) -> tuple[StayFact, ...]:
+    """What an exchange tells of stays once it is answered; empty where the answer adds nothing to what it told before.
+
+    Args:
+        told: :func:`stay_facts` of the message.
+        output: of the answer.
+    """
+    if base(infno) not in ANSWER_TELLS:
+        return ()
+    return tuple(one for known in told for one in _facts_of(infno, answered(infno, known.facts, output)))
 
 
 def stay_facts(infno: str, message: Any, output: Any) -> tuple[StayFact, ...]:
@@ -382,13 +405,16 @@ def stay_facts(infno: str, message: Any, output: Any) -> tuple[StayFact, ...]:
     """
     if not tells_of_stays(infno):
         return ()
-    found: list[StayFact] = []
-    for mdtrt_id, facts in extract(infno, message, output).items():
-        names = {name: str(facts.get(name, "")) for name in ("psn_no", "setl_id")}
-        ipt_no = str(facts.get("ipt_no") or (facts.get("ipt_otp_no") if base(infno) == "2403" else "") or "")
-        listed = facts.get("list_status")
-        if isinstance(listed, Mapping):
-            found += [StayFact(setl_id=setl_id, facts={"list_status": {setl_id: s}}) for setl_id, s in listed.items()]
-        else:
-            found.append(StayFact(mdtrt_id, ipt_no, names["psn_no"], names["setl_id"], facts))
-    return tuple(found)
+    return tuple(one for facts in extract(infno, message, output).values() for one in _facts_of(infno, facts))
+
+
+def _facts_of(infno: str, facts: Mapping[str, Any]) -> Iterator[StayFact]:
+    """Facts about one visit; a list that is told of by its settlement alone has one for each of those."""
+    names = {name: str(facts.get(name, "")) for name in ("mdtrt_id", "psn_no", "setl_id")}
+    ipt_no = str(facts.get("ipt_no") or (facts.get("ipt_otp_no") if base(infno) == "2403" else "") or "")
+    listed = facts.get("list_status")
+    if isinstance(listed, Mapping):
+        for setl_id, status in listed.items():
+            yield StayFact(setl_id=setl_id, facts={"list_status": {setl_id: status}})
+    else:
+        yield StayFact(names["mdtrt_id"], ipt_no, names["psn_no"], names["setl_id"], facts)

@@ -41,12 +41,12 @@ class Address:
     Args:
         operation: by which a client is allowed it.
         parameters: those it takes.
-        answer: may raise any ``GatewayFault``.
+        answer: may raise any ``GatewayFault``; bytes are :func:`written` already.
     """
 
     operation: str
     parameters: tuple[str, ...]
-    answer: Callable[[Given], Mapping[str, Any]]
+    answer: Callable[[Given], Mapping[str, Any] | bytes]
 
 
 class GetApi:
@@ -59,7 +59,8 @@ class GetApi:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
         try:
-            return respond(start_response, 200, _JSON, dumps({"infcode": 0, **self._answer(environ)}))
+            answer = self._answer(environ)
+            return respond(start_response, 200, _JSON, answer if isinstance(answer, bytes) else written(answer))
         except GatewayFault as fault:
             return _failed(fault, start_response)
         except JournalUnavailable:
@@ -68,7 +69,7 @@ class GetApi:
             log.exception("get_failed", path=environ["PATH_INFO"])
             return _failed(Unreadable(INTERNAL), start_response)
 
-    def _answer(self, environ: Environ) -> Mapping[str, Any]:
+    def _answer(self, environ: Environ) -> Mapping[str, Any] | bytes:
         address = self._addresses.get(str(environ["PATH_INFO"]).removeprefix(self._prefix))
         if address is None:
             raise Unreadable(ADDRESS_UNKNOWN)
@@ -78,6 +79,11 @@ class GetApi:
         if not client.may_call(address.operation):
             raise Unreadable(TRANSACTION_FORBIDDEN, f"客户端 {client.name} 未获授权调用 {address.operation}")
         return address.answer(_given(str(environ.get("QUERY_STRING") or ""), address.parameters))
+
+
+def written(answer: Mapping[str, Any]) -> bytes:
+    """A good answer as it goes out."""
+    return dumps({"infcode": 0, **answer})
 
 
 def _given(query: str, names: tuple[str, ...]) -> Given:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -19,7 +19,7 @@ from gateway.faults import (
     Unreadable,
 )
 from gateway.http.get_api import Address, GetApi, Given, number
-from gateway.http.reception import Reception
+from gateway.http.reception import READ, Reception
 from gateway.reviews import Reviews
 from gateway.stays.desk import StayDesk, is_known
 from gateway.stays.discharge import discharge_sheet
@@ -37,34 +37,58 @@ _ORDERS: Final = ("t_ward", "t_reg", "t_dsc", "t_set", "ward_code", "mdtrt_id")
 _PAGED: Final = (*_NARROWING, *_FACTS, "order", "limit", "skip")
 
 
+class StayPages:
+    """The lists, page by page.
+
+    Args:
+        feed: the rows of the list.
+        reviews: the same with operations and differences.
+    """
+
+    def __init__(self, feed: StayFeed, reviews: Reviews) -> None:
+        self._feed = feed
+        self._reviews = reviews
+        self.answers: Mapping[str, Callable[[Given], dict[str, Any]]] = {"review": self._review, "list": self._list}
+        """By the name of the address."""
+
+    def _review(self, given: Given) -> dict[str, Any]:
+        query = _query(given)
+        rows = self._reviews.page(replace(query, limit=query.limit + 1), *_hours_of(given))
+        return _page([row.as_json() for row in rows], query)
+
+    def _list(self, given: Given) -> dict[str, Any]:
+        query = _query(given)
+        return _page([asdict(row) for row in self._feed.episodes(replace(query, limit=query.limit + 1))], query)
+
+
 class StaysApi:
     """What the addresses below :data:`PREFIX` answer.
 
     Args:
         desk: knows each stay.
-        feed: the rows of the list.
-        reviews: the same with operations and differences.
+        pages: of the lists.
         interface: in force now.
+        long: answers by a process of its own what takes long, by name and parameters; None: everything is answered here.
     """
 
     def __init__(
         self,
         desk: StayDesk,
-        feed: StayFeed,
-        reviews: Reviews,
+        pages: StayPages,
         interface: Callable[[], Interface],
+        long: Callable[[str, Given], bytes] | None = None,
     ) -> None:
         self._desk = desk
-        self._feed = feed
-        self._reviews = reviews
+        self._pages = pages
         self._interface = interface
+        self._long = long
 
     def served(self, reception: Reception) -> GetApi:
         """The addresses, each for the clients that are allowed it."""
         addresses = {
             "discharge": Address(OPERATIONS["discharge"], ("ipt_no", "mdtrt_id"), self._discharge),
-            "review": Address(OPERATIONS["review"], (*_PAGED, "hours_from", "hours_to"), self._review),
-            "list": Address(OPERATIONS["list"], _PAGED, self._list),
+            "review": Address(OPERATIONS["review"], (*_PAGED, "hours_from", "hours_to"), self._listed("review")),
+            "list": Address(OPERATIONS["list"], _PAGED, self._listed("list")),
         }
         return GetApi(reception, PREFIX, addresses)
 
@@ -80,15 +104,24 @@ class StaysApi:
         sheet = discharge_sheet(judged.stay, message, self._desk.clock(), self._desk.policy, interface.contract.rules)
         return {"ipt_no": judged.stay.ipt_no, "mdtrt_id": judged.stay.mdtrt_id, **sheet.as_json()}
 
-    def _review(self, given: Given) -> dict[str, Any]:
-        query = _query(given)
-        hours = [_hours(given, name) for name in ("hours_from", "hours_to")]
-        rows = self._reviews.page(replace(query, limit=query.limit + 1), *hours)
-        return _page([row.as_json() for row in rows], query)
+    def _listed(self, name: str) -> Callable[[Given], Mapping[str, Any] | bytes]:
+        def answer(given: Given) -> Mapping[str, Any] | bytes:
+            if self._long is None or not _takes_long(given):
+                return self._pages.answers[name](given)
+            READ.get()()  # whoever waits for a report keeps nobody from being read
+            return self._long(name, given)
 
-    def _list(self, given: Given) -> dict[str, Any]:
-        query = _query(given)
-        return _page([asdict(row) for row in self._feed.episodes(replace(query, limit=query.limit + 1))], query)
+        return answer
+
+
+def _takes_long(given: Given) -> bool:
+    """Whether it is more than a page on a screen, or every stay is calculated. Raises ``Unreadable`` GW-1012."""
+    hours = [one for one in _hours_of(given) if one is not None]
+    return _query(given).limit > LIMIT or bool(hours)
+
+
+def _hours_of(given: Given) -> list[Decimal | None]:
+    return [_hours(given, name) for name in ("hours_from", "hours_to")]
 
 
 def _page(rows: list[dict[str, Any]], query: EpisodeQuery) -> dict[str, Any]:

@@ -83,6 +83,9 @@ class ConsoleSettings(Part):
     attempts_max: int = Field(5, ge=1, le=100, description="连续输错几次密码后暂停该用户登录")
     refused_s: int = Field(900, ge=1, le=86400, description="暂停登录的秒数")
     password_chars_min: int = Field(10, ge=8, le=64, description="密码最短字符数")
+    nice: int = Field(
+        10, ge=0, le=19, description="控制台进程与报表进程让出处理器的程度（nice 值），0 为不让；Windows 上不起作用"
+    )
 
     @property
     def https(self) -> bool:

@@ -20,7 +20,7 @@ ABOUT_STAYS: Final = frozenset(
 )  # fmt: skip
 """Transactions (and their letter forms) that say something about a stay."""
 ANSWER_TELLS: Final = frozenset({"2401", "2304", "4101", "4103"})
-"""Those of which the answer says more than the message did (:func:`_of_one`)."""
+"""Those of which the answer says more than the message did (:func:`answered`)."""
 ALL_FEES: Final = "0000"
 """``feedetl_sn`` of a 2302 that removes every unsettled row (2302.yaml)."""
 
@@ -63,26 +63,41 @@ def extract(infno: str, message: Any, output: Any) -> dict[str, dict[str, Any]]:
         return {key: facts | {"mdtrt_id": key} for key, facts in _of_rows(kind, message).items()}
     if kind in ("5201", "5202"):
         return dict(_of_query(kind, output))
-    facts = _of_one(kind, message, output)
+    facts = answered(infno, _of_one(kind, message), output)
     return {str(facts.get("mdtrt_id", "")): facts}
 
 
-def _of_one(kind: str, message: Any, output: Any) -> dict[str, Any]:
+def answered(infno: str, facts: Mapping[str, Any], output: Any) -> dict[str, Any]:
+    """Facts of the message with what the answer adds.
+
+    Args:
+        facts: as :func:`extract` makes them of the message and an empty output.
+        output: of the answer.
+    """
+    kind, told = base(infno), _answer(output)
+    found = dict(facts)
+    if kind in ("2401", "2304"):
+        found |= {name: value for name, value in _known(told).items() if name in ("mdtrt_id", "setl_id")}
+    if kind == "2304":
+        found |= _figures(output)
+    if kind == "4101":
+        found["list_id"] = str(told.get("setl_list_id", ""))
+    if kind == "4103":
+        found["list_status"] = dict.fromkeys(facts["list_status"], str(told.get("stas_type") or ""))
+    return found
+
+
+def _of_one(kind: str, message: Any) -> dict[str, Any]:
     form = body(message)
     facts = _known(form)
-    if kind in ("2401", "2304"):
-        facts |= {name: value for name, value in _known(_answer(output)).items() if name in ("mdtrt_id", "setl_id")}
-    if kind == "2304":
-        facts |= _figures(output)
     if kind in ("2401", "2402", "2403"):
         facts["form"] = _row(form)
         facts["diagnoses"] = [_row(row) for row in rows(message, "diseinfo")]
     if kind == "4101":
         facts["operations"] = [_row(row) for row in rows(message, "oprninfo")]
         facts["diagnoses"] = [_row(row) for row in rows(message, "diseinfo")]
-        facts["list_id"] = str(_answer(output).get("setl_list_id", ""))
     if kind == "4103":
-        facts = {"list_status": {str(form.get("setl_id", "")): str(_answer(output).get("stas_type") or "")}}
+        facts = {"list_status": {str(form.get("setl_id", "")): ""}}
     if kind == "4102":
         facts["list_status"] = {
             str(r.get("setl_id", "")): str(r.get("stas_type", "")) for r in rows(message, "stastinfo")

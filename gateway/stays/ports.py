@@ -39,6 +39,15 @@ class StayFact:
     facts: Facts = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What a query told of one stay: how it is named, the person, the facts."""
+
+    ref: StayRef
+    psn_no: str
+    adopted: Adopted
+
+
 Versions = Mapping[str, int]
 """Of a stay, by each of its names."""
 

@@ -19,10 +19,12 @@ from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from gateway.store import statements, stay_statements
+from gateway.store import feed_statements, statements, stay_statements
 
 Values = Mapping[str, Any]
-CONSTANT: Final = statements.CONSTANT | stay_statements.CONSTANT
+ROWS_AT_ONCE_MAX: Final = 8
+"""More are given one by one: a text for every number of rows would not stay prepared."""
+CONSTANT: Final = statements.CONSTANT | stay_statements.CONSTANT | feed_statements.CONSTANT
 
 
 class Connection(sqlalchemy.Connection):
@@ -38,15 +40,18 @@ class Connection(sqlalchemy.Connection):
         # what callers use of a result is the same on both; the driver's cursor is not kept open as SQLAlchemy's would be
         return cast("CursorResult[Any]", self._run(rendered, parameters))
 
-    def _run(self, rendered: _Rendered, parameters: Any) -> Fetched:
-        many = isinstance(parameters, list)
+    def _run(self, rendered: _Rendered, parameters: Any) -> Fetched | Done:
+        many, text = isinstance(parameters, list), rendered.text
         values = [rendered.values(given) for given in parameters] if many else rendered.values(parameters or {})
+        if many and rendered.row and len(values) <= ROWS_AT_ONCE_MAX:
+            many, text = False, text + rendered.row * (len(values) - 1)
+            values = [value for row in values for value in row]
         cursor = self.connection.cursor()
         if self._has_events or self.engine._has_events:
             for told in self.dispatch.before_cursor_execute:
-                told(self, cursor, rendered.text, values, None, many)
+                told(self, cursor, text, values, None, many)
         try:
-            (cursor.executemany if many else cursor.execute)(rendered.text, values)
+            (cursor.executemany if many else cursor.execute)(text, values)
             return rendered.result(cursor)
         except Exception as error:
             raise self._named(error, cursor) from error
@@ -68,19 +73,25 @@ class Connection(sqlalchemy.Connection):
         return named
 
 
+class Done:
+    """What a statement did that gives no rows."""
+
+    __slots__ = ("inserted_primary_key", "rowcount")
+
+    def __init__(self, rowcount: int, row_id: int | None) -> None:
+        self.rowcount = rowcount
+        self.inserted_primary_key = (row_id,)
+
+
 class Fetched(IteratorResult[Any]):
-    """Rows that were fetched; what an INSERT or UPDATE did.
+    """Rows that were fetched.
 
     What is asked for most often is answered without SQLAlchemy's way through its iterators; it gives the same rows.
     """
 
-    def __init__(
-        self, keys: SimpleResultMetaData, rows: Sequence[Any], rowcount: int = -1, row_id: int | None = None
-    ) -> None:
+    def __init__(self, keys: SimpleResultMetaData, rows: Sequence[Any]) -> None:
         super().__init__(keys, iter(rows))
         self._rows = rows
-        self.rowcount = rowcount
-        self.inserted_primary_key = (row_id,)
 
     def all(self) -> Sequence[Row[Any]]:
         if not self._rows:
@@ -95,9 +106,6 @@ class Fetched(IteratorResult[Any]):
         return self._rows[0][0] if self._rows else None
 
 
-_NO_ROWS: Final = SimpleResultMetaData(())
-
-
 @dataclass(frozen=True, slots=True)
 class _Rendered:
     """A statement as text for one driver.
@@ -108,6 +116,7 @@ class _Rendered:
         lists: names of values that are lists; each item has a place of its own.
         keys: of the rows that come back; None when none do.
         returns_id: the one row that comes back is the number of the row inserted.
+        row: what is added for each further row, so that a few rows are one step of the driver; empty where it cannot be.
     """
 
     text: str
@@ -116,6 +125,7 @@ class _Rendered:
     lists: tuple[str, ...]
     keys: SimpleResultMetaData | None
     returns_id: bool
+    row: str
 
     def values(self, given: Values) -> Any:
         """What the driver gets."""
@@ -126,12 +136,11 @@ class _Rendered:
                 values = {name: value for name, value in values.items() if name not in self.lists}
         return values if self.names is None else [values[name] for name in self.names]
 
-    def result(self, cursor: Any) -> Fetched:
+    def result(self, cursor: Any) -> Fetched | Done:
         """What came back, all of it."""
         if self.keys is not None:
-            return Fetched(self.keys, cursor.fetchall(), cursor.rowcount, None)
-        row_id = cursor.fetchone()[0] if self.returns_id else cursor.lastrowid if hasattr(cursor, "lastrowid") else None
-        return Fetched(_NO_ROWS, (), cursor.rowcount, row_id)
+            return Fetched(self.keys, cursor.fetchall())
+        return Done(cursor.rowcount, cursor.fetchone()[0] if self.returns_id else getattr(cursor, "lastrowid", None))
 
 
 _known: dict[tuple[Any, ...], _Rendered | None] = {}
@@ -157,7 +166,8 @@ def _rendered(dialect: Dialect, statement: Executable, parameters: Any) -> _Rend
 
 
 def _render(dialect: Dialect, statement: Any, given: Values, *, many: bool) -> _Rendered | None:
-    names = list(given) if isinstance(statement, Insert) else None
+    # what inserts the rows of a SELECT takes the values that stand in that
+    names = list(given) if isinstance(statement, Insert) and statement.select is None else None
     compiled = statement.compile(dialect=dialect, column_keys=names, for_executemany=many)
     if _converts(dialect, compiled, statement):
         return None
@@ -173,7 +183,14 @@ def _render(dialect: Dialect, statement: Any, given: Values, *, many: bool) -> _
         if isinstance(statement, SelectBase)
         else None,
         returns_id=bool(compiled.effective_returning),
+        row=_row(dialect, expanded.statement, len(given)) if many and names is not None else "",
     )
+
+
+def _row(dialect: Dialect, text: str, values: int) -> str:
+    """One more row of an INSERT. SQLite's driver takes the rows one by one, and lets go of the interpreter for each."""
+    places = f"({', '.join('?' * values)})"
+    return f", {places}" if dialect.name == "sqlite" and text.endswith(f"VALUES {places}") else ""
 
 
 def _converts(dialect: Dialect, compiled: SQLCompiler, statement: Any) -> bool:

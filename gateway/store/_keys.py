@@ -49,22 +49,32 @@ def sealing_of(connection: Connection) -> Sealing:
     return found
 
 
-def must_know_every_version(connection: Connection, sealing: Sealing) -> None:
+def must_know_every_version(connection: Connection, sealing: Sealing, versions: Sequence[int] | None = None) -> None:
     """Call after a search by hashes: were there rows of a version that was not searched for?
 
-    A version is named by the store before the first row has it, so looking afterwards finds it.
+    A version is named by the store before the first row has it, so looking afterwards, or in the same statement, finds it.
+
+    Args:
+        versions: named by the store, where the statement of the search has told them.
 
     Raises:
         KeysChanged: the search must be made again with newer keys.
     """
-    versions = connection.execute(sql.HASH_VERSIONS).scalars().all()
-    if not sealing.knows(versions):
+    named = connection.execute(sql.HASH_VERSIONS).scalars().all() if versions is None else versions
+    if not sealing.knows(named):
         raise KeysChanged
 
 
-def must_be_protected_too(connection: Connection, sealing: Sealing) -> None:
-    """Refuse to write beside others in another form: fences in two forms would let two settlements pass each other."""
-    if sealing.hash_version is None and connection.execute(sql.HASH_VERSIONS).scalars().first() is not None:
+def must_be_protected_too(sealing: Sealing, versions: Sequence[int]) -> None:
+    """Refuse to write beside others in another form: fences in two forms would let two settlements pass each other.
+
+    Args:
+        versions: of hashes, that the store names.
+
+    Raises:
+        JournalUnavailable: this process has no keys.
+    """
+    if sealing.hash_version is None and versions:
         raise JournalUnavailable(f"数据库已启用加密，而本进程没有密钥：{_SETTING}")
 
 

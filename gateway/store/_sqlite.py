@@ -9,7 +9,8 @@ import os
 import shutil
 import sqlite3
 import sys
-from contextlib import ExitStack
+import threading
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,6 +24,7 @@ from gateway.store._connection import Connection
 from gateway.store._writer import GroupWriter, unavailable
 
 BUSY_MS = 10_000
+READ_WAIT_S_MAX = 30
 ROOM_BYTES_MIN = 64 * 1024 * 1024
 LOCK_OFFSET = 1 << 30
 """Windows locks bytes and then nobody reads them: lock one far behind the text."""
@@ -55,8 +57,10 @@ class SqliteBackend:
                 opened.callback(writing.dispose)
                 self._writer = GroupWriter(writing)
                 opened.callback(self._writer.close)
-            self._reading = _engine(path, "ro", pool_size, ("query_only=ON",))
-            opened.callback(self._reading.dispose)
+            reading = _engine(path, "ro", pool_size, ("query_only=ON",))
+            opened.callback(reading.dispose)
+            self._readers = _Readers(reading, pool_size)
+            opened.callback(self._readers.close)
             self._probe()
             self._opened = opened.pop_all()
 
@@ -67,8 +71,7 @@ class SqliteBackend:
 
     def read(self, job: Job[T]) -> T:
         try:
-            with Connection(self._reading) as connection:
-                return job(connection)
+            return self._readers.run(job)
         except SQLAlchemyError as error:
             raise unavailable(error) from None
 
@@ -115,6 +118,56 @@ class SqliteBackend:
             self.read(lambda connection: connection.execute(text("SELECT count(*) FROM sqlite_master")).scalar())
         except JournalUnavailable as error:
             raise StoreError(f"无法打开数据库文件 {self._path}：{error}") from error
+
+
+class _Readers:
+    """Reading connections, each lent to one job after another: to take one from the pool costs as much as several statements.
+
+    Args:
+        size: connections at the same time; the next job waits.
+    """
+
+    def __init__(self, engine: Engine, size: int) -> None:
+        self._engine = engine
+        self._seats = threading.BoundedSemaphore(size)
+        self._idle: list[Connection] = []
+        self._closed = False
+
+    def run(self, job: Job[T]) -> T:
+        """Raises ``JournalUnavailable`` when all are lent for too long; what the job raises comes out as it is."""
+        if not self._seats.acquire(timeout=READ_WAIT_S_MAX):
+            raise JournalUnavailable(f"no connection to read with within {READ_WAIT_S_MAX} s")
+        try:
+            connection = self._lent()
+            try:
+                result = job(connection)
+                if connection.in_transaction():
+                    connection.rollback()
+            except BaseException:
+                connection.close()
+                raise
+            self._take_back(connection)
+            return result
+        finally:
+            self._seats.release()
+
+    def close(self) -> None:
+        """Those that are lent are closed as they come back."""
+        self._closed = True
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+
+    def _lent(self) -> Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return Connection(self._engine)
+
+    def _take_back(self, connection: Connection) -> None:
+        self._idle.append(connection)
+        if self._closed:
+            self.close()
 
 
 def _must_exist(path: Path) -> None:

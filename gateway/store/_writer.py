@@ -11,10 +11,9 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy
 from sqlalchemy import Engine
@@ -29,18 +28,20 @@ GROUP_MAX = 64
 WAIT_S_MAX = 30.0
 
 
-@dataclass(slots=True)
+def _locked() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
+@dataclass(slots=True, eq=False)
 class _Task:
+    """A job, and the lock that is let go once it has ended: a ``Future`` costs several times as much."""
+
     job: Callable[[sqlalchemy.Connection], Any]
-    future: Future[Any] = field(default_factory=Future)
+    ended: threading.Lock = field(default_factory=_locked)
     result: Any = None
     error: BaseException | None = None
-
-    def resolve(self) -> None:
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)
 
 
 class GroupWriter:
@@ -72,14 +73,18 @@ class GroupWriter:
         """
         task = _Task(job)
         self._put(task)
-        try:
-            task.future.exception(self._wait_s)
-        except TimeoutError as error:
+        if not task.ended.acquire(timeout=self._wait_s):
+            if self._withdrawn(task):
+                raise JournalUnavailable(f"the journal has not begun this write within {self._wait_s:g} s")
             # once begun it will end with an answer that must not be lost
-            if task.future.cancel():
-                raise JournalUnavailable(f"the journal has not begun this write within {self._wait_s:g} s") from error
-        result: T = task.future.result()
-        return result
+            task.ended.acquire()
+        error, result = task.error, task.result
+        try:
+            if error is not None:
+                raise error
+        finally:
+            del error, task  # else the traceback would hold what holds the traceback
+        return cast("T", result)
 
     def close(self) -> None:
         """Take no more jobs, run those accepted, end the thread."""
@@ -90,31 +95,40 @@ class GroupWriter:
 
     def _put(self, task: _Task) -> None:
         with self._changed:
-            room = self._changed.wait_for(lambda: self._closing or len(self._tasks) < self._queue_max, self._wait_s)
+            if not (self._has_room() or self._changed.wait_for(self._has_room, self._wait_s)):
+                raise JournalUnavailable(f"{self._queue_max} writes are already waiting")
             if self._closing:
                 raise JournalUnavailable("the journal is closed")
-            if not room:
-                raise JournalUnavailable(f"{self._queue_max} writes are already waiting")
             self._tasks.append(task)
             self._changed.notify_all()
+
+    def _has_room(self) -> bool:
+        return self._closing or len(self._tasks) < self._queue_max
+
+    def _withdrawn(self, task: _Task) -> bool:
+        """Whether the job had not begun; it never will."""
+        with self._changed:
+            if task not in self._tasks:
+                return False
+            self._tasks.remove(task)
+            self._changed.notify_all()
+            return True
 
     def _work(self) -> None:
         while group := self._take():
             self._run_group(group)
             for task in group:
-                task.resolve()
+                task.ended.release()
         self._let_go()
 
     def _take(self) -> list[_Task]:
-        """The next jobs that nobody has withdrawn; empty only at the end."""
+        """The next jobs; empty only at the end."""
         with self._changed:
-            while True:
-                self._changed.wait_for(lambda: self._tasks or self._closing)
-                waiting = [self._tasks.popleft() for _ in range(min(GROUP_MAX, len(self._tasks)))]
-                self._changed.notify_all()
-                group = [task for task in waiting if task.future.set_running_or_notify_cancel()]
-                if group or (self._closing and not self._tasks):
-                    return group
+            while not (self._tasks or self._closing):
+                self._changed.wait()
+            group = [self._tasks.popleft() for _ in range(min(GROUP_MAX, len(self._tasks)))]
+            self._changed.notify_all()
+            return group
 
     def _run_group(self, group: Sequence[_Task]) -> None:
         try:

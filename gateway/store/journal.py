@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select
+from sqlalchemy import Connection, Executable, Row, Select
 
 from gateway.exchange import entries
 from gateway.exchange.ports import (
@@ -36,7 +36,7 @@ from gateway.store._backend import Backend, one_at_a_time
 from gateway.store._keys import must_be_protected_too, must_know_every_version, sealing_of
 from gateway.store.archive import Archive
 from gateway.store.retention_tables import WRITTEN
-from gateway.store.stays import SqlStays, begin_facts, confirm_facts, fact_rows
+from gateway.store.stays import NOBODY, SqlStays, adopt, adoption_rows, begin_facts, confirm_facts, fact_rows
 from gateway.store.tables import exchange
 
 _COLUMNS = tuple(column.name for column in exchange.columns if column.name not in ("id", "sealed", "key_version"))
@@ -80,12 +80,9 @@ class SqlJournal:
         facts, evidence = fact_rows(intent.stay), [_proof_row(proof) for proof in intent.evidence]
 
         def job(connection: Connection) -> Exchange:
-            must_be_protected_too(connection, sealing_of(connection))
             _must_be_the_first(connection, intent.resends)
             held_by = _free_holder(connection, row)
-            _must_not_be_in_force(connection, row, once=intent.once)
-            if keys and (holder := _busy_holder(connection, keys)):
-                raise Busy(holder)
+            _may_begin(connection, row, keys, once=intent.once)
             written = _insert(connection, row, bodies)
             _take_request(connection, written, held_by)
             if keys:
@@ -182,6 +179,7 @@ class SqlJournal:
             *_answer_bodies(outcome),
         ]
         facts, evidence = fact_rows(outcome.stay or intent.stay), [_proof_row(proof) for proof in intent.evidence]
+        adopted = adoption_rows(outcome.adopts)
 
         def job(connection: Connection) -> Exchange:
             _must_be_the_first(connection, intent.resends)
@@ -194,6 +192,8 @@ class SqlJournal:
                 held_by = _holder(connection, row)
                 if held_by is None or _gives_way(held_by):
                     _take_request(connection, written, held_by)
+            if adopted:
+                adopt(connection, outcome.adopts, adopted)
             return written
 
         return self._backend.write(job)
@@ -321,6 +321,21 @@ def _must_not_be_in_force(connection: Connection, row: Exchange, *, once: bool) 
         raise InForce(holder)
 
 
+def _may_begin(connection: Connection, row: Exchange, keys: Sequence[str], *, once: bool) -> None:
+    """Raises InForce, Busy; JournalUnavailable where the store is protected and this process has no keys."""
+    sealing = sealing_of(connection)
+    forms = [form for key in keys for form in sealing.fences(key)]
+    wanted = {**_same(connection, row.infno, row.business_key, row.content_hash), "keys": forms or [NOBODY]}
+    found = [
+        (one.what, one.number) for one in connection.execute(sql.MAY_BEGIN, wanted).all() if one.number is not None
+    ]
+    must_be_protected_too(sealing, [number for what, number in found if what == sql.PROTECTED])
+    holders = dict(found)
+    for what, told in ((sql.IN_FORCE, InForce), (sql.BUSY, Busy)):
+        if what in holders and (once or what == sql.BUSY) and (holder := _get(connection, holders[what])):
+            raise told(holder)
+
+
 def _found(connection: Connection, statement: Select[Any], values: Mapping[str, Any]) -> Exchange | None:
     """The exchange whose id ``statement`` finds."""
     exchange_id = connection.execute(statement, values).scalar()
@@ -355,13 +370,15 @@ def _end_others(connection: Connection, row: Exchange, outcome: Outcome) -> list
 def _ended_ids(connection: Connection, row: Exchange, infnos: Sequence[str]) -> list[int]:
     kind, values = entries.visit_of(row)
     wanted: dict[str, Any] = {"infnos": list(infnos), "institution": row.institution or None, "ended_by": row.id}
-    statement = sql.ENDED_ALL
+    statement: Executable = sql.ENDED_ALL
     if kind:
         forms = [form for value in sorted(values) for form in sealing_of(connection).searched(kind, value)]
         statement, wanted = sql.ENDED_BY_KEY, {**wanted, "key_kind": kind, "key_values": forms}
-    ids = list(connection.execute(statement, wanted).scalars().all())
+    found = connection.execute(statement, wanted).all()
+    ids = [one.number for one in found if one.what == sql.ENDED]
     if kind:
-        must_know_every_version(connection, sealing_of(connection))
+        versions = [one.number for one in found if one.what == sql.PROTECTED]
+        must_know_every_version(connection, sealing_of(connection), versions)
     mine = _settlements(row)
     others = read_page(connection, sql.ROWS, {"ids": ids}) if ids else []
     return [found.id for found in others if entries.same_settlement(mine, _settlements(found))]

@@ -8,7 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Executable, Select, and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    Executable,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    union_all,
+    update,
+)
 
 from gateway.exchange import entries
 from gateway.exchange.ports import NodeState, Query, State
@@ -165,37 +179,49 @@ END_OTHERS = _END.where(node.c.state == NodeState.RUNNING.value, node.c.name != 
 
 _OPEN = [state.value for state in OPEN]
 _IN_FORCE = and_(exchange.c.state == State.CONFIRMED.value, exchange.c.undone_by.is_(None))
-EFFECTIVE = (
-    select(exchange.c.id)
-    .where(
-        exchange.c.infno == bindparam("infno"),
-        # each in every form in which it may stand here (docs/inside/decisions/0014-protected-data.md)
-        exchange.c.business_key.in_(bindparam("business_keys", expanding=True)),
-        exchange.c.content_hash.in_(bindparam("content_hashes", expanding=True)),
-        exchange.c.id != bindparam("not_id"),
-        or_(exchange.c.state.in_(_OPEN), _IN_FORCE),
-    )
-    .order_by(exchange.c.id.desc())
-    .limit(1)
+_EFFECTIVE = and_(
+    exchange.c.infno == bindparam("infno"),
+    # each in every form in which it may stand here (docs/inside/decisions/0014-protected-data.md)
+    exchange.c.business_key.in_(bindparam("business_keys", expanding=True)),
+    exchange.c.content_hash.in_(bindparam("content_hashes", expanding=True)),
+    exchange.c.id != bindparam("not_id"),
+    or_(exchange.c.state.in_(_OPEN), _IN_FORCE),
 )
-BUSY_HOLDER = select(busy.c.exchange_id).where(busy.c.business_key.in_(bindparam("keys", expanding=True))).limit(1)
+EFFECTIVE = select(exchange.c.id).where(_EFFECTIVE).order_by(exchange.c.id.desc()).limit(1)
+_BUSY = busy.c.business_key.in_(bindparam("keys", expanding=True))
+_HASHES = and_(store_key.c.purpose == "hash", store_key.c.state.in_(("written", "read")))
+HASH_VERSIONS = select(store_key.c.version).where(_HASHES)
+# what keeps an exchange from beginning, each by the number of the exchange that does; and the versions of hashes, since
+# who has no keys must not begin anything where there are some
+PROTECTED, IN_FORCE, BUSY = "protected", "in_force", "busy"
+MAY_BEGIN = union_all(
+    select(literal_column(f"'{PROTECTED}'").label("what"), store_key.c.version.label("number")).where(_HASHES),
+    select(literal_column(f"'{IN_FORCE}'"), func.max(exchange.c.id)).where(_EFFECTIVE),
+    select(literal_column(f"'{BUSY}'"), func.min(busy.c.exchange_id)).where(_BUSY),
+)
+BUSY_HOLDER = select(busy.c.exchange_id).where(_BUSY).limit(1)
 FREE_BUSY = delete(busy).where(busy.c.exchange_id == bindparam("held_by"))
 
-# what a confirmed exchange ends: of these transactions, about the same visit
-_ENDED = select(exchange.c.id).where(
+# what a confirmed exchange ends: of these transactions, about the same visit; and, with a search by hashes, the versions
+# that such a search must have known: one is named here before the first row has it
+ENDED = "ended"
+_ENDED = select(literal_column(f"'{ENDED}'").label("what"), exchange.c.id.label("number")).where(
     exchange.c.infno.in_(bindparam("infnos", expanding=True)),
     exchange.c.institution == bindparam("institution"),
     exchange.c.id < bindparam("ended_by"),
     _IN_FORCE,
 )
 ENDED_ALL = _ENDED
-ENDED_BY_KEY = _ENDED.where(
-    exchange.c.id.in_(
-        select(exchange_key.c.exchange_id).where(
-            exchange_key.c.kind == bindparam("key_kind"),
-            exchange_key.c.value.in_(bindparam("key_values", expanding=True)),
+ENDED_BY_KEY = union_all(
+    _ENDED.where(
+        exchange.c.id.in_(
+            select(exchange_key.c.exchange_id).where(
+                exchange_key.c.kind == bindparam("key_kind"),
+                exchange_key.c.value.in_(bindparam("key_values", expanding=True)),
+            )
         )
-    )
+    ),
+    select(literal_column(f"'{PROTECTED}'"), store_key.c.version).where(_HASHES),
 )
 ROWS = select(exchange).where(exchange.c.id.in_(bindparam("ids", expanding=True)))
 ENDED_MSGID = select(exchange.c.id).where(exchange.c.msgid == bindparam("of_msgid"), _IN_FORCE)
@@ -265,9 +291,6 @@ SENT_WITHOUT_BYTES = (
 )
 
 STORE_KEYS = select(store_key).order_by(store_key.c.purpose, store_key.c.version)
-HASH_VERSIONS = select(store_key.c.version).where(
-    store_key.c.purpose == "hash", store_key.c.state.in_(("written", "read"))
-)
 INSERT_STORE_KEY = insert(store_key)
 SET_STORE_KEY = (
     update(store_key)
@@ -302,6 +325,10 @@ LOG_KEPT_FROM = (
 DROP_OPERATOR_LOG = delete(operator_log).where(operator_log.c.seq < bindparam("kept_from"))
 
 
+OPERATOR_PLACE = select(operator_log.c.at).where(operator_log.c.seq == bindparam("before"))
+"""When the last row of a page was written: with its number the place where the next page begins."""
+
+
 def operator_log_page(
     operator: str,
     subject: str,
@@ -310,19 +337,30 @@ def operator_log_page(
     until: int | None,
     before: int | None,
     limit: int,
+    place: int | None = None,
 ) -> Select[Any]:
-    """Rows of the operator log, newest first; what is empty is no condition, times are in ms."""
+    """Rows of the operator log, newest first; what is empty is no condition, times are in ms.
+
+    Between two times the order is that of time, which is also that of an index; else that of writing.
+
+    Args:
+        place: what :data:`OPERATOR_PLACE` says of ``before``, where the order is that of time.
+    """
     log = operator_log.c
-    statement = select(operator_log).order_by(log.seq.desc()).limit(entries.check_limit(limit))
+    by_time = since is not None or until is not None
+    order = (log.at.desc(), log.seq.desc()) if by_time else (log.seq.desc(),)
+    statement = select(operator_log).order_by(*order).limit(entries.check_limit(limit))
     for column, wanted in ((log.operator, operator), (log.subject, subject)):
         statement = statement.where(column == wanted) if wanted else statement
     if acts:
         statement = statement.where(log.act.in_(acts))
     if since is not None:
         statement = statement.where(log.at >= since)
-    for column, end in ((log.at, until), (log.seq, before)):
-        statement = statement.where(column < end) if end is not None else statement
-    return statement
+    if until is not None:
+        statement = statement.where(log.at < until)
+    if before is not None and place is not None:
+        return statement.where(log.at <= place, or_(log.at < place, log.seq < before))
+    return statement.where(log.seq < before) if before is not None else statement
 
 
 Forms = Callable[[str, str], Sequence[str]]

@@ -17,95 +17,29 @@ from sqlalchemy import (
     Select,
     bindparam,
     case,
-    delete,
     exists,
     func,
-    insert,
-    or_,
     select,
-    union,
-    update,
 )
 
 from gateway.exchange import entries
 from gateway.stays.ports import StayRef
+from gateway.store import feed_statements as sql
 from gateway.store._backend import Backend
 from gateway.store._veil import Veiled
 from gateway.store.fee_tables import fee_work
 from gateway.store.stay_tables import (
-    adoption,
-    alignment_work,
     episode_time,
     fee_approval,
     hospital_record,
-    stay_change,
-    stay_fact,
-    stay_reader,
-    ward_event,
 )
 from gateway.store.stays import parts
 
 NUMBERED: Final = "numbered"
 """The reader that stands for the last number given."""
 NUMBERED_AT_ONCE_MAX: Final = 5000
-WORK_MAX: Final = 10_000
 
 ChangeKind = Literal["exchange", "ward", "adopted"]
-
-READER = select(stay_reader.c.seq_no, stay_reader.c.mark).where(stay_reader.c.reader == bindparam("reader"))
-LOCK_READER = select(stay_reader.c.seq_no).where(stay_reader.c.reader == bindparam("reader")).with_for_update()
-INSERT_READER = insert(stay_reader)
-MOVE_READER = (
-    update(stay_reader)
-    .where(stay_reader.c.reader == bindparam("of_reader"), stay_reader.c.seq_no == bindparam("old_seq_no"))
-    .values(seq_no=bindparam("new_seq_no"))
-)
-DELETE_READER = delete(stay_reader).where(stay_reader.c.reader == bindparam("reader"))
-UNNUMBERED = (
-    select(stay_change.c.id).where(stay_change.c.seq_no == 0).order_by(stay_change.c.id).limit(bindparam("count"))
-)
-GIVE_NUMBER = (
-    update(stay_change).where(stay_change.c.id == bindparam("change_id")).values(seq_no=bindparam("new_seq_no"))
-)
-CHANGES = (
-    select(stay_change)
-    .where(stay_change.c.seq_no > bindparam("after"))
-    .order_by(stay_change.c.seq_no)
-    .limit(bindparam("count"))
-)
-CHANGES_OF = (
-    select(stay_change)
-    .where(
-        or_(
-            stay_change.c.ipt_no.in_(bindparam("ipt_nos", expanding=True)),
-            stay_change.c.mdtrt_id == bindparam("mdtrt_id"),
-        ),
-        stay_change.c.seq_no > 0,
-    )
-    .order_by(stay_change.c.seq_no)
-)
-LAST_NUMBER = select(func.max(stay_change.c.seq_no))
-EVERY_STAY = union(
-    select(stay_fact.c.ipt_no, stay_fact.c.mdtrt_id).where(
-        or_(stay_fact.c.ipt_no.is_not(None), stay_fact.c.mdtrt_id.is_not(None))
-    ),
-    select(ward_event.c.ipt_no, ward_event.c.mdtrt_id),
-    select(adoption.c.ipt_no, adoption.c.mdtrt_id).where(
-        or_(adoption.c.ipt_no.is_not(None), adoption.c.mdtrt_id.is_not(None))
-    ),
-)
-
-SAME_NUMBERS = select(episode_time.c.ipt_no, episode_time.c.mdtrt_id).where(
-    episode_time.c.ipt_no.in_(bindparam("ipt_nos", expanding=True)), episode_time.c.mdtrt_id.is_not(None)
-)
-DELETE_EPISODE = delete(episode_time).where(episode_time.c.stay_key == bindparam("stay_key"))
-DELETE_EPISODES = delete(episode_time)
-INSERT_EPISODE = insert(episode_time)
-
-WORK = select(alignment_work).order_by(alignment_work.c.tried_at.desc(), alignment_work.c.mdtrt_id).limit(WORK_MAX)
-WORK_OF = select(alignment_work.c.tries).where(alignment_work.c.mdtrt_id == bindparam("mdtrt_id"))
-DELETE_WORK = delete(alignment_work).where(alignment_work.c.mdtrt_id == bindparam("mdtrt_id"))
-INSERT_WORK = insert(alignment_work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +146,7 @@ class StayFeed:
         """Changes with a number above ``after``, in their order. A number once given stays."""
         self._number()
         wanted = {"after": after, "count": limit}
-        return self._backend.read(lambda connection: [*map(_change, Veiled(connection).execute(CHANGES, wanted))])
+        return self._backend.read(lambda connection: [*map(_change, Veiled(connection).execute(sql.CHANGES, wanted))])
 
     def changes_of(self, ipt_nos: Sequence[str], mdtrt_id: str) -> list[Change]:
         """Every numbered change of one stay, in their order."""
@@ -220,29 +154,34 @@ class StayFeed:
             "ipt_nos": [entries.identity(ipt_no, "ipt_no") for ipt_no in ipt_nos] or ["-"],
             "mdtrt_id": entries.identity(mdtrt_id or "-", "mdtrt_id"),
         }
-        return self._backend.read(lambda connection: [*map(_change, Veiled(connection).execute(CHANGES_OF, wanted))])
+        return self._backend.read(
+            lambda connection: [*map(_change, Veiled(connection).execute(sql.CHANGES_OF, wanted))]
+        )
 
     def _number(self) -> None:
-        one = {"count": 1}
-        while self._backend.read(lambda connection: Veiled(connection).execute(UNNUMBERED, one).first()) is not None:
-            self._backend.write(_give_numbers)
+        """Every change there is by now has one afterwards; those that come meanwhile may wait for the next who asks."""
+        first = {"count": 1}
+        if self._backend.read(lambda connection: connection.execute(sql.UNNUMBERED, first).first()) is None:
+            return
+        while self._backend.write(_give_numbers) == NUMBERED_AT_ONCE_MAX:
+            pass
 
     # ------------------------------------------------------------ episodes
 
     def reader(self, name: str) -> tuple[int, str] | None:
         """How far a reader has come, and its mark; None when it never began."""
-        row = self._backend.read(lambda connection: Veiled(connection).execute(READER, {"reader": name}).first())
+        row = self._backend.read(lambda connection: Veiled(connection).execute(sql.READER, {"reader": name}).first())
         return None if row is None else (row.seq_no, row.mark or "")
 
     def every_stay(self) -> list[StayRef]:
         """By every name that was ever told."""
-        found = self._backend.read(lambda connection: Veiled(connection).execute(EVERY_STAY).all())
+        found = self._backend.read(lambda connection: Veiled(connection).execute(sql.EVERY_STAY).all())
         return [StayRef(row.ipt_no or "", row.mdtrt_id or "") for row in found]
 
     def last_number(self) -> int:
         """The number of the newest change, all of them numbered."""
         self._number()
-        return self._backend.read(lambda connection: Veiled(connection).execute(LAST_NUMBER).scalar()) or 0
+        return self._backend.read(lambda connection: Veiled(connection).execute(sql.LAST_NUMBER).scalar()) or 0
 
     def of_same_numbers(self, ipt_nos: Collection[str]) -> dict[str, list[str]]:
         """``mdtrt_id`` of the rows under each 住院号: one that was registered anew has several."""
@@ -251,7 +190,7 @@ class StayFeed:
         def job(connection: Connection) -> dict[str, list[str]]:
             veiled, found = Veiled(connection), dict[str, list[str]]()
             for part in parts(list(kept)):
-                for row in veiled.execute(SAME_NUMBERS, {"ipt_nos": part}):
+                for row in veiled.execute(sql.SAME_NUMBERS, {"ipt_nos": part}):
                     found.setdefault(kept[row.ipt_no], []).append(row.mdtrt_id)
             return found
 
@@ -263,11 +202,11 @@ class StayFeed:
 
         def job(connection: Connection) -> None:
             veiled = Veiled(connection)
-            connection.execute(DELETE_READER, {"reader": name})
-            connection.execute(DELETE_EPISODES)
+            connection.execute(sql.DELETE_READER, {"reader": name})
+            connection.execute(sql.DELETE_EPISODES)
             if rows:
-                veiled.execute(INSERT_EPISODE, list(rows.values()))
-            connection.execute(INSERT_READER, {"reader": name, "seq_no": seq_no, "mark": mark})
+                veiled.execute(sql.INSERT_EPISODE, list(rows.values()))
+            connection.execute(sql.INSERT_READER, {"reader": name, "seq_no": seq_no, "mark": mark})
 
         self._backend.write(job)
 
@@ -279,12 +218,12 @@ class StayFeed:
 
         def job(connection: Connection) -> bool:
             veiled = Veiled(connection)
-            if connection.execute(MOVE_READER, moved).rowcount == 0:
+            if connection.execute(sql.MOVE_READER, moved).rowcount == 0:
                 return False
             if gone:
-                veiled.execute(DELETE_EPISODE, [{"stay_key": key} for key in gone])
+                veiled.execute(sql.DELETE_EPISODE, [{"stay_key": key} for key in gone])
             if rows:
-                veiled.execute(INSERT_EPISODE, list(rows.values()))
+                veiled.execute(sql.INSERT_EPISODE, list(rows.values()))
             return True
 
         return self._backend.write(job)
@@ -317,7 +256,7 @@ class StayFeed:
 
     def work(self) -> list[WorkEntry]:
         """What could not be aligned, newest first."""
-        return self._backend.read(lambda connection: [*map(_work_entry, Veiled(connection).execute(WORK))])
+        return self._backend.read(lambda connection: [*map(_work_entry, Veiled(connection).execute(sql.WORK))])
 
     def set_work(self, entry: WorkEntry) -> None:
         """Put a stay on the work list or renew its reason; ``tries`` goes on from what is kept."""
@@ -326,9 +265,9 @@ class StayFeed:
         def job(connection: Connection) -> None:
             veiled = Veiled(connection)
             of = {"mdtrt_id": row["mdtrt_id"]}
-            tries = veiled.execute(WORK_OF, of).scalar() or 0
-            veiled.execute(DELETE_WORK, of)
-            veiled.execute(INSERT_WORK, row | {"tries": tries + entry.tries})
+            tries = veiled.execute(sql.WORK_OF, of).scalar() or 0
+            veiled.execute(sql.DELETE_WORK, of)
+            veiled.execute(sql.INSERT_WORK, row | {"tries": tries + entry.tries})
 
         self._backend.write(job)
 
@@ -336,21 +275,22 @@ class StayFeed:
         """Take stays off the work list."""
         gone = [{"mdtrt_id": entries.identity(mdtrt_id, "mdtrt_id")} for mdtrt_id in mdtrt_ids]
         if gone:
-            self._backend.write(lambda connection: Veiled(connection).execute(DELETE_WORK, gone).rowcount)
+            self._backend.write(lambda connection: Veiled(connection).execute(sql.DELETE_WORK, gone).rowcount)
 
 
-def _give_numbers(connection: Connection) -> None:
-    """Under the lock of the reader that stands for the last number: two never number at the same time."""
-    last = connection.execute(LOCK_READER, {"reader": NUMBERED}).scalar()
+def _give_numbers(connection: Connection) -> int:
+    """How many were given, under the lock of the reader that stands for the last: two never number at the same time."""
+    last = connection.execute(sql.LOCK_READER, {"reader": NUMBERED}).scalar()
     if last is None:
-        connection.execute(INSERT_READER, {"reader": NUMBERED, "seq_no": 0, "mark": None})
+        connection.execute(sql.INSERT_READER, {"reader": NUMBERED, "seq_no": 0, "mark": None})
         last = 0
-    found = connection.execute(UNNUMBERED, {"count": NUMBERED_AT_ONCE_MAX}).scalars().all()
+    found = connection.execute(sql.UNNUMBERED, {"count": NUMBERED_AT_ONCE_MAX}).scalars().all()
     if found:
         numbers = [{"change_id": one, "new_seq_no": last + n} for n, one in enumerate(found, 1)]
-        connection.execute(GIVE_NUMBER, numbers)
+        connection.execute(sql.GIVE_NUMBER, numbers)
         moved = {"of_reader": NUMBERED, "old_seq_no": last, "new_seq_no": last + len(found)}
-        connection.execute(MOVE_READER, moved)
+        connection.execute(sql.MOVE_READER, moved)
+    return len(found)
 
 
 def _change(row: Any) -> Change:

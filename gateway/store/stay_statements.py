@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Executable, bindparam, delete, insert, or_, select, union_all, update
-from sqlalchemy.sql.expression import null
+from typing import Any
+
+from sqlalchemy import Executable, Select, bindparam, delete, exists, func, insert, or_, select, union_all, update
+from sqlalchemy.sql.expression import literal_column, null
 
 from gateway.exchange.ports import State
 from gateway.exchange.states import OPEN
@@ -40,20 +42,37 @@ SETTLED_STAYS = (
     .distinct()
 )
 
-VERSIONS = select(stay_version.c.stay_key, stay_version.c.version).where(
-    stay_version.c.stay_key.in_(bindparam("names", expanding=True))
-)
 LOCK_VERSION = select(stay_version.c.version).where(stay_version.c.stay_key == bindparam("name")).with_for_update()
 RAISE_VERSION = (
     update(stay_version).where(stay_version.c.stay_key == bindparam("name")).values(version=stay_version.c.version + 1)
 )
 RAISE_JUDGED = RAISE_VERSION.where(stay_version.c.version == bindparam("judged"))
+# the first version of a name that has none; of two that meet here the primary key decides
+_NAME: Any = bindparam("name", type_=stay_version.c.stay_key.type)
+FIRST_VERSION = insert(stay_version).from_select(
+    ["stay_key", "version"],
+    select(_NAME, literal_column("1")).where(~exists().where(stay_version.c.stay_key == _NAME)),
+)
 
 # which 住院号 and mdtrt_id belong together, as far as one of the two or a settlement is known
 _BOTH = stay_fact.join(exchange, exchange.c.id == stay_fact.c.exchange_id)
 _CONFIRMED = exchange.c.state == State.CONFIRMED.value
-LINKS = union_all(
-    select(stay_fact.c.ipt_no, stay_fact.c.mdtrt_id, stay_fact.c.exchange_id.label("serial"), exchange.c.undone_by)
+LINK, VERSION = "link", "version"
+"""What a row of :data:`LINKS_AND_KEPT` tells."""
+
+
+def _told(what: str) -> Any:
+    return literal_column(f"'{what}'").label("what")
+
+
+_LINKS: tuple[Select[Any], ...] = (
+    select(
+        _told(LINK),
+        stay_fact.c.ipt_no,
+        stay_fact.c.mdtrt_id,
+        stay_fact.c.exchange_id.label("serial"),
+        exchange.c.undone_by,
+    )
     .select_from(_BOTH)
     .where(
         or_(
@@ -64,13 +83,36 @@ LINKS = union_all(
         stay_fact.c.mdtrt_id.is_not(None),
         _CONFIRMED,
     ),
-    select(ward_event.c.ipt_no, ward_event.c.mdtrt_id, null(), null())
+    select(_told(LINK), ward_event.c.ipt_no, ward_event.c.mdtrt_id, null(), null())
     .where(or_(ward_event.c.ipt_no == bindparam("ipt_no"), ward_event.c.mdtrt_id == bindparam("mdtrt_id")))
     .where(ward_event.c.mdtrt_id.is_not(None)),
-    select(adoption.c.ipt_no, adoption.c.mdtrt_id, null(), null())
+    select(_told(LINK), adoption.c.ipt_no, adoption.c.mdtrt_id, null(), null())
     .where(or_(adoption.c.ipt_no == bindparam("ipt_no"), adoption.c.mdtrt_id == bindparam("mdtrt_id")))
     .where(adoption.c.mdtrt_id.is_not(None), adoption.c.ipt_no.is_not(None)),
 )
+
+
+def _any(table: Any, by_visit: bool = True) -> Select[Any]:
+    """Whether a table has a row about the stay; its newest number, else NULL."""
+    serial = table.c.exchange_id if table is stay_fact else table.c.id
+    named = [table.c.ipt_no.in_(bindparam("ipt_nos", expanding=True))]
+    named += [table.c.mdtrt_id == bindparam("mdtrt_id")] if by_visit else []
+    return select(_told(table.name), null(), null(), func.max(serial), null()).where(or_(*named))
+
+
+# the versions of some names, and which tables have anything under them: the others need not be asked
+_KEPT: tuple[Select[Any], ...] = (
+    select(_told(VERSION), stay_version.c.stay_key.label("ipt_no"), null().label("mdtrt_id"),
+           stay_version.c.version.label("serial"), null().label("undone_by"))
+    .where(stay_version.c.stay_key.in_(bindparam("names", expanding=True))),
+    _any(stay_fact),
+    _any(ward_event),
+    _any(hospital_record, by_visit=False),
+    _any(adoption),
+    _any(fee_approval, by_visit=False),
+)  # fmt: skip
+KEPT = union_all(*_KEPT)
+LINKS_AND_KEPT = union_all(*_LINKS, *_KEPT)
 
 _MAY_COUNT = exchange.c.state.in_([State.CONFIRMED.value, *(state.value for state in OPEN)])
 _EXCHANGE_OF_FACT = (
@@ -153,9 +195,16 @@ LAST_RECORD = (
     .limit(1)
 )
 
-# other stays of the same person, for the overlap of ET01-05
-OTHER_FACTS = (
-    select(stay_fact.c.mdtrt_id, stay_fact.c.ipt_no, stay_fact.c.packed, exchange.c.infno)
+# other stays of the same person, for the overlap of ET01-05; what exchanges tell counts after what was adopted
+OTHER_STAYS = union_all(
+    select(
+        literal_column("0").label("part"),
+        adoption.c.id.label("serial"),
+        adoption.c.mdtrt_id,
+        adoption.c.ipt_no,
+        adoption.c.packed,
+    ).where(adoption.c.psn_no == bindparam("psn_no"), adoption.c.mdtrt_id != bindparam("mdtrt_id")),
+    select(literal_column("1"), stay_fact.c.exchange_id, stay_fact.c.mdtrt_id, stay_fact.c.ipt_no, stay_fact.c.packed)
     .select_from(_BOTH)
     .where(
         stay_fact.c.psn_no == bindparam("psn_no"),
@@ -163,14 +212,8 @@ OTHER_FACTS = (
         exchange.c.infno.in_(bindparam("infnos", expanding=True)),
         _CONFIRMED,
         exchange.c.undone_by.is_(None),
-    )
-    .order_by(stay_fact.c.exchange_id)
-)
-OTHER_ADOPTIONS = (
-    select(adoption.c.mdtrt_id, adoption.c.ipt_no, adoption.c.packed, adoption.c.infno)
-    .where(adoption.c.psn_no == bindparam("psn_no"), adoption.c.mdtrt_id != bindparam("mdtrt_id"))
-    .order_by(adoption.c.id)
-)
+    ),
+).order_by("part", "serial")
 
 BACKFILL_BELOW = select(stay_backfill.c.below)
 LOWER_BACKFILL = update(stay_backfill).values(below=bindparam("new_below"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, SelectBase, Table
 
 from gateway.contract.jsontext import dumps, loads
 from gateway.exchange import entries
@@ -16,10 +16,21 @@ from gateway.faults import Unreadable
 from gateway.stays import assemble
 from gateway.stays.assemble import STAY_INFNOS, FactRow, Link, Names, Rows
 from gateway.stays.history import Acknowledged, Adopted, Approved, EarlierEnd, Extracted, Facts, Record, WardEvent
-from gateway.stays.ports import Known, StayChanged, StayFact, StayRef, Told, Versions, names_of, names_of_facts
+from gateway.stays.ports import (
+    Adoption,
+    Known,
+    StayChanged,
+    StayFact,
+    StayRef,
+    Told,
+    Versions,
+    names_of,
+    names_of_facts,
+)
 from gateway.store import stay_statements as sql
 from gateway.store._backend import Backend
 from gateway.store._veil import Veiled
+from gateway.store.stay_tables import adoption, fee_approval, hospital_record, stay_fact, ward_event
 
 PACK_LEVEL = 3
 NOBODY = "-"
@@ -79,25 +90,9 @@ class SqlStays:
         return self._backend.write(job)
 
     def adopt(self, ref: StayRef, psn_no: str, adopted: Adopted) -> None:
-        at = entries.to_ms(adopted.at)
-        row = {
-            "ipt_no": entries.identity_or_none(ref.ipt_no, "ipt_no"),
-            "mdtrt_id": entries.identity_or_none(ref.mdtrt_id, "mdtrt_id"),
-            "psn_no": entries.identity_or_none(psn_no, "psn_no"),
-            "source": adopted.source,
-            "infno": adopted.infno or None,
-            "packed": packed(adopted.facts),
-            "received_at": at,
-            "after_exchange": adopted.after or None,
-        }
-
-        def job(connection: Connection) -> None:
-            veiled = Veiled(connection)
-            veiled.execute(sql.INSERT_ADOPTION, row)
-            raise_versions(veiled, names_of(ref))
-            note_change(veiled, [ref], "adopted", at, at)
-
-        self._backend.write(job)
+        told = [Adoption(ref, psn_no, adopted)]
+        rows = adoption_rows(told)
+        self._backend.write(lambda connection: adopt(connection, told, rows))
 
     def approve(self, ipt_no: str, approved: Approved, judged_at: Versions) -> None:
         row = {
@@ -186,55 +181,75 @@ def parts(names: Sequence[str]) -> list[Sequence[str]]:
     return [names[start : start + NAMES_AT_ONCE] for start in range(0, len(names), NAMES_AT_ONCE)]
 
 
+class _Kept(NamedTuple):
+    """What is kept under some names: their versions, and the tables that have anything."""
+
+    versions: dict[str, int]
+    tables: frozenset[str]
+
+
 def _known(connection: Veiled, ref: StayRef) -> Known:
-    wanted = {
-        "ipt_no": entries.identity(ref.ipt_no or NOBODY, "ipt_no"),
-        "mdtrt_id": entries.identity(ref.mdtrt_id or NOBODY, "mdtrt_id"),
-        "setl_id": entries.identity(ref.setl_id or NOBODY, "setl_id"),
-    }
-    found = connection.execute(sql.LINKS, wanted).all()
-    names = assemble.names(ref, [Link(a or "", m, serial or 0, undone is not None) for a, m, serial, undone in found])
+    told = Names(ref.mdtrt_id, (ref.ipt_no,) if ref.ipt_no else ())
+    wanted = {"ipt_no": ref.ipt_no or NOBODY, "setl_id": ref.setl_id or NOBODY}
+    named = {name: entries.identity(value, name) for name, value in wanted.items()}
+    found = connection.execute(sql.LINKS_AND_KEPT, {**named, **_wanted(told), **_keys(told)}).all()
+    links = [row for row in found if row.what == sql.LINK]
+    names = assemble.names(
+        ref, [Link(a or "", m, serial or 0, undone is not None) for _, a, m, serial, undone in links]
+    )
+    kept = _kept(told, found) if names == told else None
     for _ in range(LOADS_MAX):
         # versions first: what is kept after this shows in them
-        versions = _versions(connection, names.keys)
-        rows = _rows(connection, names, told=any(versions.values()))
+        kept = kept or _kept(names, connection.execute(sql.KEPT, {**_wanted(names), **_keys(names)}).all())
+        rows = _rows(connection, names, kept.tables)
         seen = assemble.names(StayRef(ref.ipt_no, names.mdtrt_id or ref.mdtrt_id), assemble.links_of(rows))
         if set(seen.ipt_nos) <= set(names.ipt_nos) and seen.mdtrt_id == names.mdtrt_id:
             earlier = _earlier(connection, assemble.psn_no(names, rows), names.mdtrt_id)
-            return Known(assemble.history(ref, names, rows, earlier), versions)
-        names = Names(seen.mdtrt_id, tuple(sorted({*seen.ipt_nos, *names.ipt_nos})))
+            return Known(assemble.history(ref, names, rows, earlier), kept.versions)
+        names, kept = Names(seen.mdtrt_id, tuple(sorted({*seen.ipt_nos, *names.ipt_nos}))), None
     raise JournalUnavailable(f"stay {ref} changes faster than it can be read")
 
 
-def _versions(connection: Veiled, names: Sequence[str]) -> dict[str, int]:
-    kept = {_key(name): name for name in names}
-    found = connection.execute(sql.VERSIONS, {"names": list(kept)}).all() if names else ()
-    return dict.fromkeys(names, 0) | {kept[row.stay_key]: row.version for row in found}
-
-
-def _rows(connection: Veiled, names: Names, *, told: bool) -> Rows:
-    """What is kept under these names.
-
-    Args:
-        told: whether a version was ever raised; where none was there is nothing but, perhaps, exchanges of before there
-            were versions.
-    """
-    wanted = {
+def _wanted(names: Names) -> dict[str, Any]:
+    return {
         "mdtrt_id": entries.identity(names.mdtrt_id or NOBODY, "mdtrt_id"),
         "ipt_nos": [entries.identity(ipt_no, "ipt_no") for ipt_no in names.ipt_nos or (NOBODY,)],
     }
-    facts = [_fact(row) for row in connection.execute(sql.FACTS, wanted).all()]
-    if not told:
-        return Rows(facts)
+
+
+def _keys(names: Names) -> dict[str, Any]:
+    return {"names": [_key(name) for name in names.keys or (NOBODY,)]}
+
+
+def _kept(names: Names, found: Iterable[Any]) -> _Kept:
+    by_key = {_key(name): name for name in names.keys}
+    versions = dict.fromkeys(names.keys, 0)
+    tables = set()
+    for row in found:
+        if row.what == sql.VERSION:
+            versions[by_key[row.ipt_no]] = row.serial
+        elif row.what != sql.LINK and row.serial is not None:
+            tables.add(row.what)
+    return _Kept(versions, frozenset(tables))
+
+
+def _rows(connection: Veiled, names: Names, tables: frozenset[str]) -> Rows:
+    """What is kept under these names, in ``tables``; the others have nothing."""
+    wanted = _wanted(names)
     of_number = {"ipt_nos": wanted["ipt_nos"]}
+
+    def told(statement: SelectBase, about: Mapping[str, Any], table: Table) -> Sequence[Any]:
+        found: Sequence[Any] = connection.execute(statement, about).all() if table.name in tables else ()
+        return found
+
     return Rows(
-        facts=facts,
-        events=[(_ref(row), _event(row)) for row in connection.execute(sql.EVENTS, wanted)],
-        records=[(row.ipt_no, _record(row)) for row in connection.execute(sql.RECORDS, of_number)],
-        adoptions=[(_ref(row), row.psn_no or "", _adopted(row)) for row in connection.execute(sql.ADOPTIONS, wanted)],
+        facts=[_fact(row) for row in told(sql.FACTS, wanted, stay_fact)],
+        events=[(_ref(row), _event(row)) for row in told(sql.EVENTS, wanted, ward_event)],
+        records=[(row.ipt_no, _record(row)) for row in told(sql.RECORDS, of_number, hospital_record)],
+        adoptions=[(_ref(row), row.psn_no or "", _adopted(row)) for row in told(sql.ADOPTIONS, wanted, adoption)],
         approvals=[
             Approved(row.cut, entries.from_ms(row.received_at), row.operator or "", row.digest or "", row.id)
-            for row in connection.execute(sql.APPROVALS, of_number)
+            for row in told(sql.APPROVALS, of_number, fee_approval)
         ],
     )
 
@@ -242,12 +257,12 @@ def _rows(connection: Veiled, names: Names, *, told: bool) -> Rows:
 def _earlier(connection: Veiled, psn_no: str, mdtrt_id: str) -> list[EarlierEnd]:
     if not psn_no:
         return []
-    wanted = {"psn_no": entries.identity(psn_no, "psn_no"), "mdtrt_id": mdtrt_id or NOBODY}
-    found = [
-        *connection.execute(sql.OTHER_ADOPTIONS, wanted),
-        *connection.execute(sql.OTHER_FACTS, {**wanted, "infnos": list(STAY_INFNOS)}),
-    ]
-    told = ((row, unpacked(row.packed)) for row in found)
+    wanted = {
+        "psn_no": entries.identity(psn_no, "psn_no"),
+        "mdtrt_id": mdtrt_id or NOBODY,
+        "infnos": list(STAY_INFNOS),
+    }
+    told = ((row, unpacked(row.packed)) for row in connection.execute(sql.OTHER_STAYS, wanted).all())
     return assemble.earlier_ends(
         (row.mdtrt_id, row.ipt_no or "", str(facts.get("begntime", "")), str(facts.get("endtime", "")))
         for row, facts in told
@@ -405,6 +420,36 @@ def confirm_facts(
         note_change(veiled, list(stays), "exchange", row.id, entries.to_ms(row.finished_at or row.received_at))
 
 
+def adoption_rows(told: Iterable[Adoption]) -> list[dict[str, Any]]:
+    """Rows of ``adoption``; packed in the caller's thread."""
+    return [
+        {
+            "ipt_no": entries.identity_or_none(one.ref.ipt_no, "ipt_no"),
+            "mdtrt_id": entries.identity_or_none(one.ref.mdtrt_id, "mdtrt_id"),
+            "psn_no": entries.identity_or_none(one.psn_no, "psn_no"),
+            "source": one.adopted.source,
+            "infno": one.adopted.infno or None,
+            "packed": packed(one.adopted.facts),
+            "received_at": entries.to_ms(one.adopted.at),
+            "after_exchange": one.adopted.after or None,
+        }
+        for one in told
+    ]
+
+
+def adopt(connection: Connection, told: Sequence[Adoption], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Keep what a query or an import told of stays, and that they have changed.
+
+    Args:
+        rows: :func:`adoption_rows` of ``told``.
+    """
+    veiled = Veiled(connection)
+    veiled.execute(sql.INSERT_ADOPTION, list(rows))
+    raise_versions(veiled, sorted({name for one in told for name in names_of(one.ref)}))
+    for one, row in zip(told, rows, strict=True):
+        note_change(veiled, [one.ref], "adopted", row["received_at"], row["received_at"])
+
+
 def note_change(connection: Veiled, stays: Sequence[StayRef], kind: str, serial: int, at: int) -> None:
     """Keep that something about stays has changed, in the commit that changed it; after their versions are held, so
     that of one stay the numbers are in the order of the commits. Read by ``store/stay_feed.py``.
@@ -427,9 +472,13 @@ def note_change(connection: Veiled, stays: Sequence[StayRef], kind: str, serial:
 
 def raise_versions(connection: Veiled, names: Iterable[str]) -> None:
     """Let every decision made by what was known before be made again."""
-    for name in names:
-        if connection.execute(sql.RAISE_VERSION, {"name": _key(name)}).rowcount == 0:
-            connection.execute(sql.INSERT_VERSION, {"stay_key": _key(name), "version": 1})
+    keys = [{"name": _key(name)} for name in names]
+    raised = connection.execute(sql.RAISE_VERSION, keys).rowcount if keys else 0
+    if raised < len(keys):
+        raised += connection.execute(sql.FIRST_VERSION, keys).rowcount
+    if raised < len(keys):
+        # another gave one its first version in between, and whoever has read that since must not hold it for ours
+        connection.execute(sql.RAISE_VERSION, keys)
 
 
 def _raise_judged(connection: Veiled, names: Iterable[str], judged_at: Versions) -> None:
@@ -442,20 +491,13 @@ def _raise_judged(connection: Veiled, names: Iterable[str], judged_at: Versions)
         StayChanged: one of them is not at the version it was judged at.
     """
     for name in names:
-        version = judged_at.get(name)
-        if version is None:
+        judged, one = judged_at.get(name), {"name": _key(name)}
+        if judged is None:
             raise_versions(connection, [name])
-        elif version:
-            same = {"name": _key(name), "judged": version}
+        elif judged or connection.execute(sql.FIRST_VERSION, one).rowcount == 0:
+            same = {**one, "judged": judged}
             if connection.execute(sql.RAISE_JUDGED, same).rowcount == 0:
                 raise StayChanged(name)
-        elif held := connection.execute(sql.LOCK_VERSION, {"name": _key(name)}).scalar():
-            raise StayChanged(name)
-        elif held is None:
-            # of two that meet here the primary key decides
-            connection.execute(sql.INSERT_VERSION, {"stay_key": _key(name), "version": 1})
-        else:
-            raise_versions(connection, [name])
 
 
 def _hold(connection: Veiled, names: Iterable[str], judged_at: Versions) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from gateway.vouchers.pdf import pdf
 from gateway.vouchers.sheet import Print, Sheet
-from gateway.vouchers.typefaces import FontUnusable, Typefaces, code_point, opened
+
+if TYPE_CHECKING:
+    from gateway.vouchers.typefaces import Typefaces
 
 log = structlog.get_logger(__name__)
 
@@ -20,7 +21,7 @@ _NAMED_MAX: Final = 20
 
 
 class Press:
-    """Draws prints; its fonts are opened when the first one is needed.
+    """Draws prints; what draws is imported, and its fonts are opened, when the first one is needed.
 
     A font file that cannot be used never stops a print: it is told in the log and beside every print that lacks a
     character, and ``yibao config check`` names it.
@@ -37,6 +38,8 @@ class Press:
 
     def pdf(self, print_: Print) -> bytes:
         """One print as PDF."""
+        from gateway.vouchers.pdf import pdf
+
         return pdf(print_, self._opened())
 
     def missing(self, texts: Iterable[str]) -> tuple[str, ...]:
@@ -49,6 +52,8 @@ class Press:
         lacking = self.missing(texts)
         if not lacking:
             return ()
+        from gateway.vouchers.typefaces import code_point
+
         named = "、".join(f"{_visible(one)}{code_point(one)}" for one in lacking[:_NAMED_MAX])
         more = f" 等 {len(lacking)} 个字" if len(lacking) > _NAMED_MAX else ""
         text = f"打印字体中没有 {named}{more}，PDF 上只印出编码；请信息科在 [vouchers] fonts 中加入有此字的字体"
@@ -58,6 +63,8 @@ class Press:
         # the fonts take a third of a second and more, and most gateways never draw one
         with self._opening:
             if self._faces is None:
+                from gateway.vouchers.typefaces import Typefaces
+
                 usable, self._unusable = sort_out(self._files)
                 for problem in self._unusable:
                     log.error("font_unusable", detail=problem)
@@ -67,6 +74,8 @@ class Press:
 
 def sort_out(files: Iterable[Path]) -> tuple[list[Path], tuple[str, ...]]:
     """Font files that can be used, and of the others what is wrong with them (Chinese)."""
+    from gateway.vouchers.typefaces import FontUnusable, opened
+
     usable, problems = [], []
     for file in files:
         try:

@@ -791,6 +791,22 @@ def test_what_goes_alone_is_never_answered_by_an_earlier_answer(servers: Servers
     assert server.connections == 4
 
 
+def test_what_goes_alone_leaves_no_more_lines_than_may_be_used(servers: Servers, platforms: Platforms) -> None:
+    ended = threading.Semaphore(0)
+
+    def keeps(server: Server, line: Line) -> None:
+        while server.take(line):
+            line.write(http(ANSWER))
+        ended.release()
+
+    server = servers(keeps)
+    platform = platforms(server.url, pool_size=2)
+    for _ in range(5):
+        assert platform.send(replace(request(), alone=True)).body == ANSWER
+    for _ in range(3):
+        assert ended.acquire(timeout=LONG_S), "a line that nobody will use is left open"
+
+
 def test_an_answer_given_before_the_request_is_not_used(servers: Servers, platforms: Platforms) -> None:
     def chatty(server: Server, line: Line) -> None:
         server.take(line)

@@ -13,7 +13,7 @@ from gateway.exchange.ports import Exchange, Journal, Proof, ProofKind, Query, S
 from gateway.rules.policy import Policy
 from gateway.stays.desk import StayDesk
 from gateway.stays.history import Adopted, Approved, Record, WardEvent
-from gateway.stays.ports import StayChanged, StayFact, StayRef
+from gateway.stays.ports import Adoption, StayChanged, StayFact, StayRef
 from tests.store.samples import LATER, NOW, intent, outcome, refusal
 
 IPT, M1 = StayRef(ipt_no="Z1"), StayRef(mdtrt_id="M1")
@@ -109,6 +109,25 @@ def test_adoptions_and_approvals(journal: Journal) -> None:
         assert (history.ipt_no, history.mdtrt_id, history.psn_no) == ("Z1", "M1", "P1")
         assert history.adoptions == (adopted,)
         assert history.approvals == (Approved("2026-03-01 10:05:00", NOW, "医保办", serial=1),)
+
+
+def test_what_a_query_tells_is_adopted_with_its_record(journal: Journal) -> None:
+    adopted = [
+        Adopted("query", NOW, "5201", {"begntime": f"2026-03-0{day} 08:10:00"}, after=after)
+        for day, after in ((1, 7), (4, 0))
+    ]
+    told = [Adoption(StayRef("Z1", "M1"), "P1", adopted[0]), Adoption(StayRef("Z2", "M2"), "P1", adopted[1])]
+    before = journal.stays.known(M1).versions
+    journal.record(intent(infno="5201", safety="read"), outcome(adopts=told))
+    for ref, one in ((IPT, adopted[0]), (M1, adopted[0]), (StayRef(mdtrt_id="M2"), adopted[1])):
+        known = journal.stays.known(ref)
+        assert known.history.adoptions == (one,)
+        assert known.history.psn_no == "P1"
+    (earlier,) = journal.stays.known(M1).history.earlier_stays
+    assert (earlier.mdtrt_id, earlier.begntime) == ("M2", "2026-03-04 08:10:00")
+    # whoever judged by what was known before judges again
+    with pytest.raises(StayChanged):
+        journal.intend(intent(stay=(StayFact("M1", "Z1", "P1"),), stay_versions=before))
 
 
 def test_facts_count_from_the_confirmation_on(journal: Journal) -> None:

@@ -109,16 +109,16 @@ def test_what_an_admission_and_its_fees_ask_of_the_store(hospital: Counted) -> N
     mdtrt_id = dict(row.keys)["mdtrt_id"]
     fees = hospital.costs("2301", hospital.fees(mdtrt_id, 5))
     assert admitted == {
-        "call": Cost(read=4, written=23, commits=2),
-        "asked back": Cost(read=0, written=6, commits=2),
+        "call": Cost(read=2, written=18, commits=2),
+        "asked back": Cost(read=0, written=6, commits=1),
         "reply": Cost(read=0, written=1, commits=1),
-        "list": Cost(read=14, written=7, commits=2),
+        "list": Cost(read=9, written=7, commits=2),
     }
     assert fees == {
-        "call": Cost(read=10, written=18, commits=2),
+        "call": Cost(read=6, written=15, commits=2),
         "asked back": Cost(read=0, written=0, commits=0),
         "reply": Cost(read=0, written=0, commits=0),
-        "list": Cost(read=13, written=7, commits=2),
+        "list": Cost(read=8, written=7, commits=2),
     }
 
 

@@ -79,6 +79,18 @@ def test_lists_of_any_length(engine: Engine, count: int) -> None:
     assert len(mine) == count
 
 
+@pytest.mark.parametrize("count", [1, 8, 9])
+def test_rows_of_any_number(engine: Engine, count: int) -> None:
+    with Connection(engine) as quick, quick.begin():
+        inserted = quick.execute(statements.INSERT_EXCHANGE, ROW).inserted_primary_key
+        assert inserted is not None
+        rows = [{"exchange_id": inserted[0], "kind": "psn_no", "value": f"v{n}"} for n in range(count)]
+        assert quick.execute(statements.INSERT_KEY, rows).rowcount == count
+    mine, plain = _both(engine, statements.KEYS_OF, {"ids": [inserted[0]]})
+    assert mine == plain
+    assert {row[2] for row in mine} == {f"v{n}" for n in range(count)}
+
+
 def test_a_row_that_is_there_already_is_an_integrity_error_without_its_values(engine: Engine) -> None:
     with Connection(engine) as quick, quick.begin():
         quick.execute(statements.INSERT_HIGH, {"institution": "H1", "next_slot": 1})

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from gateway.exchange.ports import JournalUnavailable, Query, State
 from gateway.store import open_store
-from gateway.store._migrate import migrate
+from gateway.store._migrate import head, migrate, migrations_config
 from tests.store.samples import LATER, NOW, intent, outcome
 
 OLD_ROW = """
@@ -28,6 +29,10 @@ def _old_journal(connection: Connection) -> None:
     for number, state in enumerate(OLD_STATES, 1):
         connection.execute(text(OLD_ROW), {"id": number, "state": state, "msgid": f"m{number}", "at": at})
         connection.execute(text(OLD_BODY), {"id": number, "packed": b"x\x9c\x03\x00\x00\x00\x00\x01"})
+
+
+def test_the_newest_file_is_where_the_migrations_lead() -> None:
+    assert ScriptDirectory.from_config(migrations_config()).get_heads() == [head()]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -71,6 +71,7 @@ FOR_A_CALL = {
 """Statements that a function builds anew for each call, by file and function, each as its widest and its narrowest."""
 ELSEWHERE = {
     "catalog_statements.py _beginning": "called where the module is read: BY_BEGINNING",
+    "stay_statements.py _any": "called where the module is read: KEPT, LINKS_AND_KEPT",
     "_bulk.py insert_many": EVERY_TABLE,
     "_veil_past.py _veil_table": EVERY_TABLE,
     "_veil_past.py _reseal": EVERY_TABLE,
