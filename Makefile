@@ -72,7 +72,7 @@ ROWS ?= 10000000
 bench-search: $(VENV)/.dev ## every search over a large journal on PostgreSQL, cold and warm: ROWS=10000000 FOLDER=data
 	$(BIN)/python -m bench.search --rows $(ROWS) $(if $(FOLDER),--folder $(FOLDER))
 
-bench-console: $(VENV)/.dev ## every list page of the console over a large journal and 5,000 patients, with plans: FOLDER=data ROWS=1000000
+bench-console: $(VENV)/.dev ## every page of the console over a large journal and 5,000 patients, with plans: FOLDER=data ROWS=1000000
 	$(BIN)/python -m bench.console $(if $(filter-out 10000000,$(ROWS)),--rows $(ROWS)) $(if $(FOLDER),--folder $(FOLDER))
 
 day: $(VENV)/.dev ## a recorded day: 300 stays and 3,000 visits from sync to reconciliation, then 20 planted differences: SEED=1

@@ -1,4 +1,4 @@
-"""What stands behind the pages that are measured: 5,000 patients in the store, and the console over it in this process."""
+"""What stands behind the pages that are measured: 5,000 patients, the years beside the journal, the console in this process."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, Final
 from argon2 import PasswordHasher
 from starlette.testclient import TestClient
 
+from bench.console.years import lived
 from bench.search.rows import Past, person
 from gateway import clock, mappings
 from gateway.catalogs.day_surgery import day_surgery
@@ -105,6 +106,7 @@ def console(url: str, keys: KeyFile, folder: Path, past: Past, patients: int = P
     settings, store = read_settings(config), open_store(url, node="bench", keys=keys)
     try:
         settle(store, past, patients)
+        lived(store, url, patients)
         Episodes(store.stay_feed, store.journal.stays, rules_policy(settings)).catch_up()
         passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         if store.accounts.user(_ROLE) is None:

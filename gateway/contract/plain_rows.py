@@ -41,7 +41,7 @@ _ROWS_AT_ONCE: Final = 2000
 _CELLS_FREE: Final = 20_000
 _CHARS_PER_CELL_MIN: Final = 4
 """A row holds a place for each field of the table, so millions of rows with nothing in them would fill the memory."""
-_SKELETON_CHARS_MAX: Final = 4000
+_SKELETON_CHARS_MAX: Final = 2000
 _SPACE: Final = r"[ \t\r\n]*+"
 _XML_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _PREFIX: Final = r"(?:[A-Za-z_][A-Za-z0-9_.-]*+:)?"

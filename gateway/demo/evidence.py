@@ -15,7 +15,7 @@ from gateway.exchange.ports import Exchange, Journal, Query
 from gateway.protect import source_of
 from gateway.store import open_store
 
-TIMEOUT_S = 10
+TIMEOUT_S = 60
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """What is asked for is on this machine, whatever the environment says about the way out."""
 

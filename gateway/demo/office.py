@@ -28,7 +28,7 @@ CHOSEN: Final = 3
 """Stays whose fees are in the HIS: of the last one they are only compared."""
 ROWS: Final = 24
 WRONG_SUM, TOO_EARLY = 5, 9
-TIMEOUT_S: Final = 30
+TIMEOUT_S: Final = 120
 _MARK: Final = re.compile(r'name="csrf" value="([0-9a-f]{64})"')
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from gateway.desks.jobs import JobsDesk
 from gateway.stays.desk import StayDesk, is_known
@@ -14,7 +14,8 @@ from gateway.store.remarks import TEXT_CHARS_MAX, SqlRemarks
 from jobs.review_month import BY, NAME, month_of
 
 Answer = dict[str, Any]
-REMARK, MONTH = "review.remark", "review.month"
+REMARK_ACT: Final = "review.remark"
+MONTH_ACT: Final = "review.month"
 """What the acts are called in the operator log."""
 
 
@@ -49,12 +50,12 @@ class ReviewsDesk:
         newest = next(iter(self._remarks.of([ref]).get(ref, ())), None)
         if newest is not None and (newest.text, newest.operator) == (said, operator):
             return {"ok": True, "remark": newest.id, "repeated": True}
-        self._log.append(operator, REMARK, f"stay {ref.ipt_no or ref.mdtrt_id}", f"备注 {len(said)} 字")
+        self._log.append(operator, REMARK_ACT, f"stay {ref.ipt_no or ref.mdtrt_id}", f"备注 {len(said)} 字")
         return {"ok": True, "remark": self._remarks.add(ref, said, operator, self._clock())}
 
     def _month(self, operator: str, month: str, by: str) -> Answer:
         if month_of(str(month)) is None or by not in BY:
             return {"ok": False, "error": "月份应如 2026-11"}
-        self._log.append(operator, MONTH, month, f"按{BY[by]}")
+        self._log.append(operator, MONTH_ACT, month, f"按{BY[by]}")
         told = self._jobs.run(operator, NAME, {"month": month, "by": by})
         return {"ok": "error" not in told, **told}

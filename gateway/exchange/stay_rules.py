@@ -26,6 +26,7 @@ from gateway.faults import READ_UNANSWERED, Refused
 from gateway.rules.case import DayOperation, Verdict
 from gateway.rules.completeness import completeness
 from gateway.rules.judge import judge
+from gateway.rules.message import body, text
 from gateway.rules.stay import Stay
 from gateway.rules.terms import codes_asked
 from gateway.stays.desk import Judged, StayDesk
@@ -205,7 +206,7 @@ class StayRules:
 
     def _judge(self, transaction: Transaction, message: Any, stay: Stay, table: RuleTable) -> Verdict:
         policy, now, send_as = self._desk.policy, self._clock(), transaction.send_as
-        catalogue = self._day_surgery() if CATEGORY in table.of(transaction.infno, send_as) else None
+        catalogue = self._day_surgery() if self._to_day_surgery(transaction, message, table) else None
         terms = self._desk.terms(codes_asked(table.quality, message)) if self._is_list(transaction, table) else {}
         return judge(
             transaction.infno, message, stay, now, policy, table, send_as=send_as, day_surgery=catalogue, terms=terms
@@ -213,6 +214,11 @@ class StayRules:
 
     def _is_list(self, transaction: Transaction, table: RuleTable) -> bool:
         return QUALITY in table.of(transaction.infno, transaction.send_as)
+
+    def _to_day_surgery(self, transaction: Transaction, message: Any, table: RuleTable) -> bool:
+        """Whether the 日间手术病种目录 may decide: reading it costs more than most calls that name no such ``med_type``."""
+        guarded = CATEGORY in table.of(transaction.infno, transaction.send_as)
+        return guarded and text(body(message), "med_type") in table.day_surgery
 
     def _wants_fresh(self, infno: str) -> bool:
         return self._desk.policy.verify_before_discharge and base(infno) == "2402"

@@ -107,7 +107,7 @@ class OperatorLog:
         before: int | None = None,
         limit: int = 100,
     ) -> list[OperatorEntry]:
-        """Rows, newest first.
+        """Rows, newest first: between two times by time, else in the order of writing (they differ where the clock was set).
 
         Args:
             operator, subject, acts: only theirs; empty for all.
@@ -116,9 +116,14 @@ class OperatorLog:
             limit: 1 to 1,000.
         """
         first, end = (entries.to_ms(moment) if moment is not None else None for moment in (since, until))
-        statement = sql.operator_log_page(operator, subject, acts, first, end, before, limit)
-        found = self._backend.read(lambda connection: connection.execute(statement).all())
-        return [_entry(row) for row in found]
+        by_time = before is not None and (first is not None or end is not None)
+
+        def job(connection: Connection) -> list[OperatorEntry]:
+            place = connection.execute(sql.OPERATOR_PLACE, {"before": before}).scalar() if by_time else None
+            statement = sql.operator_log_page(operator, subject, acts, first, end, before, limit, place)
+            return [_entry(row) for row in connection.execute(statement).all()]
+
+        return self._backend.read(job)
 
     def verify(self, tell: Callable[[int], None] = lambda _: None) -> BrokenEntry | None:
         """The first row that does not hold, None when all do.

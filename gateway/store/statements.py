@@ -325,6 +325,10 @@ LOG_KEPT_FROM = (
 DROP_OPERATOR_LOG = delete(operator_log).where(operator_log.c.seq < bindparam("kept_from"))
 
 
+OPERATOR_PLACE = select(operator_log.c.at).where(operator_log.c.seq == bindparam("before"))
+"""When the last row of a page was written: with its number the place where the next page begins."""
+
+
 def operator_log_page(
     operator: str,
     subject: str,
@@ -333,19 +337,30 @@ def operator_log_page(
     until: int | None,
     before: int | None,
     limit: int,
+    place: int | None = None,
 ) -> Select[Any]:
-    """Rows of the operator log, newest first; what is empty is no condition, times are in ms."""
+    """Rows of the operator log, newest first; what is empty is no condition, times are in ms.
+
+    Between two times the order is that of time, which is also that of an index; else that of writing.
+
+    Args:
+        place: what :data:`OPERATOR_PLACE` says of ``before``, where the order is that of time.
+    """
     log = operator_log.c
-    statement = select(operator_log).order_by(log.seq.desc()).limit(entries.check_limit(limit))
+    by_time = since is not None or until is not None
+    order = (log.at.desc(), log.seq.desc()) if by_time else (log.seq.desc(),)
+    statement = select(operator_log).order_by(*order).limit(entries.check_limit(limit))
     for column, wanted in ((log.operator, operator), (log.subject, subject)):
         statement = statement.where(column == wanted) if wanted else statement
     if acts:
         statement = statement.where(log.act.in_(acts))
     if since is not None:
         statement = statement.where(log.at >= since)
-    for column, end in ((log.at, until), (log.seq, before)):
-        statement = statement.where(column < end) if end is not None else statement
-    return statement
+    if until is not None:
+        statement = statement.where(log.at < until)
+    if before is not None and place is not None:
+        return statement.where(log.at <= place, or_(log.at < place, log.seq < before))
+    return statement.where(log.seq < before) if before is not None else statement
 
 
 Forms = Callable[[str, str], Sequence[str]]

@@ -242,6 +242,7 @@ operator_log = Table(
     Index("ix_operator_log_operator", "operator", "seq"),
     Index("ix_operator_log_subject", "subject", "seq"),
     Index("ix_operator_log_act", "act", "seq"),
+    Index("ix_operator_log_at", "at", "seq"),
 )
 
 operator_log_head = Table(

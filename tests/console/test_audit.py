@@ -14,7 +14,7 @@ from typing import get_args
 import pytest
 
 from gateway.console.audit import views
-from gateway.console.audit.words import ACTS, acts_called
+from gateway.console.audit.words import ACTS, KINDS, acts_called, subject_called, subject_meant
 from gateway.desks import lists, stay_acts
 from gateway.desks.fees import Wish
 from tests.console.kit import Bench, tree
@@ -26,7 +26,7 @@ WRITERS = {"note", "_log", "_change"}
 MADE_UP = {
     "fees.": {f"fees.{wish}" for wish in get_args(Wish)},
     "list.": {f"list.{act}" for act in lists.ACTS},
-    "stay.": {f"stay.{infno}" for infno in (stay_acts.DISCHARGE, stay_acts.UNDO, stay_acts.CHANGE)},
+    "stay.": {f"stay.{infno}" for infno in (stay_acts.DISCHARGE, stay_acts.UNDO, stay_acts.CHANGE, stay_acts.FEE_UNDO)},
 }
 """Acts whose end is put in when they are written."""
 
@@ -94,11 +94,13 @@ def test_the_log_is_narrowed_by_whom_what_and_when(own: Bench) -> None:
     assert set(rows(browser.page("/audit"))) == {"登录", "查看报文", "了结疑问交易", "备份"}
     assert rows(browser.page("/audit?act=查看报文")) == ["查看报文"] * 5
     assert rows(browser.page("/audit?act=查看报文&subject=exchange 3")) == ["查看报文"]
+    assert rows(browser.page("/audit?act=查看报文&subject=交易 3")) == ["查看报文"]
     assert rows(browser.page("/audit?operator=王芳（wang）")) == ["备份"]
     day = f"{own.clock():%Y-%m-%d}"
     after = f"{own.clock() + timedelta(days=1):%Y-%m-%d}"
     assert len(rows(browser.page(f"/audit?since={day}&until={day}&act=查看报文"))) == 5
     assert "没有符合条件" in browser.page(f"/audit?since={after}")
+    assert len(rows(browser.page(f"/audit?since={day} 00:00&act=查看报文"))) == 5
     assert "无法识别" in browser.page("/audit?since=gestern")
     assert "这种操作" in browser.page("/audit?act=console.body")
 
@@ -111,7 +113,7 @@ def test_page_by_page_with_the_filters_kept(own: Bench, monkeypatch: pytest.Monk
         page = browser.page(path)
         seen += [row.xpath("string(td[5])") for row in tree(page).xpath("//main//table/tbody/tr")]
         path = next(iter(tree(page).xpath("//a[@rel='next']/@href")), "")
-    assert seen == [f"exchange {number}" for number in (4, 3, 2, 1, 0)]
+    assert seen == [f"交易 {number}" for number in (4, 3, 2, 1, 0)]
 
 
 def test_the_file_has_the_whole_list_and_no_formula(own: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,3 +136,27 @@ def test_the_file_has_the_whole_list_and_no_formula(own: Bench, monkeypatch: pyt
 def test_acts_with_one_title_are_found_together() -> None:
     assert acts_called("查看报文") == ("console.body",)
     assert acts_called("") == ()
+
+
+@pytest.mark.parametrize(
+    ("act", "subject", "called"),
+    [
+        ("console.body", "exchange 7", "交易 7"),
+        ("stay.2402", "stay ZY1", "住院 ZY1"),
+        ("fees.upload", "3 stays", "3 人"),
+        ("console.names", "stays", "住院病人"),
+        ("console.export", "audit", "操作日志"),
+        ("users.add", "audit", "audit"),
+        ("console.sign_in", "stays", "stays"),
+        ("console.names", "review ZY1", "医保审核 ZY1"),
+        ("console.names", "review month", "按月核查"),
+        ("conformance.begin", "lists", "lists"),
+        ("reconcile.day", "2026-11-21", "2026-11-21"),
+        ("console.try", "2401", "2401"),
+        ("list.look", "stay", "stay"),
+    ],
+)
+def test_what_was_done_to_is_named_in_words(act: str, subject: str, called: str) -> None:
+    assert subject_called(act, subject) == called
+    if subject.partition(" ")[0] in KINDS and any(map(str.isdigit, subject)):
+        assert subject_meant(called) == subject_meant(called.replace(" ", "")) == subject_meant(subject) == subject

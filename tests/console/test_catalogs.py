@@ -50,6 +50,7 @@ def test_what_is_held_what_changed_and_looking_up(own: Bench) -> None:
     assert "已撤销" in browser.page("/catalogs/1306?q=C3")
     assert "没有以" in browser.page("/catalogs/1306?q=C3&usable=1")
     assert "耗材名称" in browser.page("/catalogs/1306/record?code=C1")
+    assert '1 <span class="meaning">有效</span>' in browser.page("/catalogs/1306/record?code=C1")
     assert HOSTILE not in browser.page("/catalogs/1306?q=C") + browser.page("/catalogs/1306/record?code=C2")
 
 

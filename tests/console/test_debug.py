@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.console.debug.messages import Seen, blocks, read_message, rows_of, seen, written
 from gateway.console.debug.samples import samples
-from gateway.console.debug.views import WAYS
+from gateway.console.debug.views import GROUPS, WAYS
 from gateway.contract.model import Node, Transaction
 from tests.console.kit import Bench, tree
 
@@ -215,3 +215,9 @@ def test_faults_are_set_on_a_simulator_only(shared: Bench) -> None:
         assert shared.log()[-1][1:] == ("console.fault", "*")
     finally:
         shared.line.answers.clear()
+
+
+def test_every_group_of_transactions_has_a_name_for_people(shared: Bench) -> None:
+    assert set(shared.parts.interface.groups) <= set(GROUPS)
+    shown = tree(shared.signed_in("it").page("/debug")).xpath("//*[@id='groups']//h3/text()")
+    assert shown == [title for name, title in GROUPS.items() if name in shared.parts.interface.groups]

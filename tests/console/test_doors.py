@@ -214,6 +214,17 @@ def test_a_session_begins_with_a_token_nobody_chose(own: Bench) -> None:
     assert "Path=/" in cookie
 
 
+def test_a_session_is_its_token_to_the_last_character(own: Bench) -> None:
+    token = own.signed_in("it").client.cookies[sessions.COOKIE]
+    for other in (token[:-1], f"{token}a", token.swapcase(), f"{token}%00", sessions.token_hash(token)):
+        stranger = own.browser()
+        stranger.client.cookies.set(sessions.COOKIE, other)
+        assert stranger.get("/").status_code == 303, other
+    stranger = own.browser()
+    stranger.client.cookies.set(sessions.COOKIE_BEFORE, token)
+    assert stranger.get("/").status_code == 303, "under another name it is nothing"
+
+
 def test_signing_in_again_ends_what_this_browser_was_before(own: Bench) -> None:
     browser = own.signed_in("it")
     first = browser.client.cookies[sessions.COOKIE]

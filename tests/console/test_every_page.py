@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import event, make_url
@@ -26,11 +27,13 @@ from gateway.console.area import PUBLIC, Page
 from gateway.console.areas import AREAS
 from gateway.console.parts import Desk
 from gateway.exchange.ports import State
+from gateway.stays.history import Adopted, Record, WardEvent
+from gateway.stays.ports import StayRef
 from gateway.store.jobs import Ended, RunOutcome
 from gateway.store.recon import Compared, NewCase
 from gateway.store.stay_feed import Episode
 from tests.console.kit import ROLES, Bench, Browser, tree
-from tests.console.lively import Day, day
+from tests.console.lively import Day, day, named
 from tests.console.test_jobs import kept
 from tests.console.test_pages import HOSTILE, harmless
 
@@ -191,7 +194,7 @@ def test_who_may_not_see_bodies_finds_no_persons_number_in_any_text(
     assert NUMBER in people["insurance"].page("/exchanges"), "it is there for who may see it"
 
 
-CROOKED = ("%2e%2e%2fetc", "%00", "-1", "9" * 40, "%E4%B8%80", "%3Cscript%3Ealert(1)%3C%2Fscript%3E", "%27%20OR%201=1", "١", "x" * 3000)  # fmt: skip
+CROOKED = ("%2e%2e%2fetc", "%00", "-1", "9" * 40, "%E4%B8%80", "%3Cscript%3Ealert(1)%3C%2Fscript%3E", "%27%20OR%201=1", "١", "x" * 3000, "9999-12-31", "0001-01-01")  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -215,11 +218,62 @@ def test_a_crooked_question_is_answered_in_words(watched: Watched, people: dict[
     page = next(page for page in LOOKS if page.path == path)
     role = next(role for role in ROLES if watched.made.parts.roles[role].may(page.right or ""))
     names = ("q", "page", "before", "since", "until", "sort", "tab", "month", "window", "mdtrt_id", "ipt_no", "setl_id", "kind", "client", "fees", "job")  # fmt: skip
-    for text in (HOSTILE, "\0", "9" * 30, "-1", "２０２６-01-01", "0000-00-00", "' OR 1=1 --"):
+    for text in (
+        HOSTILE,
+        "\0",
+        "9" * 30,
+        "-1",
+        "２０２６-01-01",
+        "0000-00-00",
+        "' OR 1=1 --",
+        "9999-12-31",
+        "0001-01-01",
+        "9999-12",
+        "0001-01",
+    ):
         answer = people[role].get(path, params=dict.fromkeys(names, text))
         assert answer.status_code in (200, 404, 409), (path, text, answer.status_code)
         if "html" in answer.headers["content-type"]:
             harmless(answer.text, path)
+
+
+BAD = "\"'><img src=x onerror=a>"
+"""Short enough for every number that a HIS gives."""
+
+
+def test_a_strangers_number_is_text_too(shared: Bench) -> None:
+    """住院号, 就诊 ID, 病区, 编码, 明细号 ...: what is no name, and still comes from outside."""
+    ref, records = StayRef(f"{BAD}1", f"{BAD}2"), shared.parts.store.journal.stays
+    facts = {"mdtrt_id": ref.mdtrt_id, "psn_no": f"{BAD}3", "ipt_no": ref.ipt_no, "in_hospital": "1", "begntime": "2026-11-01 08:12:00",
+             "med_type": "21", "insutype": BAD, "adm_dept_codg": BAD}  # fmt: skip
+    records.adopt(ref, facts["psn_no"], Adopted("import", clock.now(), facts=facts))
+    event = WardEvent(BAD, "ward_in", clock.now(), "2026-11-01 10:00:00", ward_code=BAD, ward_name=BAD, operator=BAD)
+    records.tell(ref.ipt_no, ref.mdtrt_id, event, "his")
+    operations = ({"oprn_oprt_code": BAD, "oprn_oprt_name": BAD, "oprn_oprt_type": "1", "oper_dr_code": BAD},)
+    records.keep(ref.ipt_no, Record("operations", 1, clock.now(), operations), BAD)
+    records.keep(
+        ref.ipt_no,
+        Record("diagnoses", 1, clock.now(), ({"diag_code": BAD, "diag_name": BAD, "diag_srt_no": BAD},)),
+        BAD,
+    )
+    rows = ({"feedetl_sn": BAD, "med_list_codg": BAD, "fee_ocur_time": "2026-11-01 09:00:00", "det_item_fee_sumamt": "1", "cnt": "1", "pric": "1"},)  # fmt: skip
+    records.keep(ref.ipt_no, Record("emergency_fees", 1, clock.now(), rows), BAD)
+    shared.house.gateway.episodes.catch_up()
+    browser, asked, seen = shared.signed_in("insurance"), urlencode(named(ref)), 0
+    one = ("one", "alignment", "discharge", "revoke", "category", "emergency", "vouchers")
+    lists = ("/stays", "/alignment", "/review", "/emergency", "/fees", "/exchanges", "/")
+    for path in (
+        *(f"/stays/{name}?{asked}" for name in one),
+        f"/fees/one?{asked}",
+        *lists,
+        f"/stays?{urlencode({'q': ref.ipt_no})}",
+    ):
+        answer = browser.get(path)
+        assert answer.status_code == 200, (path, answer.status_code)
+        harmless(answer.text, path)
+        assert not tree(answer.text).xpath("//img[@src='x'] | //*[@onerror]"), path
+        seen += "onerror=a" in answer.text
+    assert seen >= len(one) + 1 + 4, "the stranger's numbers are on the pages at all"
 
 
 # ------------------------------------------------------------------ who may not, and who did not ask
@@ -250,6 +304,18 @@ def _stranger(watched: Watched, address: str, form: Mapping[str, str], mark: str
     browser = watched.made.browser()
     browser.client.cookies.set(sessions.COOKIE, "f" * 43)
     return browser.post(address, form, csrf=mark)
+
+
+def test_a_link_carries_nothing_out(watched: Watched, people: dict[str, Browser]) -> None:
+    """A form in an address is what a picture in a mail can ask for."""
+    for page in FORMS:
+        address, form = watched.day.forms[page.path]
+        role = next(role for role in ROLES if page.right is PUBLIC or watched.made.parts.roles[role].may(page.right))
+        mark = people[role].mark()
+        watched.changed()
+        answer = people[role].get(address, params={**form, "csrf": mark})
+        assert answer.status_code in (200, 404, 405, 409), (address, answer.status_code)
+        assert set(watched.changed()) <= LOOKING, address
 
 
 @pytest.mark.parametrize("page", FORMS, ids=lambda page: page.path)

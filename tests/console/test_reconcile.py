@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import threading
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from gateway.console.reconcile.views import PAGE_ROWS
+from gateway.exchange.entries import SHANGHAI
 from gateway.exchange.ports import State
 from gateway.spreadsheet import BOM
-from gateway.store.recon import Compared, NewCase
+from gateway.store.recon import Compared, NewCase, Part
 from tests.console.kit import Bench, tree
 
 HOSTILE = "<script>alert(1)</script>"
@@ -48,6 +50,38 @@ def test_a_day_is_compared_from_its_page_and_shown_in_its_month(shared: Bench) -
     assert ("insurance", "reconcile.day", "2026-03-02") in [
         (operator.partition("（")[2].rstrip("）"), act, subject) for operator, act, subject in shared.log()
     ]
+
+
+@pytest.mark.parametrize(
+    ("today", "compared", "month"),
+    [
+        ((2026, 12, 1), "", "2026-11"),
+        ((2026, 12, 1), "2026-12-01", "2026-12"),
+        ((2026, 12, 2), "", "2026-12"),
+        ((2027, 1, 1), "2026-12-31", "2026-12"),
+    ],
+)
+def test_it_opens_on_the_month_of_the_newest_day_that_can_be_compared(
+    own: Bench, today: tuple[int, int, int], compared: str, month: str
+) -> None:
+    """On the first of a month that is the last of the month before."""
+    own.clock.ahead += datetime(*today, 8, tzinfo=SHANGHAI) - own.clock()
+    if compared:
+        part = Part(compared, "total", "440800", "310", "21", "even", 3, 300, 200, 0, 100, "", None, own.clock())
+        own.parts.store.recon.keep(Compared(compared, [part], [], lambda _: False), own.clock())
+    browser = own.signed_in("insurance")
+    assert tree(browser.page("/reconcile")).xpath("string(//h1)") == f"对账 {month}"
+    if compared:
+        assert "310 职工基本医疗保险" in tree(browser.page(f"/reconcile/{compared}")).xpath("string(//main)")
+        assert "21 住院" in tree(browser.page(f"/reconcile/{compared}")).xpath("string(//main)")
+
+
+def test_days_and_months_centuries_away_are_none(shared: Bench) -> None:
+    browser = shared.signed_in("insurance")
+    for day in ("9999-12-31", "0001-01-01", "2026-02-30"):
+        assert browser.get(f"/reconcile/{day}").status_code == 404
+    for month in ("9999-12", "0001-01", "2026-13"):
+        assert browser.get(f"/reconcile?month={month}").status_code == 200
 
 
 def test_a_case_leads_to_its_exchange_and_runs_no_script(own: Bench) -> None:

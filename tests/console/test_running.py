@@ -64,3 +64,11 @@ def test_the_status_tells_of_jobs_nodes_and_who_is_signed_in(own: Bench) -> None
     assert "a 心跳" in text
     assert "没有节点在按时运行" in text
     assert "1 个没有办成" in text
+
+
+def test_the_configuration_is_shown_as_it_is_written(shared: Bench) -> None:
+    rows = tree(shared.signed_in("it").page("/config")).xpath("//tbody/tr")
+    shown = {row.xpath("string(td[1])"): row.xpath("string(td[2])") for row in rows}
+    assert shown["production"] == str(shared.parts.settings.production).lower()
+    assert shown["institution.patient_area"] == "未设置"
+    assert not {"True", "False", "None"} & set(shown.values())

@@ -431,6 +431,20 @@ def test_names_are_in_full_for_who_may_see_bodies_one_line_a_page(shared: Bench,
     assert rows[1][rows[0].index("姓名")] == NAME
 
 
+@pytest.mark.parametrize(
+    "path", ["alignment", "discharge", "revoke", "category", "emergency", "vouchers", "fees"], ids=lambda path: path
+)
+def test_where_something_is_done_for_a_patient_the_name_stands_over_it(shared: Bench, stay: Stay, path: str) -> None:
+    """Numbers alone do not tell anybody that it is the wrong patient."""
+    asked = at(stay, "/fees/one" if path == "fees" else f"/stays/{path}")
+    browser, before = shared.signed_in("insurance"), looks(shared)
+    assert tree(browser.page(asked)).xpath("//dl//dt[.='姓名']/following-sibling::dd//text()") == [NAME]
+    assert looks(shared) == before + 1
+    if path not in ("category", "emergency"):
+        page = shared.signed_in("cashier").page(asked)
+        assert (NAME in page, "林**" in page) == (False, True)
+
+
 @pytest.mark.parametrize("role", ["cashier", "ward", "operations", "auditor"])
 def test_names_are_masked_for_everybody_else(shared: Bench, stay: Stay, role: str) -> None:
     listed(shared)

@@ -80,6 +80,15 @@ class Person:
     def open(self, path: str) -> None:
         self.page.goto(self.base + path)
 
+    def keyed(self, wanted: str, key: str = "Tab", keys_max: int = 150) -> None:
+        """Press ``key`` until the focus is on what the selector names, and can be seen to be there."""
+        for _ in range(keys_max):
+            self.page.keyboard.press(key)
+            if self.page.evaluate("wanted => document.activeElement.matches(wanted)", wanted):
+                assert self.page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none", wanted
+                return
+        raise AssertionError(f"no key leads to {wanted} on {self.page.url}")
+
     def looked_at(self) -> list[str]:
         """What machines can see to be wrong with the page that is open."""
         width = self.page.evaluate("document.documentElement.scrollWidth")
@@ -103,6 +112,16 @@ class Person:
         self.page.set_viewport_size({"width": mine[0], "height": mine[1]})
         return "; ".join(found)
 
+    def shape(self, address: str) -> str:
+        """What a page is made of, without its texts and numbers and without the menu: alike for all who see the same."""
+        return self.page.evaluate(
+            """address => fetch(address).then(answer => answer.text()).then(text => {
+              const page = new DOMParser().parseFromString(text, 'text/html');
+              return Array.from(page.querySelectorAll('main *')).map(one => `${one.tagName}.${one.className}`).join(' ');
+            })""",
+            address,
+        )
+
     def picture(self, name: str, *, whole: bool = False, of: Any = None) -> None:
         """Kept for people; ``of`` another page than theirs."""
         SHOTS.mkdir(parents=True, exist_ok=True)
@@ -117,3 +136,20 @@ class Person:
         self.page.close()
         assert self.strangers == []
         assert self.complaints == []
+
+
+def sheets(pattern: str, name: str, columns: int = 3, rows: int = 4, width: int = 640) -> None:
+    """Contact sheets of the pictures there are: ``name-1.png`` and so on, each picture with its name under it."""
+    from PIL import Image, ImageDraw
+
+    found, caption = sorted(SHOTS.glob(pattern)), 22
+    for number, first in enumerate(range(0, len(found), columns * rows), 1):
+        some = [Image.open(path).convert("RGB") for path in found[first : first + columns * rows]]
+        small = [one.resize((width, round(one.height * width / one.width)), Image.Resampling.LANCZOS) for one in some]
+        height = max(one.height for one in small) + caption
+        sheet = Image.new("RGB", (columns * width, -(-len(small) // columns) * height), "white")
+        for at, (one, path) in enumerate(zip(small, found[first:], strict=False)):
+            left, top = at % columns * width, at // columns * height
+            sheet.paste(one, (left, top))
+            ImageDraw.Draw(sheet).text((left + 6, top + one.height + 4), path.stem, fill="black")
+        sheet.save(SHOTS / f"{name}-{number}.png")

@@ -12,7 +12,7 @@ from gateway.console.area import PUBLIC, Page
 from gateway.console.areas import AREAS
 from tests.console.kit import ROLES, Bench, bench
 from tests.console.lively import Day, day, lively
-from tests.interop.browsing import Person, served
+from tests.interop.browsing import SIZES, Person, served, sheets
 from tests.running import house
 
 pytestmark = pytest.mark.interop
@@ -20,7 +20,8 @@ LOOKS = [page for area in AREAS for page in area.pages if page.method == "GET"]
 PARTS = {"/exchanges/{exchange_id}/body"} | {page.path for page in LOOKS if page.quiet}
 """They stand in a page and are put into one here."""
 FILES = {"/exchanges/{exchange_id}/body/{part}": ".txt"}
-"""Taken away, not opened; every export too."""
+FILES |= {page.path: ".csv" for page in LOOKS if page.path.endswith(".csv")}
+"""Taken away, not opened."""
 PAPERS = {"/stays/vouchers/look"}
 """Sheets for a printer, wider than no screen."""
 
@@ -46,6 +47,8 @@ def people(lived: tuple[Bench, Day, str], chromium: Any) -> Iterator[dict[str, P
     yield {**found, "": Person(chromium, base, "", "1366x768")}
     for person in found.values():
         person.done()
+    for size in SIZES:
+        sheets(f"page-*-{size}.png", f"sheet-{size}")
 
 
 def _who(made: Bench, page: Page) -> str:
@@ -61,7 +64,7 @@ def test_chromium_opens_every_page(lived: tuple[Bench, Day, str], people: dict[s
     addresses = told.pages[page.path]  # a route that lively.day does not know fails here
     person = people[_who(made, page)]
     for number, address in enumerate(addresses):
-        if suffix := ".csv" if page.path.endswith(".csv") else FILES.get(page.path, ""):
+        if suffix := FILES.get(page.path):
             _taken(person, address, suffix)
             continue
         _opened(person, page, address)
@@ -72,6 +75,32 @@ def test_chromium_opens_every_page(lived: tuple[Bench, Day, str], people: dict[s
         person.picture(name)
         assert person.wide(name) == "" or page.path in PAPERS, address
         assert (person.strangers, person.complaints) == ([], []), address
+
+
+def test_chromium_looks_at_what_only_some_roles_see(lived: tuple[Bench, Day, str], chromium: Any) -> None:
+    """The same page is another one for who may do less: whatever differs from what was looked at above is looked at too."""
+    made, told, base = lived
+    found = [Person(chromium, base, role, "1366x768") for role in ROLES]
+    known: dict[str, set[str]] = {}
+    for person in found:
+        person.sign_in()
+        for page in LOOKS:
+            right = page.right
+            if right is PUBLIC or page.path in PARTS | PAPERS | FILES.keys():
+                continue
+            if not made.parts.roles[person.role].may(right):
+                continue
+            address = told.pages[page.path][0]
+            shapes, shape = known.setdefault(page.path, set()), person.shape(address)
+            if shape in shapes or (not shapes and person.role == _who(made, page)):
+                shapes.add(shape)
+                continue
+            shapes.add(shape)
+            person.open(address)
+            assert person.looked_at() == [], (person.role, address)
+            person.picture(f"role{page.path.replace('/', '-').replace('{', '').replace('}', '')}")
+        person.done()
+    assert sum(len(shapes) for shapes in known.values()) > len(known), "roles see different pages at all"
 
 
 def _opened(person: Person, page: Page, address: str) -> None:

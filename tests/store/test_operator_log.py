@@ -14,6 +14,7 @@ from gateway.exchange.ports import JournalUnavailable
 from gateway.protect import Plain
 from gateway.store import Store, open_store, operator_log
 from tests.protect.keys import MemoryKeys
+from tests.store.samples import NOW
 
 UNLOCK = {
     "sqlite": ["DROP TRIGGER tr_operator_log_UPDATE", "DROP TRIGGER tr_operator_log_DELETE"],
@@ -68,6 +69,21 @@ def test_what_is_appended_is_read_back_newest_first(store: Store) -> None:
     assert 6 not in {one.seq for one in store.operator_log.entries(until=last)}
     assert store.operator_log.verify() is None
     assert store.operator_log.head() == (6, found[0].hash)
+
+
+def test_between_two_times_the_order_is_that_of_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock was set back after the third row; page by page every row is met once."""
+    log, minutes = store.operator_log, (0, 10, 20, 5, 15, 5)
+    for number, minute in enumerate(minutes):
+        monkeypatch.setattr(log, "_clock", lambda minute=minute: NOW + timedelta(minutes=minute))
+        log.append("张三", "journal.show", f"exchange {number}")
+    met, before = [], None
+    while page := log.entries(since=NOW, until=NOW + timedelta(minutes=20), before=before, limit=2):
+        met += [one.seq for one in page]
+        before = page[-1].seq
+    assert met == [5, 2, 6, 4, 1]
+    assert [one.seq for one in log.entries(limit=3)] == [6, 5, 4], "else the order is that of writing"
+    assert log.entries(since=NOW, before=99) == log.entries(since=NOW), "a number that was never given"
 
 
 def test_an_empty_log_holds(store: Store) -> None:

@@ -29,6 +29,12 @@ KEYS = (
     " SELECT id, 'psn_no', 'P' || (id % 500), received_at, infno FROM exchange"
 )
 MORE_KEYS = "INSERT INTO exchange_key (exchange_id, kind, value) SELECT id, 'mdtrt_id', 'M' || (id % 700) FROM exchange"
+LOG = """
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :count)
+INSERT INTO operator_log (seq, at, operator, act, subject, hash)
+SELECT i, :now + i * 1000, 'staff' || (i % 40), CASE WHEN i % 1999 = 0 THEN 'keys.rotate' ELSE 'console.names' END,
+       'stay ZY' || (i % 700), '0' FROM n
+"""
 
 QUERIES = {
     "key": Query(keys=[("psn_no", "P7")]),
@@ -66,6 +72,7 @@ def full(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         connection.execute(text(FILL), {"count": COUNT, "now": entries.to_ms(NOW)})
         connection.execute(text(KEYS))
         connection.execute(text(MORE_KEYS))
+        connection.execute(text(LOG), {"count": COUNT, "now": entries.to_ms(NOW)})
         connection.commit()
         if request.param == "postgresql":
             # without its statistics PostgreSQL guesses; autovacuum gathers them in use
@@ -122,6 +129,31 @@ def test_what_nobody_was_told_of_is_looked_for_in_its_time_alone(full: Connectio
     plan = _plan(full, asked)
     read = next(line for line in plan.splitlines() if "Index Cond" in line or line.startswith("SEARCH"))
     assert "received_at>" in read.replace(" ", ""), plan
+
+
+_AGO = {"since": entries.to_ms(NOW + timedelta(minutes=30)), "until": entries.to_ms(NOW + timedelta(minutes=35))}
+LOOKS = {
+    "newest": {},
+    "one person": {"operator": "staff7"},
+    "one act": {"acts": ("keys.rotate",)},
+    "one subject": {"subject": "stay ZY7"},
+    "long ago": _AGO,
+    "long ago, the next page": {**_AGO, "before": 2000, "place": entries.to_ms(NOW + timedelta(seconds=2000))},
+    "one person long ago": {**_AGO, "operator": "staff7"},
+    "one act long ago": {**_AGO, "acts": ("console.names",)},
+}
+"""What 审计 can be narrowed to."""
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_the_operator_log_is_read_along_an_index(full: Connection, name: str) -> None:
+    nothing = {"operator": "", "subject": "", "acts": (), "since": None, "until": None, "before": None}
+    plan = _plan(full, statements.operator_log_page(**{**nothing, "limit": 100, **LOOKS[name]}))  # type: ignore[arg-type]
+    assert "Seq Scan" not in plan, plan
+    assert name == "newest" or not re.search("^SCAN", plan, re.MULTILINE), plan
+    if name in ("long ago", "long ago, the next page"):
+        assert "ix_operator_log_at" in plan, plan
+        assert "TEMP B-TREE" not in plan, plan
 
 
 def _plan(connection: Connection, statement: ClauseElement, prefix: str = "") -> str:

@@ -4,31 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from gateway.console.area import Area, MenuItem, Page
-from gateway.console.audit.words import ACTS, acts_called
+from gateway.console.audit.words import ACTS, acts_called, subject_called, subject_meant
+from gateway.console.days import span
 from gateway.console.exports import exported
 from gateway.console.shown import exactly
-from gateway.console.stays.listing import day
 from gateway.console.visit import Visit
-from gateway.exchange.entries import SHANGHAI
 from gateway.store.operator_log import OperatorEntry
 
 PAGE_ROWS: Final = 100
 EXPORT_PAGE: Final = 1000
 FIELDS: Final = ("operator", "subject", "act", "since", "until")
 TEXT_CHARS_MAX: Final = 200
-_COLUMNS: Final = ("序号", "时间", "何人", "何事", "操作代号", "对象", "说明", "校验值")
+_COLUMNS: Final = ("序号", "时间", "何人", "何事", "操作代号", "对象", "对象代号", "说明", "校验值")
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the list is narrowed to, as it stands in the address; ``act`` is a title, the days are ``2026-11-21``."""
+    """What the list is narrowed to, as it stands in the address; ``act`` is a title, ``subject`` as the list shows it."""
 
     operator: str = ""
     subject: str = ""
@@ -47,11 +45,7 @@ class Wish:
 def read_wish(query: Mapping[str, str]) -> Wish:
     """What the address asks for; what cannot be read is left out and named."""
     given = {name: query.get(name, "").strip()[:TEXT_CHARS_MAX] for name in FIELDS}
-    problems = []
-    for name in ("since", "until"):
-        if given[name] and day(given[name]) is None:
-            problems.append(f"日期“{given[name]}”无法识别，应如 2026-11-21")
-            given[name] = ""
+    problems = [*span(given).problems]
     if given["act"] and not acts_called(given["act"]):
         problems.append(f"没有“{given['act']}”这种操作")
         given["act"] = ""
@@ -71,26 +65,22 @@ def audit(visit: Visit) -> Response:
         rows=rows,
         more=rows[-1].seq if len(found) > PAGE_ROWS else None,
         acts=ACTS,
+        called=subject_called,
         titles=sorted(set(ACTS.values())),
     )
 
 
 def _find(visit: Visit, wish: Wish, before: int | None, limit: int) -> list[OperatorEntry]:
-    until = _moment(wish.until)
+    when = span({"since": wish.since, "until": wish.until})
     return visit.parts.store.operator_log.entries(
         operator=wish.operator,
-        subject=wish.subject,
+        subject=subject_meant(wish.subject),
         acts=acts_called(wish.act),
-        since=_moment(wish.since),
-        until=until + timedelta(days=1) if until else None,
+        since=when.since,
+        until=when.until,
         before=before,
         limit=limit,
     )
-
-
-def _moment(text: str) -> datetime | None:
-    found = day(text)
-    return found.replace(tzinfo=SHANGHAI) if found else None
 
 
 def export(visit: Visit) -> Response:
@@ -103,8 +93,8 @@ def _lines(visit: Visit, wish: Wish) -> Iterator[list[object]]:
     before = None
     while rows := _find(visit, wish, before, EXPORT_PAGE):
         for row in rows:
-            called = ACTS.get(row.act, row.act)
-            yield [row.seq, exactly(row.at), row.operator, called, row.act, row.subject, row.detail, row.hash]
+            called, what = ACTS.get(row.act, row.act), subject_called(row.act, row.subject)
+            yield [row.seq, exactly(row.at), row.operator, called, row.act, what, row.subject, row.detail, row.hash]
         before = rows[-1].seq
 
 

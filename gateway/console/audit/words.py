@@ -70,3 +70,46 @@ ACTS: Final[Mapping[str, str]] = {
 def acts_called(title: str) -> tuple[str, ...]:
     """The names of the acts with this title."""
     return tuple(act for act, called in ACTS.items() if called == title)
+
+
+KINDS: Final[Mapping[str, str]] = {"exchange": "交易", "stay": "住院", "voucher": "凭证", "review": "医保审核"}
+"""What a subject with a number begins with, and what it is called."""
+LISTS: Final[Mapping[str, str]] = {
+    "stays": "住院病人",
+    "alignment": "入院变更",
+    "review": "医保审核",
+    "review month": "按月核查",
+    "emergency": "急诊急救审核",
+    "fees": "费用上传",
+    "queue": "等待上传的病人",
+    "lists": "结算清单",
+    "dip": "DIP 核对",
+    "exchanges": "交易日志",
+    "reconcile": "对账差异",
+    "audit": "操作日志",
+    "operator_log": "操作日志",
+    "store": "数据库",
+}
+"""Subjects that are a list or the whole store."""
+_NAMING: Final = ("users.", "conformance.", "console.sign_")
+"""Acts whose subject is the name of a user or a client, which may be that of a list."""
+
+
+def subject_called(act: str, subject: str) -> str:
+    """``exchange 7`` as ``交易 7``; what has no other name (a person, a day, a file) stays as it is."""
+    kind, _, number = subject.partition(" ")
+    if subject in LISTS and not act.startswith(_NAMING):
+        return LISTS[subject]
+    if number == "stays" and kind.isdigit():
+        return f"{kind} 人"
+    if number and kind in KINDS:
+        return f"{KINDS[kind]} {number}"
+    return subject
+
+
+def subject_meant(text: str) -> str:
+    """What somebody asks for, as the log has it: the other way round, for what has a number."""
+    for kind, called in KINDS.items():
+        if text.startswith(called) and text != called:
+            return f"{kind} {text.removeprefix(called).strip()}"
+    return text

@@ -82,9 +82,24 @@ def record(visit: Visit) -> Response:
     return visit.show(
         "catalogs/record.html",
         infno=infno,
-        found=[(one, [(labels[one.version_id][name], value) for name, value in one.values.items()]) for one in found],
+        found=[
+            (
+                one,
+                [
+                    (labels[one.version_id][name], value, _meaning(visit, name, value))
+                    for name, value in one.values.items()
+                ],
+            )
+            for one in found
+        ],
         today=visit.parts.clock().date(),
     )
+
+
+def _meaning(visit: Visit, column: str, value: str) -> str:
+    """What a coded value says, where the column is a field with a list of codes."""
+    codes = visit.parts.interface.contract.codes.get(column)
+    return codes.values.get(value, "") if codes is not None else ""
 
 
 def _held(visit: Visit) -> dict[str, Any]:

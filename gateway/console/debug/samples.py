@@ -93,7 +93,7 @@ def _from_ledger(ledger: Mapping[str, Any], stay: str, *, begins: bool) -> dict[
         for row in persons
         if (row.get("psn_no") not in there if begins else row.get("psn_no") == found.get("psn_no"))
     ]
-    person = next(iter([*wanted, *persons]), {})
+    person: Mapping[str, Any] = next(iter([*wanted, *persons]), {})
     known = {name: str(person[name]) for name in _PERSON if person.get(name)}
     known |= {name: str(found[name]) for name in _STAY if found.get(name)}
     settled = [row for row in ledger.get("settlements", []) if row.get("mdtrt_id") == known.get("mdtrt_id")]

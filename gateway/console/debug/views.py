@@ -22,6 +22,15 @@ WAYS: Final[Mapping[str, str]] = {
     "typed": "类型化 SOAP 服务",
     "api": "JSON 接口",
 }
+GROUPS: Final[Mapping[str, str]] = {
+    "signin": "签到签退", "person": "人员信息", "institution": "机构信息", "department": "科室与医护人员", "query": "信息查询",
+    "outpatient": "门诊", "inpatient": "住院", "settlement-list": "结算清单", "filing": "备案", "eligibility": "待遇资格",
+    "reversal": "冲正", "reconciliation": "对账与清算", "catalog": "目录下载", "mapping": "目录对照", "dictionary": "字典", "file": "文件",
+    "audit": "审核", "appeal": "申诉", "grouping": "分组", "medical-record": "病案", "clinical-report": "检查检验报告",
+    "prescription": "电子处方", "pharmacy": "药店", "remote-pharmacy": "异地购药", "stock": "进销存", "invoice": "电子结算凭证",
+    "mobile-pay": "移动支付", "self-pay": "自费病人", "scene-monitor": "场景监控",
+}  # fmt: skip
+"""What the groups of transactions are called, those that are asked for most first."""
 FAULT_S: Final = 2
 """Seconds of those faults that need some, where the form sets them."""
 CHOICES_MAX: Final = 80
@@ -30,7 +39,12 @@ CHOICES_MAX: Final = 80
 
 def choose(visit: Visit) -> Response:
     """Every transaction by group; the simulator's faults."""
-    groups = visit.parts.interface.groups
+    known = visit.parts.interface.groups
+    groups = {
+        GROUPS.get(name, name): known[name]
+        for name in (*GROUPS, *(one for one in known if one not in GROUPS))
+        if name in known
+    }
     board = visit.parts.line.simulator("/_sim/faults")
     return visit.show("debug/choose.html", groups=groups, board=board, kinds=_kinds())
 

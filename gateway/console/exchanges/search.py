@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
+from gateway.console.days import span
 from gateway.console.shown import KEYS
 from gateway.contract.model import Contract
-from gateway.exchange.entries import SHANGHAI
 from gateway.exchange.ports import Exchange, Journal, Query, State
 
 PAGE_ROWS: Final = 50
@@ -50,11 +49,7 @@ class Wish:
 def read_wish(query: Mapping[str, str]) -> Wish:
     """What the address asks for; a filter that cannot be read is left out and named."""
     given = {name: query.get(name, "").strip()[:TEXT_CHARS_MAX] for name in FIELDS}
-    problems = [
-        f"时间“{given[name]}”无法识别，应如 2026-11-21 或 2026-11-21T08:30"
-        for name in ("since", "until")
-        if given[name] and _time(given[name]) is None
-    ]
+    problems = [*span(given).problems]
     if given["state"] and given["state"] not in GROUPS and given["state"] not in set(State):
         problems.append("没有这个状态")
         given["state"] = ""
@@ -75,16 +70,14 @@ def find(journal: Journal, contract: Contract, wish: Wish, rows: int = PAGE_ROWS
 
 
 def _base(wish: Wish, limit: int) -> Query:
-    until = _time(wish.until)
-    if until is not None and len(wish.until) <= len("2026-11-21"):
-        until += timedelta(days=1)
+    when = span({"since": wish.since, "until": wish.until})
     states = GROUPS.get(wish.state) or ((State(wish.state),) if wish.state else ())
     return Query(
         infno=wish.infno or None,
         states=states,
         client=wish.client or None,
-        since=_time(wish.since),
-        until=until,
+        since=when.since,
+        until=when.until,
         before_id=wish.before,
         limit=limit,
     )
@@ -101,10 +94,3 @@ def _meanings(contract: Contract, base: Query, text: str) -> list[Query]:
         replace(base, msgid=text),
         replace(base, request_id=text),
     ]
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI) if text else None
-    except ValueError:
-        return None

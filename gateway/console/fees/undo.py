@@ -11,6 +11,7 @@ from starlette.responses import Response
 from gateway.console.stays.acts import NOTHING, REASON_CHARS_MAX, REASON_CHARS_MIN, Told, anew, done, gate_of, sent
 from gateway.console.stays.finding import found, not_found
 from gateway.console.stays.listing import page_in
+from gateway.console.stays.people import name_shown
 from gateway.console.stays.words import address
 from gateway.console.visit import Visit
 from gateway.desks.stay_acts import FEE_UNDO, fee_undo_mark
@@ -88,6 +89,7 @@ def _choose(visit: Visit, judged: Judged, told: Told = NOTHING, status: int = 20
         "fees/undo.html",
         status,
         stay=stay,
+        name=name_shown(visit, stay),
         gate=_gate(visit, judged),
         wanted=wanted,
         rows=[(row, _MARK + row.feedetl_sn, row.feedetl_sn in early) for row in rows[first : first + PAGE_ROWS]],
@@ -130,6 +132,7 @@ def _confirm(
         "fees/undo_confirm.html",
         status,
         stay=stay,
+        name=name_shown(visit, stay),
         gate=_gate(visit, judged),
         plan=plan,
         boxes=[_MARK + row.feedetl_sn for row in plan.rows],

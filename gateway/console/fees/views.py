@@ -24,7 +24,7 @@ from gateway.console.stays.listing import (
     meanings,
     read_wish,
 )
-from gateway.console.stays.people import names_shown
+from gateway.console.stays.people import name_shown, names_shown
 from gateway.console.stays.waiting import box_of, chosen_in
 from gateway.console.stays.words import ALIGNMENT, PRESENCE
 from gateway.console.visit import Visit
@@ -189,6 +189,7 @@ def one(visit: Visit) -> Response:
     return visit.show(
         "fees/one.html",
         stay=stay,
+        name=name_shown(visit, stay),
         work=work,
         left=[_explained(each) for each in (work.left if work else ())][:SHOWN_MAX],
         row_titles=ROW,

@@ -8,6 +8,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from gateway.console.area import Area, MenuItem, Page
+from gateway.console.jobs.words import timetable_called
 from gateway.console.visit import Visit
 from gateway.desks.jobs import OUTCOMES
 from gateway.store.jobs import RunOutcome
@@ -55,6 +56,7 @@ def _content(visit: Visit) -> dict[str, Any]:
         "first": not _number(before),
         "chosen": chosen,
         "titles": TITLES,
+        "called": timetable_called,
         "words": OUTCOMES,
         "kinds": KINDS,
         "plain": visit.may("exchange.body"),

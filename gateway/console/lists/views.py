@@ -14,7 +14,7 @@ from gateway.console.lists import dip
 from gateway.console.lists.form import LEVELS, Form
 from gateway.console.stays.finding import found, not_found
 from gateway.console.stays.listing import page_in
-from gateway.console.stays.people import names_shown
+from gateway.console.stays.people import name_shown, names_shown
 from gateway.console.stays.words import named
 from gateway.console.visit import Visit
 from gateway.exchange.ports import Exchange, Query, State
@@ -140,6 +140,7 @@ def _one(
         "lists/one.html",
         status,
         stay=judged.stay,
+        name=name_shown(visit, judged.stay),
         settled=settled,
         state=state_text(settled),
         kinds=STATE_KINDS,

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
+from gateway.console import days
 from gateway.console.area import Area, MenuItem, Page
 from gateway.console.exports import exported
 from gateway.console.shown import free_text, key_value
@@ -49,16 +50,15 @@ class Day:
 
 def month(visit: Visit) -> Response:
     """Every day of a month that is over: compared or not, even or not, cases."""
-    today = visit.parts.clock().date()
-    first = _first(visit.query.get("month", ""), today)
-    days = _days(first, today)
-    recon = visit.parts.store.recon
-    last = days[0] if days else first
+    today, recon = visit.parts.clock().date(), visit.parts.store.recon
+    first = _first(visit.query.get("month", "")) or _newest_month(visit, today)
+    shown = _days(first, today)
+    last = shown[0] if shown else first
     counts = recon.counts(first.isoformat(), last.isoformat())
     parts: dict[str, list[Part]] = {}
     for part in recon.parts(first.isoformat(), last.isoformat()):
         parts.setdefault(part.day, []).append(part)
-    rows = [_day(day.isoformat(), parts.get(day.isoformat(), []), counts.get(day.isoformat(), {})) for day in days]
+    rows = [_day(day.isoformat(), parts.get(day.isoformat(), []), counts.get(day.isoformat(), {})) for day in shown]
     return visit.show(
         "reconcile/month.html",
         rows=rows,
@@ -83,6 +83,7 @@ def day(visit: Visit) -> Response:
         "reconcile/day.html",
         day=wanted,
         parts=recon.parts(wanted, wanted),
+        codes=visit.parts.interface.contract.codes,
         states=STATES,
         step=_step(visit),
         **_shown(visit, rows, page),
@@ -168,17 +169,20 @@ def _step(visit: Visit) -> dict[str, Any]:
 
 
 def _read(visit: Visit) -> str | None:
-    try:
-        return date.fromisoformat(visit.path["day"]).isoformat()
-    except ValueError:
-        return None
+    found = days.day(visit.path["day"])
+    return f"{found:%Y-%m-%d}" if found else None
 
 
-def _first(text: str, today: date) -> date:
-    try:
-        return date.fromisoformat(f"{text}-01")
-    except ValueError:
-        return today.replace(day=1)
+def _first(text: str) -> date | None:
+    found = days.day(f"{text}-01")
+    return found.date() if found else None
+
+
+def _newest_month(visit: Visit, today: date) -> date:
+    """That of yesterday, the newest day that is over: on the first of a month there is nothing else to compare yet."""
+    text = today.isoformat()
+    newest = today if visit.parts.store.recon.parts(text, text) else today - timedelta(days=1)
+    return newest.replace(day=1)
 
 
 def _days(first: date, today: date) -> list[date]:

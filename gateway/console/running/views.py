@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -139,8 +140,15 @@ def config(visit: Visit) -> Response:
     origin = sources(visit.parts.config)
     rows = [(name, value, origin_of(name, origin)) for name, value in leaves(visit.parts.settings.model_dump())]
     described = _descriptions(type(visit.parts.settings))
-    found = [(name, value, why, described.get(_bare(name), "")) for name, value, why in rows]
+    found = [(name, _written(value), why, described.get(_bare(name), "")) for name, value, why in rows]
     return visit.show("running/config.html", rows=found, file=visit.parts.config)
+
+
+def _written(value: Any) -> str:
+    """As it stands in the file: ``true``, ``["a"]``, and text without its quotes."""
+    return (
+        value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+    )
 
 
 def _bare(name: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from gateway.console.stays.finding import found, not_found
+from gateway.console.stays.people import name_shown
 from gateway.console.stays.words import address, named
 from gateway.console.visit import Visit
 from gateway.contract.model import Field
@@ -50,6 +51,7 @@ def _alignment(visit: Visit, judged: Judged, told: Told = NOTHING, status: int =
         "stays/alignment.html",
         status,
         stay=judged.stay,
+        name=name_shown(visit, judged.stay),
         gate=gate_,
         told=told,
         plain=visit.may("exchange.body"),
@@ -88,6 +90,7 @@ def _discharge(
         "stays/discharge.html",
         status,
         stay=judged.stay,
+        name=name_shown(visit, judged.stay),
         sheet=sheet(visit, judged, values),
         diagnoses=diagnoses(judged.stay),
         fields=[_asked(visit, spec, values) for name in ASKED for spec in fields if spec.name == name],
@@ -151,6 +154,7 @@ def _revoke(visit: Visit, judged: Judged, told: Told = NOTHING, status: int = 20
         "stays/revoke.html",
         status,
         stay=judged.stay,
+        name=name_shown(visit, judged.stay),
         gate=gate_of(visit, "2405", undo_message(judged.stay), judged),
         told=told,
         reason=reason,

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from gateway.catalogs.day_surgery import INFNO
 from gateway.console.stays.acts import NOTHING, VALUE_CHARS_MAX, Told, anew, done, gate_of, sent
 from gateway.console.stays.finding import found, not_found
+from gateway.console.stays.people import name_shown
 from gateway.console.stays.words import address
 from gateway.console.visit import Visit
 from gateway.desks.seen import mark_of
@@ -102,6 +103,7 @@ def _page(visit: Visit, judged: Judged, given: Mapping[str, str], told: Told = N
     return visit.show(
         "stays/category.html",
         status,
+        name=name_shown(visit, stay),
         gate=gate,
         choice=choice,
         open=open_,

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from gateway.console.stays.finding import found, not_found
 from gateway.console.stays.listing import PAGE_ROWS, page_in
-from gateway.console.stays.people import names_shown
+from gateway.console.stays.people import name_shown, names_shown
 from gateway.console.stays.words import address
 from gateway.console.visit import Visit
 from gateway.desks.stay_acts import NAME, emergency_answer
@@ -50,6 +50,7 @@ def _shown(visit: Visit, judged: Judged, told: Mapping[str, Any], status: int = 
         "stays/emergency.html",
         status,
         stay=judged.stay,
+        name=name_shown(visit, judged.stay),
         told={} if told["ok"] else told,
         warnings=told.get("warnings", ()),
         fees=fees,

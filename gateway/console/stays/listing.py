@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from gateway.console.days import day, day_problems
 from gateway.console.exports import exported
 from gateway.console.shown import key_value
 from gateway.console.stays.people import masked, names_shown
@@ -73,11 +74,7 @@ class Wish:
 def read_wish(query: Mapping[str, str]) -> Wish:
     """What the address asks for; what cannot be read is left out and named."""
     given = {name: query.get(name, "").strip()[:TEXT_CHARS_MAX] for name in FIELDS}
-    problems = [
-        f"日期“{given[name]}”无法识别，应如 2026-11-21"
-        for name in ("since", "until")
-        if given[name] and day(given[name]) is None
-    ]
+    problems = [*day_problems(given)]
     for name, words in FACTS.items():
         if given[name] and given[name] not in words:
             problems.append(f"没有“{given[name]}”这个状态")
@@ -91,14 +88,6 @@ def page_in(query: Mapping[str, str]) -> int:
     """The page that the address names, 1 where it names none."""
     text = query.get("page", "")
     return min(max(int(text), 1), PAGES_MAX) if text.isascii() and text.isdigit() and len(text) < 9 else 1
-
-
-def day(text: str) -> datetime | None:
-    """The beginning of a day as people write it."""
-    try:
-        return datetime.strptime(text, "%Y-%m-%d")  # noqa: DTZ007 - compared as text with times of Shanghai
-    except ValueError:
-        return None
 
 
 def query_of(wish: Wish, limit: int, skip: int = 0) -> EpisodeQuery:

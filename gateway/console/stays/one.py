@@ -12,7 +12,7 @@ from starlette.responses import Response
 from gateway.console.exchanges import reading
 from gateway.console.exchanges.views import names
 from gateway.console.stays.finding import found, not_found
-from gateway.console.stays.people import names_shown
+from gateway.console.stays.people import name_shown
 from gateway.console.stays.timeline import money, picture, steps
 from gateway.console.visit import Visit
 from gateway.exchange.ports import Exchange, Proof, ProofKind, Query, State
@@ -75,7 +75,7 @@ def one(visit: Visit) -> Response:
     return visit.show(
         "stays/stay.html",
         stay=stay,
-        name=names_shown(visit, [stay.psn_no], f"stay {stay.ipt_no or stay.mdtrt_id}").get(stay.psn_no, ""),
+        name=name_shown(visit, stay),
         told=told,
         times=[_time(entry) for entry in told["time"]],
         lasted=durations(stay, parts.stays.policy, parts.clock()),

@@ -9,6 +9,7 @@ from typing import Any, Final
 from starlette.responses import HTMLResponse, Response
 
 from gateway.console.stays.finding import found, not_found
+from gateway.console.stays.people import name_shown
 from gateway.console.visit import Visit
 from gateway.rules.vouchers import KINDS
 from gateway.stays.desk import Judged
@@ -32,6 +33,7 @@ def _vouchers(visit: Visit, judged: Judged, told: Mapping[str, Any] | None = Non
         "stays/vouchers.html",
         status,
         stay=stay,
+        name=name_shown(visit, stay),
         kinds=[(kind, TITLES[kind]) for kind in KINDS],
         printed=list(reversed(kept.get("vouchers", ()))),
         warnings=kept.get("warnings", ()),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gateway.console.visit import Visit
 from gateway.masking import mask_name
+from gateway.rules.stay import Stay
 
 
 def names_shown(visit: Visit, psn_nos: Sequence[str], subject: str, detail: str = "") -> Mapping[str, str]:
@@ -14,6 +15,12 @@ def names_shown(visit: Visit, psn_nos: Sequence[str], subject: str, detail: str 
     if found and visit.may("exchange.body") and visit.note("console.names", subject, detail):
         return found
     return masked(found)
+
+
+def name_shown(visit: Visit, stay: Stay) -> str:
+    """The name of one patient, likewise: it stands over every page on which something is done for a stay."""
+    found = names_shown(visit, [stay.psn_no], f"stay {stay.ipt_no or stay.mdtrt_id}")
+    return found.get(stay.psn_no, "")
 
 
 def masked(names: Mapping[str, str]) -> Mapping[str, str]:
