@@ -130,7 +130,8 @@ class Person:
     def shot(self, name: str, *, whole: bool = False) -> None:
         """Kept for people, and looked at for what machines can see."""
         self.picture(name, whole=whole)
-        assert self.looked_at() == [], name
+        wrong = self.looked_at()
+        assert not wrong, f"{name}: {wrong}"
 
     def done(self) -> None:
         self.page.close()
