@@ -133,8 +133,8 @@ class HttpPost:
         """The answer by the platform. The line is reusable after it only if nothing is left in it."""
         connection = line.http
         timed = TimedSocket(connection.sock, deadline)
+        plain = PlainResponse(timed, method="POST")  # type: ignore[arg-type]  # all it needs of a socket is makefile
         try:
-            plain = PlainResponse(timed, method="POST")  # type: ignore[arg-type]  # all it needs of a socket is makefile
             plain.begin()
             if plain.will_close:
                 connection.close()
@@ -153,6 +153,7 @@ class HttpPost:
             finally:
                 response.close()
         finally:
+            plain.close()  # before its reader, which it would flush when it is thrown away
             timed.reader.close()
         line.reusable = connection.sock is not None and not timed.reader.leftover and line.http.is_connected
         return response.status, headers_of(response), body
