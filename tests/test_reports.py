@@ -81,7 +81,6 @@ def test_it_says_what_this_process_would(store: Store, reports: Reports) -> None
     assert len(json.loads(reports.answer("review", MONTH))["stays"]) == len(STAYS)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no nice")
 def test_it_gives_way(reports: Reports) -> None:
     reports.answer("list", {})
     assert reports._process is not None
