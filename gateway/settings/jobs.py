@@ -119,7 +119,7 @@ class SettlementListTimes(JobTimes):
     silent_after_s: float = 129600
     workstation: Workstation = Field(
         Workstation(opter="settle_list", opter_name="医保接口网关", opter_type="2"),
-        description="结算清单（4101A、4102、4103）报文头中的经办人等",
+        description="结算清单（4101A 或 4101、4102、4103）报文头中的经办人等",
     )
 
 
