@@ -13,25 +13,15 @@ from gateway import clock
 from gateway.stays.history import Record
 from gateway.stays.hospital_fake import MemoryHospital
 from gateway.store.alerts import Found
-from tests.console.kit import Bench, bench
-from tests.console.lively import OPERATIONS, day_surgery_kept, lively, with_his
-from tests.interop.browsing import SIZES, Person, served
+from tests.console.kit import Bench
+from tests.console.lively import OPERATIONS, day_surgery_kept
+from tests.interop.browsing import SIZES, Person
 from tests.jobs.test_fee_upload import Ward
-from tests.running import house
 from tests.stays.listing import settled, tell
 from tests.stays.ways import Stay
 
 pytestmark = pytest.mark.interop
 WITHIN_MS = 60_000
-
-
-@pytest.fixture(scope="module")
-def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bench, str]]:
-    with house(tmp_path_factory.mktemp("stories")) as found:
-        made = with_his(bench(found))
-        lively(made)
-        with served(made) as base:
-            yield made, base
 
 
 @pytest.fixture
