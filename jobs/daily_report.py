@@ -51,7 +51,8 @@ class DailyReport:
             if count % ROWS_AT_ONCE == 0:
                 run.advance(count, 0)
         open_now = {state.value: self._count(state) for state in (State.IN_DOUBT, State.ESCALATED)}
-        differs = len(self.episodes.stays(EpisodeQuery(("in_ward",), ("differs",), limit=STAYS_MAX)))
+        open_stays = EpisodeQuery(("in_ward",), ("differs",), registered=True, limit=STAYS_MAX)
+        differs = len(self.episodes.stays(open_stays))
         detail: dict[str, Any] = {
             "day": day.isoformat(),
             "transactions": {infno: dict(sorted(states.items())) for infno, states in sorted(tally.items())},

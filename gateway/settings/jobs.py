@@ -121,7 +121,7 @@ class SettlementListTimes(JobTimes):
     when: str = "30 20 * * *"
     grace_s: float = 10800
     silent_after_s: float = 129600
-    workstation: Workstation = _sender("settle_list", "结算清单（4101A、4102、4103）")
+    workstation: Workstation = _sender("settle_list", "结算清单（4101A 或 4101、4102、4103）")
 
 
 class DipTimes(JobTimes):
