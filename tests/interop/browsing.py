@@ -24,7 +24,8 @@ CUT = """() => [document.body, ...document.querySelectorAll('body *:not(.hide)')
   if (one.scrollWidth <= one.clientWidth + 1 || how.display === 'inline' || one.closest('svg') || !one.clientWidth) return false;
   if (one === document.body) return true;
   if (!/hidden|clip/.test(how.overflowX)) return false;
-  return how.textOverflow !== 'ellipsis' || !(one.title || one.closest('[title]') || one.querySelector('[title]'));
+  const told = '[title]:not([title=""])';
+  return how.textOverflow !== 'ellipsis' || !(one.closest(told) || one.querySelector(told));
 }).map(one => `cut off: ${one.outerHTML.slice(0, 160)}`)"""
 """What is wider than its place with no way to come to the rest: neither a scroll bar nor, behind an ellipsis, the whole on hovering."""
 

@@ -148,7 +148,8 @@ def test_chromium_what_is_cut_off_is_found(lived: tuple[Bench, Day, str], chromi
             }""",
             [style, title],
         )
-        assert any("cut off" in one for one in person.looked_at()) == found, title
+        seen = [one for one in person.looked_at() if "cut off" in one]
+        assert bool(seen) == found, (title, seen)
     person.page.close()
 
 
