@@ -65,7 +65,9 @@ class Ward:
         station = {"opter": "fee_upload", "opter_name": "网关", "opter_type": "2"}
         mine: Any = _Mine(gateway.episodes, self.stay.ipt_no)
         job = FeeUpload(exchange, gateway.stays, mine, gateway.store.fees, lambda: self.his, station, self.now)
-        runner = Runner([Job("fee_upload", job.work)], gateway.store.jobs, gateway.membership.current, clock.now)
+        runner = Runner(
+            [Job("fee_upload", job.work, ("rows", "chosen"))], gateway.store.jobs, gateway.membership.current, clock.now
+        )
         try:
             number = runner.start("fee_upload", "王医保", given or {})
             assert runner.idle(WITHIN_S)
