@@ -110,8 +110,13 @@ def _certificate_step(tls: ssl.SSLSocket, now: datetime, elapsed_ms: int) -> Ste
     ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
     days = math.floor((ends - now).total_seconds() / 86400)
     facts = {"version": tls.version(), "not_after": ends, "days_left": days, "elapsed_ms": elapsed_ms}
-    text = f"{tls.version()}，证书到期 {ends:%Y-%m-%d}（还有 {days} 天，{elapsed_ms} ms）"
+    text = f"{tls.version()}，证书到期 {ends:%Y-%m-%d}（还有 {days} 天，{elapsed_ms} ms）{near_its_end(days)}"
     return Step("TLS", days >= CERTIFICATE_DAYS_MIN, text, facts)
+
+
+def near_its_end(days: int) -> str:
+    """Why a certificate with so many days left fails the probe; empty when it does not."""
+    return "" if days >= CERTIFICATE_DAYS_MIN else f"，不足 {CERTIFICATE_DAYS_MIN} 天，请尽快更换"
 
 
 def _answered(

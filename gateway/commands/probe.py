@@ -57,7 +57,7 @@ def _steps(given: Settings) -> Iterator[Step]:
 def certificate_steps(given: Settings, now: datetime) -> Iterator[Step]:
     """When our own certificate files end; below 30 days a step fails."""
     from gateway.certificates import ending
-    from gateway.commands.line import CERTIFICATE_DAYS_MIN, Step
+    from gateway.commands.line import CERTIFICATE_DAYS_MIN, Step, near_its_end
 
     for name, file in given.certificates.items():
         try:
@@ -65,7 +65,7 @@ def certificate_steps(given: Settings, now: datetime) -> Iterator[Step]:
         except (OSError, ValueError):
             yield Step("证书", False, f"{name}：{file} 无法读取")
             continue
-        text = f"{name}：{one.ends:%Y-%m-%d} 到期（还有 {one.days_left} 天）"
+        text = f"{name}：{one.ends:%Y-%m-%d} 到期（还有 {one.days_left} 天）{near_its_end(one.days_left)}"
         facts = {"certificate": name, "days_left": one.days_left}
         yield Step("证书", one.days_left >= CERTIFICATE_DAYS_MIN, text, facts)
 

@@ -85,6 +85,7 @@ def test_the_certificate_s_end_is_told_in_time(tmp_path: Path, days: int, ok: bo
     with platform(tls=tls, clock=lambda: datetime.now(UTC)) as port:
         steps = probed(f"https://127.0.0.1:{port}", ca_file)
     assert (steps["TLS"].ok, steps["TLS"].facts["days_left"]) == (ok, days)
+    assert ("不足 30 天" not in steps["TLS"].text) == ok
     assert steps["HTTP"].ok
 
 
