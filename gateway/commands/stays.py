@@ -145,7 +145,7 @@ def adopt(
     given = settings(context, config)
     rows = list(_listed(given, file, his=his, query=query))
     if not rows:
-        raise Failed(f"{file or 'HIS'} 中没有住院记录")
+        raise Failed(f"{file or 'HIS'} 中没有可以接入的住院记录")
     kept = Kept(report)
     try:
         with kept, progress() as bar:
@@ -258,16 +258,22 @@ def _in_hospital(given: Settings) -> Iterator[dict[str, str]]:
     try:
         records, _ = open_records(given.his)
         try:
-            page = records.changed("inpatients")
+            page, unregistered = records.changed("inpatients"), 0
             while True:
                 for wrong in page.wrong:
                     complain(f"HIS 中的一行不能使用：{wrong}")
-                for row in page.rows:
-                    if row.get("mdtrt_id") and not row.get("endtime") and row.get(VOID) != "1":
-                        yield {name: str(row[name]) for name in ("mdtrt_id", "psn_no", "ipt_no") if row.get(name)}
+                inside = [row for row in page.rows if not row.get("endtime") and row.get(VOID) != "1"]
+                numbered = [row for row in inside if row.get("mdtrt_id")]
+                unregistered += len(inside) - len(numbered)
+                for row in numbered:
+                    yield {name: str(row[name]) for name in ("mdtrt_id", "psn_no", "ipt_no") if row.get(name)}
                 if page.last or page.mark is None:
-                    return
+                    break
                 page = records.changed("inpatients", after=page.mark)
+            if unregistered:
+                complain(
+                    f"HIS 中 {unregistered} 位在院病人没有就诊 ID，没有接入；其中医保病人须由 inpatients 语句给出 mdtrt_id，或改用文件接入。"
+                )
         finally:
             records.close()
     except HisError as error:

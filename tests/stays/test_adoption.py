@@ -146,8 +146,10 @@ def test_the_numbers_may_come_from_the_his(houses: tuple[House, House], tmp_path
             left = "2026-02-25 09:00:00" if number == 2 else None
             row = (stay.ipt_no, stay.mdtrt_id, stay.psn_no, "甲", REGISTERED, left, "0", f"2026-02-20 09:00:0{number}")
             his.execute("INSERT INTO stay VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        himself = ("ZF1", None, None, "乙", REGISTERED, None, "0", "2026-02-20 09:00:09")
+        his.execute("INSERT INTO stay VALUES (?, ?, ?, ?, ?, ?, ?, ?)", himself)
     (folder / "inpatients.sql").write_text(
-        "SELECT mdtrt_id AS row_id, changed_at, ipt_no, mdtrt_id, psn_no, psn_name, '2026-02-20 09:00:00' AS begntime,"
+        "SELECT ipt_no AS row_id, changed_at, ipt_no, mdtrt_id, psn_no, psn_name, '2026-02-20 09:00:00' AS begntime,"
         " endtime, void AS void_flag FROM stay",
         encoding="utf-8",
     )
@@ -155,6 +157,7 @@ def test_the_numbers_may_come_from_the_his(houses: tuple[House, House], tmp_path
         more = f'[listen.admin]\naddress = "127.0.0.1:{port}"\n[his]\nurl = "{url}"\nstatements = "{folder}"'
         config = write_config(tmp_path, listen_more=more)
         ran = yibao("stays", "adopt", "--his", "--query", "--json", "--config", config)
+    assert "1 位在院病人没有就诊 ID" in ran.err
     told = json.loads(ran.out[ran.out.index("[\n") :])
     assert [(one["mdtrt_id"], one["outcome"]) for one in told] == [(stay.mdtrt_id, "adopted") for stay in stays[:2]]
 
