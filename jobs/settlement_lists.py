@@ -165,7 +165,7 @@ class SettlementLists:
             run.advance(len(stays), len(stays))
         log.info("settlement_lists_run", uploaded=counts["uploaded"], left=len(left))
         shown = [{name: getattr(one, name) for name in Left.__slots__} for one in left[:TOLD_MAX]]
-        told = {"已上传": counts["uploaded"], "已提交": counts["submitted"], "已查询": counts["asked"]}
+        told = {"已上传": counts["uploaded"], "补提交": counts["submitted"], "已查询": counts["asked"]}
         return Result(told, left=len(left), detail={"left": shown})
 
     def _waiting(self) -> list[StayRef]:
