@@ -9,6 +9,4 @@ down_revision = "0029"
 def upgrade() -> None:
     for name in ("state", "client"):
         create_index(f"ix_exchange_{name}_infno", "exchange", [name, "received_at", "id", "infno"])
-    create_index(
-        "ix_exchange_code_infno", "exchange", ["code", "received_at", "id", "infno"], where="code IS NOT NULL"
-    )
+    create_index("ix_exchange_code_infno", "exchange", ["code", "received_at", "id", "infno"], where="code IS NOT NULL")
