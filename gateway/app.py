@@ -100,7 +100,7 @@ from jobs.catalogs import Catalogs
 from jobs.daily_report import DailyReport
 from jobs.dip_differences import DipComparison, count, newest
 from jobs.doubts import Doubts
-from jobs.fee_upload import FeeUpload
+from jobs.fee_upload import CHOSEN, FeeUpload
 from jobs.his_sync import CLIENT as HIS_SYNC
 from jobs.his_sync import HisSync
 from jobs.job import Job
@@ -677,14 +677,14 @@ class Gateway:
             Job("doubts", doubts.work),
             Job("sign_in", sign_ins.sign_in),
             Job("sign_out", sign_ins.sign_out),
-            Job("his_sync", sync.work),
-            Job("fee_upload", fees.work),
+            Job("his_sync", sync.work, ("since",)),
+            Job("fee_upload", fees.work, ("rows", CHOSEN)),
             Job("settlement_lists", self.settlement_lists.work),
-            Job("reconcile", Reconciling(self.reconciliation, clock.now).work),
-            Job("review_month", MonthReview(self.store.stay_feed, self.stays, clock.now).work),
+            Job("reconcile", Reconciling(self.reconciliation, clock.now).work, ("day",)),
+            Job("review_month", MonthReview(self.store.stay_feed, self.stays, clock.now).work, ("month", "by")),
             Job("dip_differences", self.dip_comparison.work),
-            Job("catalogs", Catalogs(self.catalog_updates, self.chosen_catalogs).work),
-            Job("daily_report", report.work),
+            Job("catalogs", Catalogs(self.catalog_updates, self.chosen_catalogs).work, ("catalogs", "whole")),
+            Job("daily_report", report.work, ("day",)),
             Job("backup", backups.work),
             Job("retention", retaining.work),
         ]

@@ -88,7 +88,7 @@ class Alignment:
                 pauses, or when its times have changed; None where a person asks: all are tried.
         """
         with self._running:
-            found = [one for one in self._episodes.stays(_OPEN) if one.mdtrt_id]
+            found = self._episodes.stays(_OPEN)
             still = {one.mdtrt_id for one in found}
             self._feed.end_work([one.mdtrt_id for one in self._feed.work() if one.mdtrt_id not in still])
             before = {one.mdtrt_id: one for one in self._feed.work()} if under else {}
@@ -166,7 +166,7 @@ def align(alignment: Alignment, run: Run) -> Result:
 
 
 _OPEN: Final = EpisodeQuery(
-    presence=("in_ward",), alignment=("differs",), order="mdtrt_id", descending=False, limit=100_000
+    ("in_ward",), ("differs",), registered=True, order="mdtrt_id", descending=False, limit=100_000
 )
 
 

@@ -52,7 +52,7 @@ class Catalogs:
 
     def _wanted(self, given: Any) -> tuple[list[str], bool]:
         named, whole = given.get("catalogs") or [], given.get("whole", False)
-        if given.keys() - {"catalogs", "whole"} or not isinstance(whole, bool):
+        if not isinstance(whole, bool):
             raise JobFailed('应为 {"catalogs": ["1301", ...], "whole": true 或 false}')
         if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
             raise JobFailed('catalogs 应为目录编号的列表，如 ["1301"]')

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from gateway.exchange.ports import Query, State
 from gateway.store import Store
 from gateway.store.figures import Figure
 from gateway.store.stay_feed import EpisodeQuery
-from jobs.job import JobFailed, Result, Run
+from jobs.job import Result, Run, day_given
 
 AMOUNTS: Final = ("medfee_sumamt", "fund_pay_sumamt", "acct_pay", "psn_cash_pay")
 """As the platform answered them (``setlinfo``)."""
@@ -40,7 +40,8 @@ class DailyReport:
         Raises:
             JobFailed: the day that was given is none.
         """
-        day = self._day(run.given)
+        today = self.clock().date()
+        day = day_given(run.given, today) or today - timedelta(days=1)
         begin = datetime.combine(day, time.min, self.clock().tzinfo)
         tally: dict[str, Counter[str]] = defaultdict(Counter)
         money = _Money(self.store, self.interface())
@@ -51,7 +52,8 @@ class DailyReport:
             if count % ROWS_AT_ONCE == 0:
                 run.advance(count, 0)
         open_now = {state.value: self._count(state) for state in (State.IN_DOUBT, State.ESCALATED)}
-        differs = len(self.episodes.stays(EpisodeQuery(("in_ward",), ("differs",), limit=STAYS_MAX)))
+        open_stays = EpisodeQuery(("in_ward",), ("differs",), registered=True, limit=STAYS_MAX)
+        differs = len(self.episodes.stays(open_stays))
         detail: dict[str, Any] = {
             "day": day.isoformat(),
             "transactions": {infno: dict(sorted(states.items())) for infno, states in sorted(tally.items())},
@@ -69,18 +71,6 @@ class DailyReport:
             "入院时间未一致": differs,
         }
         return Result(counts, detail=detail)
-
-    def _day(self, given: Mapping[str, Any]) -> date:
-        today = self.clock().date()
-        if "day" not in given:
-            return today - timedelta(days=1)
-        try:
-            day = date.fromisoformat(str(given["day"]))
-        except ValueError:
-            raise JobFailed(f"day 应为日期，如 {today}，收到 {str(given['day'])[:20]!r}") from None
-        if day > today:
-            raise JobFailed(f"{day} 还没有到")
-        return day
 
     def _figures(self, begin: datetime, end: datetime) -> Iterator[Figure]:
         """Rows received in between. Their numbers are nearly, not quite, in the order of their times."""

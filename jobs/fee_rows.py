@@ -191,8 +191,9 @@ class _Compared:
             return _changed(row, self.uploaded[number])
         if number in self.fit:
             return Wrong("twice", "费用明细流水号重复", "feedetl_sn", "费用明细流水号", number)
-        if number in self._taken_back:
-            return Wrong("taken_back", "已按流水号撤销（2302），不再自动上传", "feedetl_sn", "费用明细流水号", number)
+        if number in self._taken_back and not _corrected(row, self._taken_back[number]):
+            text = "已按流水号撤销（2302），HIS 中没有改动，不再自动上传"
+            return Wrong("taken_back", text, "feedetl_sn", "费用明细流水号", number)
         return self._early(row) or self._orphaned(row)
 
     def _early(self, row: Row) -> Wrong | None:
@@ -217,25 +218,44 @@ def _order(row: Row) -> tuple[bool, str, str]:
 
 
 def _changed(row: Row, uploaded: FeeRow) -> Wrong | None:
-    try:
-        now = Decimal(str(row["cnt"])), Decimal(str(row["det_item_fee_sumamt"]))
-    except (KeyError, ArithmeticError):
-        return None
-    if now == (uploaded.cnt, uploaded.amount):
+    now = _number(row, "cnt"), _number(row, "det_item_fee_sumamt")
+    if None in now or now == (uploaded.cnt, uploaded.amount):
         return None
     text = f"HIS 中已改为数量 {now[0]:f}、金额 {now[1]:f}，平台上仍是 {uploaded.cnt:f}、{uploaded.amount:f}；请先撤销（2302）再上传"
     return Wrong("changed", text, "det_item_fee_sumamt", "明细项目费用总额", f"{now[1]:f}")
 
 
-def _taken_back(judged: Judged) -> set[str]:
-    """Rows that a person has taken back by their numbers; ``0000`` means to begin anew, so it takes nothing back for good."""
-    return {
-        number
-        for one in judged.history.exchanges
-        if base(one.infno) == REMOVAL
-        for number in one.facts.get("removed", ())
-        if number != ALL_FEES
-    }
+def _taken_back(judged: Judged) -> dict[str, Row]:
+    """Rows that a person has taken back by their numbers, each as it was uploaded last (empty where that is not known).
+
+    ``0000`` means to begin anew, so it takes nothing back for good.
+    """
+    uploaded: dict[str, Row] = {}
+    found: dict[str, Row] = {}
+    for one in sorted(judged.history.exchanges, key=lambda one: one.exchange_id):
+        if base(one.infno) == UPLOAD:
+            uploaded |= {str(row.get("feedetl_sn", "")): row for row in one.facts.get("fees", ())}
+        elif base(one.infno) == REMOVAL:
+            numbers = (number for number in one.facts.get("removed", ()) if number != ALL_FEES)
+            found |= {number: uploaded.get(number, {}) for number in numbers}
+    return found
+
+
+def _corrected(row: Row, taken_back: Row) -> bool:
+    """Whether the HIS has changed a row since it was taken back: what was wrong with it is mended, so it goes again."""
+    return bool(taken_back) and _content(row) != _content(taken_back)
+
+
+def _content(row: Row) -> tuple[Any, ...]:
+    occurred = moment(str(row.get("fee_ocur_time") or ""), "fee")
+    return (_number(row, "cnt"), _number(row, "det_item_fee_sumamt"), occurred and occurred.minute)
+
+
+def _number(row: Row, name: str) -> Decimal | None:
+    try:
+        return Decimal(str(row[name]))
+    except (KeyError, ArithmeticError):
+        return None
 
 
 def rows_named(reply: Reply, count: int) -> dict[int, list[Wrong]]:

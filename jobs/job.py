@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Final
 
 from gateway.contract.interface import Interface
@@ -100,7 +101,26 @@ class Job:
 
     Args:
         work: does one run; raises what is above, ``HisError``, ``GatewayFault`` or ``JournalUnavailable``.
+        takes: what a person may give with the order to run.
     """
 
     name: str
     work: Callable[[Run], Result]
+    takes: tuple[str, ...] = ()
+
+
+def day_given(given: Mapping[str, Any], today: date) -> date | None:
+    """The ``day`` that a person gave; None when there is none.
+
+    Raises:
+        JobFailed: it is no day, or one to come.
+    """
+    if "day" not in given:
+        return None
+    try:
+        day = date.fromisoformat(str(given["day"]))
+    except ValueError:
+        raise JobFailed(f"day 应为日期，如 {today}，收到 {str(given['day'])[:20]!r}") from None
+    if day > today:
+        raise JobFailed(f"{day} 还没有到")
+    return day

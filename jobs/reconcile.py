@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.reconcile.service import DayResult, Reconciliation
-from jobs.job import Result, Run
+from jobs.job import Result, Run, day_given
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +22,23 @@ class Reconciling:
     clock: Callable[[], datetime]
 
     def work(self, run: Run) -> Result:
-        """Look again at what was open, then compare yesterday; ``left`` are open cases and parts that failed."""
-        yesterday = (self.clock() - timedelta(days=1)).date()
+        """Look again at what was open, then compare yesterday, or ``{"day": "2026-11-21"}`` alone as given by a person.
+
+        ``left`` are open cases and parts that failed.
+
+        Raises:
+            JobFailed: the day that was given is none.
+        """
+        today = self.clock().date()
+        only = day_given(run.given, today)
 
         def told(_what: str, done: int, total: int) -> None:
             run.go_on()
             if total:
                 run.advance(min(done, total), total)
 
-        days = [*self.reconciliation.recheck(told), self.reconciliation.run_day(yesterday, told)]
+        before = [] if only else self.reconciliation.recheck(told)
+        days = [*before, self.reconciliation.run_day(only or today - timedelta(days=1), told)]
         newest = {one.day: one for one in days}.values()
         return Result(
             {"核对天数": len(newest), "差异": sum(len(one.open_cases) for one in newest)},

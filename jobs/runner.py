@@ -23,7 +23,7 @@ CLOSE_S_MAX: Final = 20.0
 
 
 class Unknown(Exception):
-    """There is no such job here; the text names those there are."""
+    """There is no such job here, or it takes nothing of the kind; the text names what there is."""
 
 
 class Runner:
@@ -70,9 +70,10 @@ class Runner:
         """Begin a run for a person and go on with it in a thread; its number, None while another goes on or all ends.
 
         Raises:
-            Unknown: no such job.
+            Unknown: no such job, or it does not take what was given.
             JournalUnavailable: the store cannot be written.
         """
+        self._must_take(name, given)
         if not self._enter():
             return None
         begun = None
@@ -85,6 +86,13 @@ class Runner:
         finally:
             if begun is None:
                 self._leave()
+
+    def _must_take(self, name: str, given: Mapping[str, Any]) -> None:
+        """What a job would not look at is refused: it would do something else than was asked."""
+        job = self._jobs.get(name)
+        if job and (more := sorted(given.keys() - set(job.takes))):
+            takes = f"可以给 {'、'.join(job.takes)}" if job.takes else "它不接受任何内容"
+            raise Unknown(f"作业 {name} 不接受 {'、'.join(more)[:100]}；{takes}")
 
     def note(self, name: str, outcome: RunOutcome, due: datetime, text: str) -> None:
         """Keep and tell that a run that was due did not take place."""

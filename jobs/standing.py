@@ -22,7 +22,7 @@ TITLES: Final[Mapping[str, str]] = {
     "sign_out": "操作员签退（9002）",
     "his_sync": "读 HIS：入出转、诊断、手术",
     "fee_upload": "住院费用上传（2301）",
-    "settlement_lists": "结算清单填写、上传与跟踪（4101A、4102、4103）",
+    "settlement_lists": "结算清单填写、上传与跟踪（4101A 或 4101、4102、4103）",
     "reconcile": "与平台对账（3201、3202）",
     "review_month": "医保审核：核查一个月的病例",
     "dip_differences": "与 DIP 系统核对（缺失、不一致、多余）",

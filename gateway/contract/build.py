@@ -54,6 +54,7 @@ def build_contract(documents: Documents, version: str) -> Contract:
         settings=MappingProxyType(changed.settings),
         proofs=proofs,
         rules=replace(rules, quality=quality),
+        label=documents.overlays[-1].source.value["label"],
     )
 
 

@@ -225,6 +225,8 @@ class Contract:
     """Provincial facts that are not tables: ``reversible_by_2601``, ``infver``, ``settle_time_s`` ..."""
     proofs: Proofs = field(default_factory=Proofs)
     rules: RuleTable = field(default_factory=RuleTable)
+    label: str = ""
+    """What people call the province's interface."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class VouchersDesk:
             return {"error": "须写明 operator、kind、number"}
         try:
             ref = self._named(number)
-            self._log.append(operator, "voucher.print", f"stay {ref}", f"{kind} {COMMAND}")
+            self._log.append(operator, "voucher.print", f"stay {ref}", f"{_titled(kind)} {COMMAND}")
             return self._told(self._vouchers.print(kind, ref, Asked(operator, COMMAND, "pdf")), "pdf")
         except GatewayFault as fault:
             return {"error": fault.text, "code": fault.fault.code}
@@ -75,14 +75,14 @@ class VouchersDesk:
         return {"ok": True, "vouchers": kept, "warnings": list(self._vouchers.warnings(ref))}
 
     def _look(self, operator: str, kind: str, ipt_no: str, mdtrt_id: str) -> Answer:
-        self._log.append(operator, "voucher.look", f"stay {ipt_no or mdtrt_id}", kind)
+        self._log.append(operator, "voucher.look", f"stay {ipt_no or mdtrt_id}", _titled(kind))
         sheet = self._vouchers.look(kind, StayRef(ipt_no, mdtrt_id))
         now = _minute(self._stays.clock())
         remarks = ("本页为预览，不是凭证，没有编号，也不计入打印。", *self._vouchers.press.warnings(texts_of(sheet)))
         return {"ok": True, "html": page(Print(sheet, 0, 0, now, operator, now, (PREVIEW,), remarks))}
 
     def _print(self, operator: str, kind: str, ipt_no: str, mdtrt_id: str, form: str) -> Answer:
-        self._log.append(operator, "voucher.print", f"stay {ipt_no or mdtrt_id}", f"{kind} {form}")
+        self._log.append(operator, "voucher.print", f"stay {ipt_no or mdtrt_id}", f"{_titled(kind)} {form}")
         return self._told(self._vouchers.print(kind, StayRef(ipt_no, mdtrt_id), Asked(operator, CONSOLE, form)), form)
 
     def _reprint(self, operator: str, number: int, form: str) -> Answer:
@@ -106,7 +106,7 @@ class VouchersDesk:
 def _kept(one: KeptVoucher, prints: Sequence[Printed]) -> Answer:
     return {
         "number": one.number,
-        "title": TITLES.get(one.kind, one.kind),  # type: ignore[call-overload]
+        "title": _titled(one.kind),
         "setl_id": one.setl_id,
         "admitted": one.admitted,
         "made_at": _minute(one.made_at),
@@ -117,6 +117,10 @@ def _kept(one: KeptVoucher, prints: Sequence[Printed]) -> Answer:
             for print_ in prints
         ],
     }
+
+
+def _titled(kind: str) -> str:
+    return TITLES.get(kind, kind)  # type: ignore[call-overload,no-any-return]
 
 
 def _minute(at: datetime) -> str:

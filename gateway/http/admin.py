@@ -152,5 +152,5 @@ def _body(environ: Environ) -> bytes:
 
 
 def _from_here(environ: Environ) -> bool:
-    """Reload is asked for on this machine only, and not through a proxy."""
+    """What changes anything without the console's token is asked for on this machine only, and not through a proxy."""
     return environ.get("REMOTE_ADDR") in ("127.0.0.1", "::1") and "HTTP_X_FORWARDED_FOR" not in environ

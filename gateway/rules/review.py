@@ -29,6 +29,17 @@ from gateway.rules.times import shown
 
 TIMES, CLOSING, SURPLUS = "时间", "办结", "诊断"
 """What stands for a code where no rule refuses."""
+TOPICS: Final = {
+    VISIT_UNRESOLVED.code: "结果未明",
+    DISCHARGE_NO_WARD.code: "没有入科",
+    DISCHARGE_NOT_ALIGNED.code: "未变更入院时间",
+    VOUCHER_TIME_DIFFERS.code: "结算的入院时间不同",
+    OPERATION_MAIN.code: "主手术",
+    OPERATION_CODE_MISSING.code: "手术没有编码",
+    DIAGNOSES_INCOMPLETE.code: "诊断上传不全",
+    DISCHARGE_EARLY_FEES.code: "费用早于入科",
+}
+"""What the findings of each code are about, for a list of them."""
 _UNSETTLED: Final = frozenset({"none", "pre_settled", "interim"})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, field_validator
 
@@ -47,6 +48,12 @@ def _cron_works(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _sender(opter: str, what: str) -> Any:
+    """Who a job sends its transactions as."""
+    sender = Workstation(opter=opter, opter_name="医保接口网关", opter_type="2")
+    return Field(sender, description=f"{what}报文头中的经办人等")
 
 
 class AlignmentTimes(JobTimes):
@@ -104,10 +111,7 @@ class FeeUploadTimes(JobTimes):
     silent_after_s: float = 86400
     overlap_s: int = Field(3600, ge=0, le=86400, description="每次住院从上次读到处往回多少秒读起")
     whole_every_h: float = Field(12, ge=0, le=168, description="每次住院至少多少小时整份读一次；0 则每次都整份读")
-    workstation: Workstation = Field(
-        Workstation(opter="fee_upload", opter_name="医保接口网关", opter_type="2"),
-        description="费用上传（2301）时报文头中的经办人等",
-    )
+    workstation: Workstation = _sender("fee_upload", "费用上传（2301）时")
 
 
 class SettlementListTimes(JobTimes):
@@ -117,10 +121,7 @@ class SettlementListTimes(JobTimes):
     when: str = "30 20 * * *"
     grace_s: float = 10800
     silent_after_s: float = 129600
-    workstation: Workstation = Field(
-        Workstation(opter="settle_list", opter_name="医保接口网关", opter_type="2"),
-        description="结算清单（4101A、4102、4103）报文头中的经办人等",
-    )
+    workstation: Workstation = _sender("settle_list", "结算清单（4101A 或 4101、4102、4103）")
 
 
 class DipTimes(JobTimes):

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from gateway.stays.history import Acknowledged, Adopted, History, Record, WardEvent
+from gateway.stays.history import Acknowledged, Adopted, History, Record, RecordKind, WardEvent, WardEventKind
 
-_EVENTS: Final = {
+_EVENTS: Final[Mapping[WardEventKind, str]] = {
     "ward_in": "入科",
     "ward_in_void": "取消入科",
     "transfer": "转科",
     "ward_out": "出科",
     "recall": "拉回科室",
 }
-_RECORDS: Final = {"diagnoses": "院内诊断", "operations": "院内手术", "emergency_fees": "急诊费用"}
+RECORDS: Final[Mapping[RecordKind, str]] = {
+    "diagnoses": "院内诊断",
+    "operations": "院内手术",
+    "emergency_fees": "急诊费用",
+    "settlement_list": "结算清单各项",
+}
+"""What the hospital told of a stay, in a word."""
 _SHOWN: Final = ("begntime", "endtime", "med_type", "setl_id", "mid_setl_flag", "in_hospital")
 
 
@@ -52,7 +58,7 @@ def _exchange(one: Acknowledged) -> dict[str, Any]:
 
 
 def _record(record: Record) -> dict[str, Any]:
-    return _step(_RECORDS[record.kind], f"版本 {record.version}，{len(record.rows)} 行", record.operator)
+    return _step(RECORDS[record.kind], f"版本 {record.version}，{len(record.rows)} 行", record.operator)
 
 
 def _adopted(one: Adopted) -> dict[str, Any]:

@@ -112,6 +112,8 @@ class EpisodeQuery:
     """Only stays that the upload of fees left something of."""
     emergency: bool = False
     """Only stays with emergency fees that nobody has approved since they were told, with the present ``t_ward``."""
+    registered: bool = False
+    """Only stays registered at the platform (2401): the HIS tells the wards of others too, who pay by themselves."""
     order: str = "t_ward"
     descending: bool = True
     limit: int = 5000
@@ -379,6 +381,8 @@ def _wheres(query: EpisodeQuery) -> tuple[list[ColumnElement[bool]], dict[str, A
         wheres += [column[name] < end] if end else []
     if query.fees:
         wheres.append(column.mdtrt_id.in_(_FEES[query.fees]))
+    if query.registered:
+        wheres.append(column.mdtrt_id.is_not(None))
     if query.emergency:
         wheres.append(exists(_UNAPPROVED))
     return wheres, named

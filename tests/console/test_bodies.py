@@ -66,6 +66,9 @@ def test_what_is_taken_away_are_the_bytes_of_the_journal(shared: Bench, way: str
         assert answer.headers["content-type"] == "text/plain; charset=utf-8"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert shared.log()[-1] == ("某insurance（insurance）", "console.body_file", f"exchange {row.id}")
+        title = {"caller_request": "院内报文", "platform_answer": "平台的答复"}[part]
+        told = shared.parts.store.operator_log.entries(limit=1)[0].detail
+        assert told == f"{row.infno} {title} {len(content or b'')} 字节"
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,25 @@ def test_a_whole_run_is_accepted_and_each_item_names_what_proves_it(own: Bench) 
     assert found(journal)["reversal"].verdict == "passed"
 
 
+def test_a_lost_settlement_that_was_reversed_counts_once_it_was_asked_for_again() -> None:
+    """The gateway reverses a settlement whose answer was lost; the vendor asks again by the same number, and it is done anew."""
+    journal = MemoryJournal()
+    lost = done(journal, "2304", State.IN_DOUBT, request_id="r1")
+    assert found(journal)["lost-reply"].verdict == "open"
+    evidence = [Proof(ProofKind.REVERSE, clock.now(), "冲正 2601：成功", "2601")]
+    journal.resolve(lost.id, outcome(State.REVERSED), evidence)
+    judged = found(journal)["lost-reply"]
+    assert (judged.verdict, [row.id for row in judged.rows]) == ("open", [lost.id])
+    assert "还没有以同一 request_id" in judged.told
+    for number, request_id in (("other", "r2"), ("same", "r1")):
+        again = done(journal, "2304", request_id=request_id)
+        assert found(journal)["lost-reply"].verdict == "open", f"{number}: nobody has had the answer yet"
+        journal.mark_replies([(again.id, "written", clock.now())])
+        judged = found(journal)["lost-reply"]
+        assert judged.verdict == ("passed" if number == "same" else "open")
+    assert [row.id for row in judged.rows] == [lost.id, again.id]
+
+
 def test_what_must_not_be_there_fails_it() -> None:
     journal = MemoryJournal()
     done(journal, "2304", request_id="r1")

@@ -46,6 +46,30 @@ def test_the_same_message_goes_four_ways(shared: Bench, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
+def test_the_callers_own_number_goes_along_and_stands_for_one_content(shared: Bench, way: str) -> None:
+    browser, number, before = shared.signed_in("vendor"), f"LT-<&>-{way}", shared.house.newest()
+    form = person(shared) | {"way": way, "send": "1", "head.request_id": number}
+    for _ in range(2):
+        answer = browser.post("/debug/1101", form)
+        assert "成功" in answer.text
+    (row,) = shared.house.since(before)
+    assert (row.request_id, row.state.value) == (number, "CONFIRMED")
+    (kept,) = tree(answer.text).xpath("//input[@name='head.request_id']/@value")
+    assert kept == number
+    assert "GW-1409" in browser.post("/debug/1101", form | {"data.0.psn_cert_type": "02"}).text
+
+
+def test_money_has_a_number_to_begin_with(shared: Bench) -> None:
+    browser = shared.signed_in("vendor")
+    filled = {
+        infno: tree(browser.page(f"/debug/{infno}")).xpath("//input[@name='head.request_id']/@value")
+        for infno in ("2304", "1101")
+    }
+    assert filled["2304"][0].startswith("LT")
+    assert filled["1101"] == [""]
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_the_head_of_a_reply_is_told_whichever_way_it_came(shared: Bench, way: str) -> None:
     browser = shared.signed_in("vendor")
     good = browser.post("/debug/1101", person(shared) | {"way": way, "send": "1"}).text

@@ -85,6 +85,17 @@ def test_who_may_not_see_messages_sees_no_person_and_no_button(shared: Bench, st
     assert "13900001111" in shared.signed_in("insurance").page(at(stay, setl_id))
 
 
+def test_a_look_at_a_list_is_one_line_of_the_log(shared: Bench, stay: Stay) -> None:
+    setl_id, browser = settled(stay), shared.signed_in("insurance")
+    shared.house.gateway.episodes.catch_up()
+    before = len(shared.log())
+    assert "林秀珍" in browser.page(at(stay, setl_id))
+    assert shared.log()[before:] == [("某insurance（insurance）", "list.look", f"stay {stay.ipt_no}")]
+    browser.page("/lists?tab=waiting")
+    entry = shared.parts.store.operator_log.entries(limit=1)[0]
+    assert (entry.act, entry.detail.partition("，")[0]) == ("console.names", "待上传")
+
+
 def test_what_is_not_there_is_told_in_words(shared: Bench, stay: Stay) -> None:
     browser = shared.signed_in("insurance")
     assert browser.get("/lists/one?mdtrt_id=no-such").status_code == 404

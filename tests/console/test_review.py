@@ -71,6 +71,8 @@ def test_a_month_is_looked_through_with_progress_and_taken_along_as_a_whole(shar
     part = browser.page("/review/month/progress")
     assert ("2026-02" in part, "hx-get" in part, "<html" in part) == (True, False, False)
     page = browser.page(f"/review/month?{query}&code=ET03-01")
+    tabs = tree(page).xpath("string(//nav[@aria-label='按发现筛选'])")
+    assert "ET03-01 主手术" in " ".join(tabs.split())
     (row,) = tree(page).xpath(f"//tbody/tr[contains(., '{stay.ipt_no}')]")
     assert "主手术 2 台" in row.text_content()
     browser.post("/review/one", numbers(stay) | {"text": "已通知病案", "back": query})

@@ -338,6 +338,8 @@ def test_vouchers_are_looked_at_printed_and_printed_again(shared: Bench, stay: S
     acts = [(act, subject) for _, act, subject in shared.log()[-8:]]
     assert ("voucher.look", f"stay {stay.ipt_no}") in acts
     assert ("voucher.reprint", f"voucher {number}") in acts
+    looked = {one.detail for one in shared.parts.store.operator_log.entries(acts=("voucher.look",), limit=5)}
+    assert looked <= {"出院结算收据", "费用明细清单", "住院资格确认单"}, "the kind in words"
     stay.ward_in("2026-02-20 10:20:00")
     assert "作废" in browser.page(at(stay, "/stays/vouchers"))
 

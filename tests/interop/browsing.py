@@ -19,6 +19,15 @@ SHOTS = Path(os.environ.get("YIBAO_SHOTS", Path(__file__).parents[2] / "var" / "
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 SIZES = {"1366x768": (1366, 768), "1920x1080": (1920, 1080)}
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+CUT = """() => [document.body, ...document.querySelectorAll('body *:not(.hide)')].filter(one => {
+  const how = getComputedStyle(one);
+  if (one.scrollWidth <= one.clientWidth + 1 || how.display === 'inline' || one.closest('svg') || !one.clientWidth) return false;
+  if (one === document.body) return true;
+  if (!/hidden|clip/.test(how.overflowX)) return false;
+  const told = '[title]:not([title=""])';
+  return how.textOverflow !== 'ellipsis' || !(one.closest(told) || one.querySelector(told));
+}).map(one => `cut off: ${one.outerHTML.slice(0, 160)}`)"""
+"""What is wider than its place with no way to come to the rest: neither a scroll bar nor, behind an ellipsis, the whole on hovering."""
 
 
 @contextmanager
@@ -91,22 +100,26 @@ class Person:
 
     def looked_at(self) -> list[str]:
         """What machines can see to be wrong with the page that is open."""
-        width = self.page.evaluate("document.documentElement.scrollWidth")
-        wide = [f"{width} wide"] if width > SIZES[self.size][0] else []
+        wide = self._cut(self.size)
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(AXE.read_text(encoding="utf-8"))
         found = self.page.evaluate("rules => axe.run({runOnly: rules})", RULES)
         told = [f"{one['id']}: {[node['html'][:160] for node in one['nodes'][:3]]}" for one in found["violations"]]
         return wide + told
 
+    def _cut(self, size: str) -> list[str]:
+        """What of the page that is open cannot be come to from the side, at the size it has now."""
+        width = self.page.evaluate("document.documentElement.scrollWidth")
+        wide = [f"{width} wide on {size}"] if width > SIZES[size][0] else []
+        return wide + self.page.evaluate(CUT)
+
     def wide(self, name: str) -> str:
         """The page that is open on the other screens: a picture of each, and what does not fit; the layout follows the width alone."""
-        found = []
+        found: list[str] = []
         for size, (width, height) in SIZES.items():
             if size != self.size:
                 self.page.set_viewport_size({"width": width, "height": height})
-                needed = self.page.evaluate("document.documentElement.scrollWidth")
-                found += [f"{needed} wide on {size}"] if needed > width else []
+                found += self._cut(size)
                 self.page.screenshot(path=SHOTS / f"{name}-{self.role}-{size}.png")
         mine = SIZES[self.size]
         self.page.set_viewport_size({"width": mine[0], "height": mine[1]})

@@ -56,7 +56,7 @@ PICTURES: Final = {
 }
 """Name of the picture: whose screen, which page."""
 PEOPLE: Final = {
-    "insurance": "陈静", "cashier": "李敏", "ward": "黄护士长", "pharmacy": "何药师", "operations": "周伟", "it": "吴工", "auditor": "郑审计",
+    "insurance": "陈静", "cashier": "李敏", "ward": "黄护士长", "pharmacy": "何药师", "operations": "周伟", "it": "吴工", "auditor": "郑审计", "vendor": "高工",
 }  # fmt: skip
 
 

@@ -14,23 +14,13 @@ import pytest
 
 from gateway.exchange.ports import State
 from gateway.store.catalogs import NewVersion
-from tests.console.kit import ROLES, Bench, bench
-from tests.console.lively import LEAVING, lively, many_stays
+from tests.console.kit import ROLES, Bench
+from tests.console.lively import LEAVING, many_stays
 from tests.console.test_catalogs import kept as catalogs_kept
 from tests.console.test_catalogs import record as catalog_record
-from tests.interop.browsing import SIZES, Person, served
-from tests.running import house
+from tests.interop.browsing import SIZES, Person
 
 pytestmark = pytest.mark.interop
-
-
-@pytest.fixture(scope="module")
-def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bench, str]]:
-    with house(tmp_path_factory.mktemp("chromium")) as found:
-        made = bench(found)
-        lively(made)
-        with served(made) as base:
-            yield made, base
 
 
 @pytest.fixture

@@ -130,6 +130,29 @@ def _tables_on_screen_and_paper(person: Person) -> tuple[list[int], list[int]]:
     return on_screen, on_paper
 
 
+@pytest.mark.parametrize(
+    ("style", "cut"),
+    [("overflow: hidden", True), ("overflow-x: auto", False), ("overflow: hidden; text-overflow: ellipsis", True)],
+)
+def test_chromium_what_is_cut_off_is_found(lived: tuple[Bench, Day, str], chromium: Any, style: str, cut: bool) -> None:
+    """Of the look itself: what a reader cannot come to, and what a scroll bar or a title gives them."""
+    person = Person(chromium, lived[2], "", "1366x768")
+    person.open("/sign-in")
+    for title, found in (("", cut), ("the whole", cut and "ellipsis" not in style)):
+        person.page.evaluate(
+            """([style, title]) => {
+              const wide = document.createElement('p');
+              wide.style = `width: 90px; white-space: nowrap; ${style}`; wide.tabIndex = 0; wide.title = title;
+              wide.textContent = 'a sentence that needs more than ninety pixels';
+              document.querySelector('main').replaceChildren(wide);
+            }""",
+            [style, title],
+        )
+        seen = [one for one in person.looked_at() if "cut off" in one]
+        assert bool(seen) == found, (title, seen)
+    person.page.close()
+
+
 def test_chromium_a_page_that_no_longer_refreshes_says_so(lived: tuple[Bench, Day, str], chromium: Any) -> None:
     person = Person(chromium, lived[2], "insurance", "1366x768")
     person.sign_in()

@@ -9,23 +9,13 @@ from typing import Any
 import pytest
 
 from gateway.exchange.ports import State
-from tests.console.kit import Bench, bench
-from tests.console.lively import LEAVING, escalated, lively, many_stays
+from tests.console.kit import Bench
+from tests.console.lively import LEAVING, escalated, many_stays
 from tests.console.test_catalogs import kept as catalog_kept
 from tests.console.test_catalogs import record as catalog_record
-from tests.interop.browsing import Person, served
-from tests.running import house
+from tests.interop.browsing import Person
 
 pytestmark = pytest.mark.interop
-
-
-@pytest.fixture(scope="module")
-def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bench, str]]:
-    with house(tmp_path_factory.mktemp("keys")) as found:
-        made = bench(found)
-        lively(made)
-        with served(made) as base:
-            yield made, base
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from gateway import clock
 from gateway.settings import CatalogTimes
 from gateway.store.jobs import RunOutcome
+from jobs.runner import Unknown
 from jobs.standing import standings
 from tests.running import House, house
 
@@ -61,9 +62,11 @@ def test_it_downloads_tells_and_raises_the_alert(served: House) -> None:
 
 
 def test_what_a_person_gives_wrongly_is_told_and_without_a_choice_there_is_one(served: House) -> None:
-    wrong: list[dict[str, Any]] = [{"catalogs": "1301"}, {"catalogs": [1]}, {"whole": "yes"}, {"other": 1}]
+    wrong: list[dict[str, Any]] = [{"catalogs": "1301"}, {"catalogs": [1]}, {"whole": "yes"}]
     for given in wrong:
         run = ran(served, **given)
         assert run.outcome is RunOutcome.FAILED
         assert "应为" in run.error
+    with pytest.raises(Unknown, match="可以给 catalogs、whole"):
+        ran(served, other=1)
     assert served.gateway.chosen_catalogs()[:3] == ["1301", "1302", "1303"]

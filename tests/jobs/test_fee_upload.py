@@ -35,6 +35,7 @@ from tests.simulation import messages
 from tests.stays.ways import Stay
 
 WITHIN_S = 60
+LATER = "2026-02-21 11:30:00"
 AT = datetime(2026, 3, 1, 8, 0)  # noqa: DTZ001 - the HIS's own clock, which has no zone
 
 
@@ -64,7 +65,9 @@ class Ward:
         station = {"opter": "fee_upload", "opter_name": "网关", "opter_type": "2"}
         mine: Any = _Mine(gateway.episodes, self.stay.ipt_no)
         job = FeeUpload(exchange, gateway.stays, mine, gateway.store.fees, lambda: self.his, station, self.now)
-        runner = Runner([Job("fee_upload", job.work)], gateway.store.jobs, gateway.membership.current, clock.now)
+        runner = Runner(
+            [Job("fee_upload", job.work, ("rows", "chosen"))], gateway.store.jobs, gateway.membership.current, clock.now
+        )
         try:
             number = runner.start("fee_upload", "王医保", given or {})
             assert runner.idle(WITHIN_S)
@@ -179,19 +182,39 @@ def test_what_does_not_fit_is_left_with_its_reason(ward: Ward) -> None:
     assert len(run.detail["left"]) == 4
 
 
+def taking_back(ward: Ward, number: str) -> dict[str, Any]:
+    """2302 of one row, or of all."""
+    return {"data": [{"feedetl_sn": number, "mdtrt_id": ward.stay.mdtrt_id, "psn_no": ward.stay.psn_no}]}
+
+
 def test_what_a_person_took_back_is_not_sent_again_unless_all_is_begun_anew(ward: Ward) -> None:
     for number in range(3):
         ward.charge(number)
     ward.run()
-
-    def remove(number: str) -> dict[str, Any]:
-        return {"data": [{"feedetl_sn": number, "mdtrt_id": ward.stay.mdtrt_id, "psn_no": ward.stay.psn_no}]}
-
-    ward.stay.done("2302", remove(f"{ward.stay.ipt_no}-1"))
+    ward.stay.done("2302", taking_back(ward, f"{ward.stay.ipt_no}-1"))
     run = ward.run()
     assert (run.counts["调用"], "已按流水号撤销" in run.detail["left"][0]["reason"]) == (0, True)
-    ward.stay.done("2302", remove("0000"))
+    ward.stay.done("2302", taking_back(ward, "0000"))
     assert ward.run().counts["已上传行"] == 2
+
+
+@pytest.mark.parametrize("doubled", [True, False])
+def test_a_row_that_the_his_corrects_goes_again_once_it_was_taken_back(ward: Ward, doubled: bool) -> None:
+    """Before or after the 2302, in quantity or time: nobody has to send it by hand."""
+    for number in range(2):
+        ward.charge(number)
+    ward.run()
+    row = ward.his.rows["fees"][1]
+    more = {name: row[name] * 2 for name in ("cnt", "det_item_fee_sumamt")} if doubled else {"fee_ocur_time": LATER}
+    ward.his.rows["fees"][1] = {**row, **more}
+    ward.stay.done("2302", taking_back(ward, row["feedetl_sn"]))
+    run = ward.run()
+    assert (run.outcome, run.counts["已上传行"]) == (RunOutcome.DONE, 1)
+    ward.stay.done("2302", taking_back(ward, row["feedetl_sn"]))
+    assert "没有改动" in ward.run().detail["left"][0]["reason"], "as it was taken back the second time"
+    ward.his.rows["fees"][1] = {**row, "changed_at": AT + timedelta(minutes=1)}
+    assert ward.run().counts["已上传行"] == 1
+    assert len(ward.at_the_platform()) == 2
 
 
 def test_a_doubt_stops_the_stay_until_it_is_known(ward: Ward) -> None:

@@ -90,7 +90,9 @@ class Ward:
             first_days=60,
             row_fields=gateway.hospital.row_fields,
         )
-        runner = Runner([Job("his_sync", sync.work)], gateway.store.jobs, gateway.membership.current, clock.now)
+        runner = Runner(
+            [Job("his_sync", sync.work, ("since",))], gateway.store.jobs, gateway.membership.current, clock.now
+        )
         number = runner.start("his_sync", "王医保", given or {})
         assert runner.idle(WITHIN_S)
         found = gateway.store.jobs.get(number or 0)

@@ -16,6 +16,8 @@ from jobs.reconcile import Reconciling
 from jobs.runner import Runner
 from tests.running import House, house
 
+WITHIN_S = 60
+
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[House]:
@@ -23,10 +25,15 @@ def served(tmp_path: Path) -> Iterator[House]:
         yield found
 
 
-def ran(served: House) -> Any:
+def ran(served: House, **given: str) -> Any:
     gateway = served.gateway
-    job = Job("reconcile", Reconciling(gateway.reconciliation, clock.now).work)
-    Runner([job], gateway.store.jobs, gateway.membership.current, clock.now).run_scheduled("reconcile")
+    job = Job("reconcile", Reconciling(gateway.reconciliation, clock.now).work, ("day",))
+    runner = Runner([job], gateway.store.jobs, gateway.membership.current, clock.now)
+    if given:
+        runner.start("reconcile", "王医保", given)
+        assert runner.idle(WITHIN_S)
+    else:
+        runner.run_scheduled("reconcile")
     return gateway.store.jobs.history("reconcile")[0]
 
 
@@ -44,3 +51,13 @@ def test_what_could_not_be_compared_is_left_and_looked_at_again(served: House) -
     assert (first.outcome, first.detail["days"][0]["whole"]) == (RunOutcome.PARTIAL, False)
     again = ran(served)
     assert (again.outcome, again.counts["核对天数"]) == (RunOutcome.DONE, 1), "the day of before is yesterday"
+
+
+def test_a_person_may_name_the_day(served: House) -> None:
+    day = (clock.now() - timedelta(days=9)).date().isoformat()
+    run = ran(served, day=day)
+    assert (run.outcome, run.detail["days"]) == (RunOutcome.DONE, [{"day": day, "open": 0, "whole": True}])
+    tomorrow = (clock.now() + timedelta(days=1)).date().isoformat()
+    for wrong, said in ((tomorrow, "还没有到"), ("yesterday", "day 应为日期")):
+        run = ran(served, day=wrong)
+        assert (run.outcome, said in run.error) == (RunOutcome.FAILED, True)

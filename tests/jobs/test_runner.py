@@ -147,6 +147,18 @@ def test_the_end_of_the_gateway_ends_a_run_after_its_item(place: Place) -> None:
     assert done == [0]
 
 
+def test_what_a_job_takes_no_notice_of_is_refused(place: Place) -> None:
+    """Whoever gives a day to a job that knows none would take what it does for that day."""
+    runner = place.runner()
+    with pytest.raises(Unknown, match="alignment 不接受 day；它不接受任何内容"):
+        runner.start("alignment", "王医保", {"day": "2026-11-21"})
+    jobs = [Job("alignment", lambda _: Result(), ("since", "day"))]
+    runner = Runner(jobs, place.store.jobs, lambda: place.registration, place.clock)
+    with pytest.raises(Unknown, match="不接受 days；可以给 since、day"):
+        runner.start("alignment", "王医保", {"days": 1, "day": "2026-11-21"})
+    assert place.store.jobs.history("alignment") == []
+
+
 def test_the_end_of_the_gateway_waits_for_a_run_that_is_just_being_begun_and_lets_none_begin(place: Place) -> None:
     inside, hold = threading.Event(), threading.Event()
 

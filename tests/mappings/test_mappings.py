@@ -117,6 +117,7 @@ def test_code_lists_are_found_by_name_alias_and_snake_case(national: Contract, r
 def test_every_shipped_province_loads(name: str) -> None:
     contract = load(name)
     assert contract.province == name
+    assert contract.label not in ("", name), "people have another name for it"
     assert {"infver", "recer_sys_code", "settle_time_s", "transport", "reversible_by_2601"} <= set(contract.settings)
     assert len(contract.transactions) >= 241
     assert re.fullmatch(r"[0-9a-f]{16}", contract.version)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.rules.review import findings
+from gateway.rules.review import CLOSING, SURPLUS, TIMES, TOPICS, findings
 from tests.stays.kit import DAY, IPT, NEXT, Life, diagnoses, operation
 
 
@@ -52,6 +52,7 @@ def test_each_thing_that_is_wrong_is_named(life: Life, codes: list[str]) -> None
     assert found(life) == codes
     assert life.stay.ipt_no == IPT
     assert all(one.text for one in findings(life.stay, life.policy))
+    assert all(code in TOPICS or code in (TIMES, CLOSING, SURPLUS) for code in codes), "a code has words beside it"
 
 
 def test_of_a_cancelled_admission_nothing_is_said() -> None:

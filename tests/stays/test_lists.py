@@ -16,6 +16,7 @@ from gateway.dip.differences import differences, read_rows, settled_stays
 from gateway.exchange.ports import Query
 from gateway.stays.ports import StayFact, StayRef
 from gateway.store.stay_feed import Episode, EpisodeQuery
+from jobs.alignment import waiting
 from tests.running import House, house
 from tests.stays.ways import WARD_IN, Stay
 from tests.store.samples import intent
@@ -69,6 +70,20 @@ def test_a_stay_is_aligned_by_itself(running: House, gateway: Gateway) -> None:
     assert stay.mdtrt_id not in again.aligned
     assert stay.newest("2403").id == sent.id
     stay.done("2402", stay.discharge())
+
+
+def test_who_pays_by_himself_is_in_no_list_of_what_to_change(running: House, gateway: Gateway) -> None:
+    """A HIS tells the wards of all its patients; without a registration (2401) there is no 入院时间 to change."""
+    stay = Stay(running, "json")
+    stay.ward_in()
+    assert (row(gateway, stay).mdtrt_id, row(gateway, stay).alignment) == ("", "differs")
+    asked = EpisodeQuery(ipt_no=stay.ipt_no, registered=True)
+    assert gateway.episodes.stays(asked) == []
+    assert gateway.store.stay_feed.count(asked) == 0
+    differing, _ = waiting(gateway.store.stay_feed, gateway.episodes)
+    assert stay.ipt_no not in [one.ipt_no for one in differing]
+    stay.admit()
+    assert [one.mdtrt_id for one in gateway.episodes.stays(asked)] == [stay.mdtrt_id]
 
 
 def test_what_cannot_be_aligned_is_on_the_work_list(running: House, gateway: Gateway) -> None:

@@ -22,7 +22,7 @@ class Clause:
     """One thing that must hold.
 
     Args:
-        kind: ``exists``, ``none``, ``course`` or ``rows``.
+        kind: ``exists``, ``none``, ``course``, ``rows`` or ``asked_again``.
         wanted: as the file has it.
     """
 

@@ -123,11 +123,27 @@ def _lines(bodies: Bodies | None, node: str) -> int:
     return len(found) if isinstance(found, list) else 0
 
 
+def _asked_again(clause: Clause, evidence: Evidence) -> _Held:
+    """A doubt that was settled by evidence, and the success that the same ``request_id`` came to in the end."""
+    doubts = [
+        row
+        for row in evidence.rows
+        if row.infno in clause.wanted["infno"] and row.request_id and _proven(row, evidence)
+    ]
+    for doubt in doubts:
+        for row in evidence.rows:
+            told = row.state is State.CONFIRMED and row.reply == "written"
+            if row.id >= doubt.id and row.request_id == doubt.request_id and told:
+                return _Held("passed", [doubt] if row is doubt else [doubt, row])
+    return _Held("open", doubts[-SHOWN_MAX:], "已核实，还没有以同一 request_id 问到成功" if doubts else "")
+
+
 _KINDS: Final[Mapping[str, Callable[[Clause, Evidence], _Held]]] = {
     "exists": _exists,
     "none": _none,
     "course": _course,
     "rows": _rows,
+    "asked_again": _asked_again,
 }
 
 

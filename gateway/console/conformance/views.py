@@ -63,7 +63,7 @@ def _shown(visit: Visit, template: str) -> Response:
         names=names(visit),
         runs=_begun(visit),
         version=visit.parts.interface.contract.version[:12],
-        province=visit.parts.interface.contract.province,
+        province=visit.parts.interface.contract.label,
     )
 
 

@@ -17,6 +17,8 @@ from gateway.contract.xml import local, parse_text
 from gateway.faults import GatewayFault
 
 ROWS_MAX: Final = 50
+REQUEST_ID: Final = "head.request_id"
+"""Where the form has the caller's own number."""
 _HEADS: Final = ("infcode", "code", "err_msg", "warn_msg", "msgid")
 _SOAP: Final = "http://schemas.xmlsoap.org/soap/envelope/"
 
@@ -136,22 +138,26 @@ def _row(place: str, fields: Iterable[Field], nodes: Iterable[Node], form: Mappi
     return row
 
 
-def written(way: str, transaction: Transaction, codec: Codec, message: Any) -> Sent:
-    """The request as it goes: ``xml`` and ``json`` in the string service, ``typed`` SOAP, ``api`` plain JSON."""
+def written(way: str, transaction: Transaction, codec: Codec, message: Any, request_id: str = "") -> Sent:
+    """The request as it goes: ``xml`` and ``json`` in the string service, ``typed`` SOAP, ``api`` plain JSON.
+
+    Args:
+        request_id: the caller's own number for it, in the head; empty leaves the head out.
+    """
     infno = transaction.infno
     if transaction.input.root_repeat and isinstance(message, dict):
         message = [message] if message else []
+    document = {**({"head": {"request_id": request_id}} if request_id else {}), "input": message}
+    head = f"<head><request_id>{escape(request_id)}</request_id></head>" if request_id else ""
     if way == "api":
-        return Sent(
-            f"/api/v1/transactions/{infno}", "application/json; charset=utf-8", dumps({"input": message}).decode()
-        )
+        return Sent(f"/api/v1/transactions/{infno}", "application/json; charset=utf-8", dumps(document).decode())
     if way == "typed":
-        inner = f'<Txn{infno} xmlns="{NAMESPACE}">{codec.write_xml(message)}</Txn{infno}>'
+        inner = f'<Txn{infno} xmlns="{NAMESPACE}">{head}{codec.write_xml(message)}</Txn{infno}>'
         return Sent(f"/soap/{transaction.group}", "text/xml; charset=utf-8", _envelope(inner))
     text = (
-        dumps({"input": message}).decode()
+        dumps(document).decode()
         if way == "json"
-        else f"<request><input>{codec.write_xml(message)}</input></request>"
+        else f"<request>{head}<input>{codec.write_xml(message)}</input></request>"
     )
     inner = f'<Call xmlns="{NAMESPACE}"><infno>{escape(infno)}</infno><request>{escape(text)}</request></Call>'
     return Sent("/soap/exchange", "text/xml; charset=utf-8", _envelope(inner))

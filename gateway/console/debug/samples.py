@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from gateway.console.debug.messages import REQUEST_ID
 from gateway.contract.model import Field, Node, Transaction
 
 _PERSON: Final = ("psn_no", "psn_name", "certno", "insutype", "insuplc_admdvs", "psn_cert_type", "gend", "brdy", "naty")
@@ -76,6 +77,8 @@ def samples(
     known = dict(_FIXED) | fresh | found
     form: dict[str, str] = {}
     _fill("", transaction.input.root, transaction.input.nodes, known, now, form)
+    if transaction.safety == "money":
+        form[REQUEST_ID] = fresh["feedetl_sn"]
     return form
 
 

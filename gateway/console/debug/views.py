@@ -8,7 +8,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from gateway.console.area import Area, MenuItem, Page
-from gateway.console.debug.messages import blocks, read_message, rows_of, seen, written
+from gateway.console.debug.messages import REQUEST_ID, blocks, read_message, rows_of, seen, written
 from gateway.console.debug.samples import samples
 from gateway.console.exchanges.reading import inside, pretty
 from gateway.console.visit import Visit
@@ -89,6 +89,7 @@ def _form(visit: Visit, transaction: Transaction, given: Mapping[str, str], **mo
         way=way if way in WAYS else "xml",
         kinds=_kinds() if visit.parts.line.simulator("/_sim/faults") is not None else {},
         fault=given.get("fault", ""),
+        request_id=given.get(REQUEST_ID, ""),
         **values,
     )
 
@@ -103,7 +104,8 @@ def send(visit: Visit) -> Response:
         return _form(visit, transaction, given | {f"rows.{place}": str(rows_of(given, place) + 1)})
     way = given.get("way", "xml")
     message = read_message(transaction, given)
-    sent = written(way if way in WAYS else "xml", transaction, visit.parts.interface.input(transaction.infno), message)
+    codec, request_id = visit.parts.interface.input(transaction.infno), given.get(REQUEST_ID, "").strip()
+    sent = written(way if way in WAYS else "xml", transaction, codec, message, request_id)
     shown = {"sent": sent, "text": pretty(sent.body.encode(), "utf-8"), "text_inside": inside(sent.body.encode())}
     if "show" in given:
         return _form(visit, transaction, given, **shown)

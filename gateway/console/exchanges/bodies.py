@@ -242,7 +242,8 @@ def download(visit: Visit) -> Response:
     if row is None or found is None:
         return visit.show("templates/told.html", 404, title="没有这份报文", text="日志中没有这笔交易的这份报文。")
     name, content, charset = found
-    if not visit.note("console.body_file", f"exchange {row.id}", f"{row.infno} {name} {len(content)} 字节"):
+    title = PARTS[visit.path["part"]][0] if visit.path["part"] in PARTS else name
+    if not visit.note("console.body_file", f"exchange {row.id}", f"{row.infno} {title} {len(content)} 字节"):
         return visit.show("templates/told.html", 503, title="不能下载", text="操作日志写不进去。")
     label = _LABEL.sub("-", charset.lower())[:20].strip("-") or "utf-8"
     file = f"exchange-{row.id}-{name}-{label}.txt"

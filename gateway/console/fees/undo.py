@@ -66,8 +66,12 @@ def act(visit: Visit) -> Response:
 
 
 def _done(told: Told, plan: FeeUndo) -> str:
-    after = "可以重新上传。" if plan.whole else "按流水号撤销的行不再自动上传，确要再传由 HIS 上传（2301）。"
-    return f"已撤销 {told.get('rows', 0)} 行，{told.get('amount', '')} 元（交易编号 {told.get('exchange_id', '')}）。{after}"
+    after = (
+        "可以重新上传。"
+        if plan.whole
+        else "撤销的行在 HIS 中改正之后自动上传；没有改动的不再自动上传，确要原样再传由 HIS 上传（2301）。"
+    )
+    return f"已撤销 {told.get('rows', 0)} 行，{told.get('amount', '')} 元（交易日志 {told.get('exchange_id', '')}）。{after}"
 
 
 def _chosen(form: Mapping[str, str]) -> list[str]:

@@ -56,7 +56,7 @@ def work(visit: Visit, raised: Sequence[Raised]) -> list[Work]:
 
 def _of_stays(visit: Visit) -> Iterator[Work]:
     unreceived = EpisodeQuery(("registered",), ("not_in_ward",), limit=COUNTED_MAX)
-    differ = EpisodeQuery(("in_ward",), ("differs",), limit=COUNTED_MAX)
+    differ = EpisodeQuery(("in_ward",), ("differs",), registered=True, limit=COUNTED_MAX)
     title, act = ("入院变更", "去变更") if visit.may("stay.act") else ("时间不一致", "看名单")
     count, listed = visit.parts.store.stay_feed.count, "/stays?presence=registered&alignment=not_in_ward"
     yield Work("未入科", "idle", count(unreceived), listed, "看名单", "已登记，病区还没有上报入科。")

@@ -10,6 +10,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from gateway.console.exports import exported
+from gateway.console.lists.tabs import TABS
 from gateway.console.shown import free_text
 from gateway.console.stays.words import address
 from gateway.console.visit import Visit
@@ -69,6 +70,7 @@ def differences(visit: Visit) -> Response:
     return visit.show(
         "lists/dip.html",
         tab="",
+        tabs=TABS,
         found=found,
         rows=[(row, _stay(row)) for row in _of_kind(found, kind)],
         kind=kind,

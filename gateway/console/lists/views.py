@@ -12,9 +12,10 @@ from starlette.responses import Response
 from gateway.console.area import Area, MenuItem, Page
 from gateway.console.lists import dip
 from gateway.console.lists.form import LEVELS, Form
+from gateway.console.lists.tabs import TABS
 from gateway.console.stays.finding import found, not_found
 from gateway.console.stays.listing import page_in
-from gateway.console.stays.people import name_shown, names_shown
+from gateway.console.stays.people import name_shown, names_shown, subject_of
 from gateway.console.stays.words import named
 from gateway.console.visit import Visit
 from gateway.exchange.ports import Exchange, Query, State
@@ -27,8 +28,6 @@ from jobs.settlement_lists import UPLOADS, state_text
 
 PAGE_ROWS: Final = 30
 DECLINED_MAX: Final = 200
-TABS: Final[Mapping[str, tuple[str, ...]]] = {"waiting": ("settled",), "listed": ("listed",)}
-"""Where settlements stand that a tab shows."""
 STATE_KINDS: Final = {"未上传": "idle", "未提交": "warn", "已提交": "run", "审核通过": "ok", "审核不通过": "bad"}
 ACTS: Final = {
     "upload": "清单已上传。",
@@ -66,18 +65,23 @@ def lists(visit: Visit) -> Response:
     tab = tab if tab in TABS else "waiting"
     page = page_in(visit.query)
     query = EpisodeQuery(
-        settlement=TABS[tab], order="t_dsc", descending=True, limit=PAGE_ROWS + 1, skip=(page - 1) * PAGE_ROWS
+        settlement=TABS[tab].settlement,
+        order="t_dsc",
+        descending=True,
+        limit=PAGE_ROWS + 1,
+        skip=(page - 1) * PAGE_ROWS,
     )
     stays = visit.parts.store.stay_feed.episodes(query)
     declined = _declined(visit)
     shown = stays[:PAGE_ROWS]
     lines = [line for one in shown for line in _lines(visit, one, declined)]
-    told = f"{tab}，第 {page} 页，{len(shown)} 人"
+    told = f"{TABS[tab].title}，第 {page} 页，{len(shown)} 人"
     return visit.show(
         "lists/lists.html",
         lines=lines,
         people=names_shown(visit, [one.psn_no for one in shown], "lists", told),
         tab=tab,
+        tabs=TABS,
         kinds=STATE_KINDS,
         levels=LEVELS,
         page=page,
@@ -133,14 +137,14 @@ def _one(
     if settled is None:
         text = "这次住院没有有效的结算；结算之后才有清单。"
         return visit.show("templates/told.html", 404, title="没有结算", text=text)
-    plain = visit.may("exchange.body") and visit.note("list.look", f"stay {judged.stay.ipt_no}")
+    plain = visit.may("exchange.body") and visit.note("list.look", subject_of(judged.stay))
     filled = sheet(visit, judged, settled)
     form = Form(filled, visit.parts.interface, plain=plain)
     return visit.show(
         "lists/one.html",
         status,
         stay=judged.stay,
-        name=name_shown(visit, judged.stay),
+        name=name_shown(visit, judged.stay, noted=plain),
         settled=settled,
         state=state_text(settled),
         kinds=STATE_KINDS,

@@ -85,7 +85,7 @@ def _status(visit: Visit) -> dict[str, Any]:
         "his": _his(visit),
         "facts": [
             ("机构", f"{visit.parts.settings.institution.name}（{visit.parts.settings.institution.code}）"),
-            ("省份", contract.province),
+            ("接口", contract.label),
             ("接口版本", contract.version[:12]),
             ("平台", visit.parts.settings.platform.url),
             ("节点", visit.parts.settings.node),

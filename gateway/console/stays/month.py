@@ -17,6 +17,7 @@ from gateway.console.stays.people import names_shown
 from gateway.console.stays.review import COLUMNS, remarks_of, reviews_of, values
 from gateway.console.visit import Visit
 from gateway.desks.jobs import OUTCOMES
+from gateway.rules.review import TOPICS
 from gateway.stays.ports import StayRef
 from gateway.store.jobs import JobRun, RunOutcome
 from jobs.review_month import BY, NAME, month_of, newest_of, stays_of
@@ -42,12 +43,13 @@ def month(visit: Visit) -> Response:
     shown = cases[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
     refs = {StayRef(one["ipt_no"], one["mdtrt_id"]): one for one in shown}
     remarks = visit.parts.store.remarks.of(list(refs))
-    told = f"{wanted.month} {wanted.by}，第 {page} 页，{len(shown)} 人"
+    told = f"{wanted.month} 按{BY[wanted.by]}，第 {page} 页，{len(shown)} 人"
     return visit.show(
         "stays/month.html",
         wanted=wanted,
         done=run,
         code=code,
+        topics=TOPICS,
         page=page,
         last=(len(cases) + PAGE_ROWS - 1) // PAGE_ROWS,
         count=len(cases),
@@ -102,7 +104,7 @@ def export(visit: Visit) -> Response:
     wanted = _wanted(visit, visit.query)
     run = newest_of(visit.parts.store.jobs, wanted.month, wanted.by)
     columns = (*COLUMNS, "核查于", "核查发现")
-    asked = f"{wanted.month} {wanted.by}"
+    asked = f"{wanted.month} 按{BY[wanted.by]}"
     return exported(visit, "review-month", asked, columns, _lines(visit, wanted, run), _cut(run))
 
 

@@ -17,10 +17,20 @@ def names_shown(visit: Visit, psn_nos: Sequence[str], subject: str, detail: str 
     return masked(found)
 
 
-def name_shown(visit: Visit, stay: Stay) -> str:
-    """The name of one patient, likewise: it stands over every page on which something is done for a stay."""
-    found = names_shown(visit, [stay.psn_no], f"stay {stay.ipt_no or stay.mdtrt_id}")
+def name_shown(visit: Visit, stay: Stay, *, noted: bool = False) -> str:
+    """The name of one patient, likewise: it stands over every page on which something is done for a stay.
+
+    Args:
+        noted: the operator log has this look already, by another name, and the person may see it in full.
+    """
+    asked = [stay.psn_no]
+    found = visit.parts.store.names.of(asked) if noted else names_shown(visit, asked, subject_of(stay))
     return found.get(stay.psn_no, "")
+
+
+def subject_of(stay: Stay) -> str:
+    """What the operator log calls a stay."""
+    return f"stay {stay.ipt_no or stay.mdtrt_id}"
 
 
 def masked(names: Mapping[str, str]) -> Mapping[str, str]:

@@ -18,7 +18,8 @@ from gateway.exchange.ports import Exchange, State
 from gateway.rules.stay import Stay
 from gateway.rules.times import SHANGHAI, moment
 from gateway.stays.facts import base
-from gateway.stays.history import Acknowledged, History, RecordKind, WardEvent
+from gateway.stays.history import Acknowledged, History, WardEvent
+from gateway.stays.story import RECORDS
 
 WIDTH: Final = 1060
 LEFT: Final = 84
@@ -150,7 +151,7 @@ def steps(history: History, rows: Sequence[Exchange], names: Mapping[str, str], 
             for one in history.approvals
         ),
         *(
-            Step(one.received_at, one.received_at, "", _RECORDS[one.kind], "", f"版本 {one.version}，{len(one.rows)} 行",
+            Step(one.received_at, one.received_at, "", RECORDS[one.kind], "", f"版本 {one.version}，{len(one.rows)} 行",
                  one.operator, "idle")
             for one in history.records
         ),
@@ -159,9 +160,6 @@ def steps(history: History, rows: Sequence[Exchange], names: Mapping[str, str], 
     return sorted(shown, key=lambda step: (step.at, step.told_at))
 
 
-_RECORDS: Final[Mapping[RecordKind, str]] = {
-    "diagnoses": "院内诊断", "operations": "院内手术", "emergency_fees": "急诊费用", "settlement_list": "结算清单各项",
-}  # fmt: skip
 _NOT_DONE: Final = (State.REFUSED, State.DECLINED, State.NOT_SENT, State.NOT_DONE, State.REVERSED)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -16,16 +17,13 @@ from gateway.store.stay_feed import Episode, EpisodeQuery
 
 PAGE_ROWS: Final = 100
 _MARK: Final = "stay:"
-_OPEN: Final = EpisodeQuery(presence=("in_ward",), alignment=("differs",), order="t_ward", descending=False)
+_OPEN: Final = EpisodeQuery(("in_ward",), ("differs",), registered=True, order="t_ward", descending=False)
 
 
 def waiting(visit: Visit) -> Response:
     """Those in a ward whose 医保入院时间 differs from their 入科时间, with what a try before this said."""
     page = page_in(visit.query)
-    query = EpisodeQuery(
-        presence=_OPEN.presence, alignment=_OPEN.alignment, order=_OPEN.order, descending=False,
-        limit=PAGE_ROWS + 1, skip=(page - 1) * PAGE_ROWS,
-    )  # fmt: skip
+    query = replace(_OPEN, limit=PAGE_ROWS + 1, skip=(page - 1) * PAGE_ROWS)
     rows = visit.parts.store.stay_feed.episodes(query)
     shown = rows[:PAGE_ROWS]
     return visit.show(
