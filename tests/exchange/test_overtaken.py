@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
 import pytest
 
 from gateway.exchange.patience import Times
 from gateway.exchange.ports import Intent, Outcome, State
-from tests.exchange.kit import CODE, Hospital
+from tests.exchange.kit import CODE, Hospital, StandsStill
 from tests.simulation import messages
-
-
-class StandsStill:
-    """A gate in which the first call that asks for a turn stands still while something else happens."""
-
-    def __init__(self, meanwhile: Callable[[], object]) -> None:
-        self._meanwhile: Callable[[], object] | None = meanwhile
-
-    @contextmanager
-    def enter(self, client: str, safety: str, wait_s: float) -> Iterator[None]:
-        del client, safety, wait_s
-        meanwhile, self._meanwhile = self._meanwhile, None
-        if meanwhile:
-            meanwhile()
-        yield
 
 
 @pytest.fixture
