@@ -56,6 +56,9 @@ FAILED: Final = frozenset(
     {State.DECLINED, State.NOT_SENT, State.IN_DOUBT, State.ESCALATED, State.NOT_DONE, State.REFUSED}
 )
 
+CATALOGS: Final = "13"
+"""How the numbers of the catalogs begin."""
+
 
 @dataclass(slots=True)
 class Tally:
@@ -67,12 +70,15 @@ class Tally:
     longest_ms: int = 0
     durations: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_MS) + 1))
     states: dict[State, int] = field(default_factory=lambda: defaultdict(int))
+    no_news: int = 0
+    """Declined questions for catalogs: "nothing newer" is said by a refusal, and one is asked for each catalog every night."""
 
     def add(self, figure: Figure) -> None:
         """Count one exchange that has ended."""
         self.count += 1
         self.failed += figure.state in FAILED
         self.states[figure.state] += 1
+        self.no_news += figure.state is State.DECLINED and (figure.infno or "").startswith(CATALOGS)
         spent = max((figure.finished_ms or figure.received_ms) - figure.received_ms, 0)
         self.total_ms += spent
         self.longest_ms = max(self.longest_ms, spent)
@@ -82,6 +88,7 @@ class Tally:
         """Add another's counts."""
         self.count += other.count
         self.failed += other.failed
+        self.no_news += other.no_news
         self.total_ms += other.total_ms
         self.longest_ms = max(self.longest_ms, other.longest_ms)
         self.durations = [mine + theirs for mine, theirs in zip(self.durations, other.durations, strict=True)]

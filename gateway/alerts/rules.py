@@ -63,8 +63,11 @@ def thresholds(given: AlertSettings) -> dict[str, str]:
 
 
 def error_share(tally: Tally) -> float:
-    """The part that was not done; what the gateway itself refuses is no error."""
-    failed = sum(count for state, count in tally.states.items() if state in NOT_DONE)
+    """The part that was not done; what the gateway itself refuses is no error, nor that a catalog has nothing newer.
+
+    What of a catalog did not come, the job ``catalogs`` tells.
+    """
+    failed = sum(count for state, count in tally.states.items() if state in NOT_DONE) - tally.no_news
     return failed / tally.count if tally.count else 0.0
 
 

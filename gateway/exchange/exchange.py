@@ -167,9 +167,12 @@ class Exchange:
         allowance = Allowance(self._monotonic, self._times, call.client.call_s_max)
         call = set_aside(call)
         reply = self._handled(call, received_at, allowance)
-        if self._signed_in_anew(call, reply):
+        for may_sign_in in (True, False):  # the second time another node has signed the operator in at the same moment
+            if not self._signed_in_anew(call, reply, may_sign_in=may_sign_in):
+                break
             # refused for the sign-in alone, so certainly not done: once more, as a new attempt
-            return self._handled(call.after(reply), self._clock(), allowance)
+            call = call.after(reply)
+            reply = self._handled(call, self._clock(), allowance)
         return reply
 
     def _handled(self, call: Call, received_at: datetime, allowance: Allowance) -> Reply:
@@ -278,15 +281,19 @@ class Exchange:
 
     # -------------------------------------------------------------- sign-ins
 
-    def sign_in_anew(self, workstation: Mapping[str, str], head: Mapping[str, str], refused: str) -> bool:
+    def sign_in_anew(
+        self, workstation: Mapping[str, str], head: Mapping[str, str], refused: str, *, may_sign_in: bool = True
+    ) -> bool:
         """Sign in whoever stands in ``head`` at this workstation, unless another has by now.
 
         Args:
             refused: the number that the platform no longer takes.
+            may_sign_in: else only look whether another has.
         """
-        return self._renewal.renewed(at_a_workstation(workstation, head, self._station_of), refused, self._clock())
+        station = at_a_workstation(workstation, head, self._station_of)
+        return self._renewal.renewed(station, refused, self._clock(), may_sign_in=may_sign_in)
 
-    def _signed_in_anew(self, call: Call, reply: Reply) -> bool:
+    def _signed_in_anew(self, call: Call, reply: Reply, *, may_sign_in: bool) -> bool:
         """Whether the platform refused because the sign-in has ended (``sign_in_again`` of the proofs), and it is renewed."""
         if reply.code != PLATFORM_DECLINED.code or reply.repeated or call.head.get("sign_no"):
             return False
@@ -296,7 +303,7 @@ class Exchange:
         try:
             bodies = self._journal.bodies(reply.exchange_id or 0)
             refused = number_in((bodies and bodies.platform_request) or b"{}")
-            return self.sign_in_anew(call.client.workstation, call.head, refused)
+            return self.sign_in_anew(call.client.workstation, call.head, refused, may_sign_in=may_sign_in)
         except JournalUnavailable:  # what the platform said stands; the next call renews it
             return False
 

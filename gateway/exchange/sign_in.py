@@ -159,15 +159,20 @@ class Renewal:
         self._at_it: set[str] = set()
         self._lock = threading.Lock()
 
-    def renewed(self, head: Mapping[str, str], refused: str, now: datetime) -> bool:
-        """Whether what this operator sends next carries another number than the one that was refused."""
+    def renewed(self, head: Mapping[str, str], refused: str, now: datetime, *, may_sign_in: bool = True) -> bool:
+        """Whether what this operator sends next carries another number than the one that was refused.
+
+        Args:
+            may_sign_in: else only look whether another node has: of two that sign in at the same moment, the later 9001 may
+                have ended the number of the earlier one.
+        """
         opter = head.get("opter", "")
         while not self._first(opter):
             self._wait(WAIT_S)
         try:
             if self._is_over(opter, refused, now):
                 self._sign_ins.look(now)  # another node may have been faster, and a 9001 of ours would end its number
-            if self._is_over(opter, refused, now):
+            if may_sign_in and self._is_over(opter, refused, now):
                 self._sign_in(head)
             return not self._is_over(opter, refused, now)
         finally:

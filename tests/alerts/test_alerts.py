@@ -138,6 +138,19 @@ def tally(failed: int, good: int, spent_ms: int = 10) -> Tally:
     return found
 
 
+def test_catalogs_that_have_nothing_newer_are_no_errors() -> None:
+    """Every night each of them is asked for, and answers with a refusal."""
+    asked, broken = Tally(), Tally()
+    for number in range(30):
+        asked.add(Figure(number, "1306", State.DECLINED, 0, 10, 10))
+        broken.add(Figure(number, "1306", State.NOT_SENT, 0, 10, 10))
+    assert list(rules.of_figures(GIVEN, {"1306": asked})) == []
+    both = tally(failed=30, good=0)
+    both.merge(asked)
+    assert rules.error_share(both) == 0.5
+    assert [one.rule for one in rules.of_figures(GIVEN, {"1306": broken})] == ["errors"]
+
+
 @settings(max_examples=60)
 @given(failed=st.integers(0, 60), good=st.integers(0, 60), spent_ms=st.integers(0, 9000))
 def test_a_measure_is_raised_above_its_threshold_and_kept_down_to_four_fifths(

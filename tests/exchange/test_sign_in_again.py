@@ -170,6 +170,25 @@ def test_a_number_that_the_other_node_has_ended_is_replaced_without_a_9001(nodes
     assert first.line.count("9001") == 2, "nodes do not take the number from each other"
 
 
+def test_of_two_nodes_that_sign_in_at_the_same_moment_the_earlier_takes_the_number_of_the_later(
+    nodes: tuple[Hospital, Hospital],
+) -> None:
+    first, second = nodes
+    before = len(first.line.sent)
+
+    def at_the_same_moment(request: Any) -> None:
+        if request.infno == "1101" and first.line.count("9001") == 1:
+            first.line.meanwhile = None
+            second.done("9001", {"signIn": {"opter_no": "0001", **STATION}})
+
+    first.line.meanwhile = at_the_same_moment
+    assert asked(first).infcode == "0"
+    assert [one.infno for one in first.line.sent[before:]] == ["1101", "9001", "1101", "9001", "1101"]
+    for _ in range(2):
+        assert {asked(node).infcode for node in nodes} == {"0"}
+    assert first.line.count("9001") == 2, "and there it ends"
+
+
 def test_after_some_seconds_not_even_a_refusal_is_needed(nodes: tuple[Hospital, Hospital]) -> None:
     first, second = nodes
     for node in nodes:
