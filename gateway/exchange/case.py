@@ -63,6 +63,8 @@ class Case:
     """What the rules made of it."""
     anew: bool = False
     """To be sent although the same is in force: that no longer does what it says."""
+    seen: int | None = None
+    """As ``Intent.seen``."""
 
     @property
     def request_id(self) -> str | None:

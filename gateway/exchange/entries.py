@@ -177,6 +177,12 @@ def busy_keys(intent: Intent) -> tuple[str, ...]:
     return tuple(sorted({identity(key, "business_key") for key in given}))
 
 
+def overtaken_by(intent: Intent, newest: int | None) -> int | None:
+    """``newest``, of the exchanges that are the same, where it has come since whoever begins this one looked for it."""
+    looked = intent.request_id is None and intent.seen is not None
+    return newest if looked and newest and newest != intent.seen else None
+
+
 def visit_of(row: Exchange) -> tuple[str, frozenset[str]]:
     """Kind and values of the keys by which ``row`` finds what it ends; kind "" when it names no visit."""
     for kind in VISIT_KINDS:

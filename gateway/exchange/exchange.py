@@ -209,9 +209,10 @@ class Exchange:
             reply = self._twins.joined(case, holder, patience, interface) if holder and not anew else None
             if reply is not None:
                 return reply
+            case = replace(case, anew=anew, seen=holder.id if holder else 0)
             must_not_be_outdated(self._journal, case.call, case.message, interface)
             try:
-                ruled = self._ruled(replace(case, anew=anew), interface)
+                ruled = self._ruled(case, interface)
                 return self._sending.send(ruled, interface)
             except (RequestIdTaken, InForce, StayChanged):
                 continue  # a twin was faster, or something was told of the stay since it was judged
@@ -295,7 +296,7 @@ class Exchange:
 
     def _signed_in_anew(self, call: Call, reply: Reply, *, may_sign_in: bool) -> bool:
         """Whether the platform refused because the sign-in has ended (``sign_in_again`` of the proofs), and it is renewed."""
-        if reply.code != PLATFORM_DECLINED.code or reply.repeated or call.head.get("sign_no"):
+        if reply.code != PLATFORM_DECLINED.code or call.head.get("sign_no"):
             return False
         if not sign_in_ended(reply.err_msg, self._interface()) or call.infno in (SIGN_IN, SIGN_OUT):
             return False

@@ -66,11 +66,11 @@ class MemoryJournal:
         with self._lock:
             self._check()
             holder = self._holder(row.client, row.request_id)
-            if holder is not None and not _gives_way(holder):
+            if holder is not None and (not _gives_way(holder) or intent.seen not in (None, holder.id)):
                 raise RequestIdTaken(holder)
-            same = self._effective(row.infno, row.business_key, row.content_hash) if intent.once else None
-            if same is not None:
-                raise InForce(same)
+            same = self._alike(row.infno, row.business_key, row.content_hash) if intent.once else []
+            if same and (_stands(same[0]) or entries.overtaken_by(intent, max(one.id for one in same))):
+                raise InForce(same[0])
             for key in keys:
                 if key in self._busy:
                     raise Busy(self._rows[self._busy[key]])
@@ -81,12 +81,11 @@ class MemoryJournal:
             self._busy |= dict.fromkeys(keys, written.id)
             return written
 
-    def find_effective(self, infno: str, business_key: str, content_hash: str) -> Exchange | None:
+    def find_same(self, infno: str, business_key: str, content_hash: str) -> Exchange | None:
+        named = entries.short(infno, "infno"), entries.identity(business_key, "business_key"), content_hash
         with self._lock:
             self._check()
-            return self._effective(
-                entries.short(infno, "infno"), entries.identity(business_key, "business_key"), content_hash
-            )
+            return next(iter(self._alike(*named)), None)
 
     def find_busy(self, business_key: str) -> Exchange | None:
         with self._lock:
@@ -248,10 +247,11 @@ class MemoryJournal:
         exchange_id = self._requests.get((client, request_id or ""))
         return None if exchange_id is None else self._rows[exchange_id]
 
-    def _effective(self, infno: str, business_key: str, content_hash: str) -> Exchange | None:
+    def _alike(self, infno: str, business_key: str, content_hash: str) -> list[Exchange]:
+        """Those that stand first, each newest first."""
         wanted = (infno, business_key, content_hash)
         same = [row for row in self._rows.values() if (row.infno, row.business_key, row.content_hash) == wanted]
-        return next((row for row in reversed(same) if row.state in OPEN or row.in_force), None)
+        return sorted(same, key=lambda row: (_stands(row), row.id), reverse=True)
 
     def _close(self, row: Exchange, outcome: Outcome) -> None:
         """Keep the row, free its keys when it is closed, end what its confirmation ends."""
@@ -398,6 +398,10 @@ def _ended(node: Node, state: NodeState) -> Node:
         return node
     raised = Registration(node.registration.name, node.registration.epoch + 1)
     return replace(node, state=state, registration=raised)
+
+
+def _stands(row: Exchange) -> bool:
+    return row.state in OPEN or row.in_force
 
 
 def _gives_way(holder: Exchange) -> bool:

@@ -208,6 +208,9 @@ class Intent:
     """Every key it holds until it is closed; empty: ``business_key`` alone, or none."""
     once: bool = False
     """Refuse it while an exchange of the same transaction, business key and content is open or in force."""
+    seen: int | None = None
+    """Number of the exchange that had the ``request_id``, or was the same (``once``), when it was last looked for; 0:
+    none; None: nobody looked. Another since then is not passed over."""
     stay: Sequence[StayFact] = ()
     """What it will tell of inpatient stays once it is confirmed."""
     stay_versions: Mapping[str, int] = field(default_factory=dict)
@@ -370,7 +373,7 @@ class Query:
 
 
 class RequestIdTaken(Exception):
-    """The client's ``request_id`` is held by another exchange that is open or confirmed.
+    """The client's ``request_id`` is held by another exchange that is open or confirmed, or has come since it was looked for.
 
     ``holder`` is that exchange, read in the same transaction that refused.
     """
@@ -381,7 +384,10 @@ class RequestIdTaken(Exception):
 
 
 class InForce(Exception):
-    """The same transaction, business key and content is open or in force (``Intent.once``); ``holder`` is that exchange."""
+    """The same transaction, business key and content is open or in force, or has come since it was looked for.
+
+    Only with ``Intent.once``; ``holder`` is that exchange.
+    """
 
     def __init__(self, holder: Exchange) -> None:
         self.holder = holder
@@ -432,8 +438,8 @@ class Journal(Protocol):
         """The exchange that last held this client's ``request_id``."""
         ...
 
-    def find_effective(self, infno: str, business_key: str, content_hash: str) -> Exchange | None:
-        """The newest exchange of this transaction, key and content that is open or in force."""
+    def find_same(self, infno: str, business_key: str, content_hash: str) -> Exchange | None:
+        """The newest exchange of this transaction, key and content that is open or in force, else the newest of all."""
         ...
 
     def find_busy(self, business_key: str) -> Exchange | None:
@@ -444,9 +450,9 @@ class Journal(Protocol):
         """Write an INTENDED row with its bytes; takes ``(client, request_id)`` and the busy keys in the same commit.
 
         Raises:
-            RequestIdTaken: the id is held by an exchange that is open or in force.
+            RequestIdTaken: the id is held by an exchange that is open or in force, or is not the one that was ``seen``.
             Busy: a key is held by an open exchange.
-            InForce: ``intent.once``, and the same is open or in force.
+            InForce: ``intent.once``, and the same is open or in force, or there is a newer one than was ``seen``.
             StayChanged: a stay is at another version than ``intent.stay_versions`` says.
             ResentAlready: ``intent.resends`` has been sent again before.
             JournalUnavailable: nothing was written.

@@ -20,7 +20,7 @@ from gateway.exchange.case import Case
 from gateway.exchange.content import business_keys
 from gateway.exchange.effects import effects
 from gateway.exchange.filed import wanted_file
-from gateway.exchange.gate import OPEN_GATE, Gate
+from gateway.exchange.gate import OPEN_GATE, Gate, TurnLost
 from gateway.exchange.observer import Observer, observe
 from gateway.exchange.patience import Allowance
 from gateway.exchange.ports import (
@@ -49,6 +49,7 @@ from gateway.exchange.replies import Replies, fault_reply, open_reply
 from gateway.exchange.sign_in import SIGN_IN, SignIns
 from gateway.exchange.stay_rules import answered_facts
 from gateway.faults import (
+    CLIENT_LIMIT,
     FRONT_REJECTED,
     IN_DOUBT,
     NOT_REACHED,
@@ -162,6 +163,9 @@ class Sending:
             JournalUnavailable: nothing was sent.
         """
         with self._turn(case):
+            if case.allowance.left_s() <= 0:
+                # a process that stood still: whoever asked has hung up long ago, and may have been told otherwise since
+                raise TurnLost(CLIENT_LIMIT, "已过本次调用的时限，没有发送")
             intent = self._intent(case, interface)
             try:
                 prepared = self._platform.prepare(_request(case, intent))
@@ -209,6 +213,7 @@ class Sending:
             business_key=case.visits[0] if case.visits else "",
             busy_keys=case.visits,
             once=(case.request_id is None or call.resend is not None) and not case.anew,
+            seen=None if call.resend is not None else case.seen,
             stay=case.ruling.facts,
             stay_versions=case.ruling.versions,
             evidence=(*noted(call, case.received_at), *case.ruling.evidence),

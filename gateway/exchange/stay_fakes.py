@@ -9,7 +9,7 @@ from dataclasses import replace
 from gateway.exchange.ports import Exchange, State
 from gateway.exchange.states import OPEN
 from gateway.stays import assemble
-from gateway.stays.assemble import STAY_INFNOS, FactRow, Rows
+from gateway.stays.assemble import STAY_INFNOS, Elsewhere, FactRow, Rows
 from gateway.stays.history import Acknowledged, Adopted, Approved, EarlierEnd, Extracted, Record, WardEvent
 from gateway.stays.ports import (
     Adoption,
@@ -164,19 +164,23 @@ class MemoryStays:
 
     def _earlier(self, psn_no: str, mdtrt_id: str, rows: Rows) -> list[EarlierEnd]:
         told = [
-            (ref.mdtrt_id, ref.ipt_no, adopted.facts)
-            for ref, psn, adopted in rows.adoptions
+            (adopted.after, serial, Elsewhere(adopted.infno, ref.mdtrt_id, ref.ipt_no, adopted.facts))
+            for serial, (ref, psn, adopted) in enumerate(rows.adoptions, 1)
             if psn == psn_no and ref.mdtrt_id not in ("", mdtrt_id)
         ]
         told += [
-            (row.fact.mdtrt_id, row.fact.ipt_no, row.exchange.facts)
+            (
+                row.exchange.exchange_id,
+                0,
+                Elsewhere(row.exchange.infno, row.fact.mdtrt_id, row.fact.ipt_no, row.exchange.facts),
+            )
             for row in rows.facts
             if row.fact.psn_no == psn_no
             and row.fact.mdtrt_id not in ("", mdtrt_id)
             and row.exchange.infno in STAY_INFNOS
             and (row.exchange.state, row.exchange.undone_by) == (State.CONFIRMED.value, None)
         ]
-        found = [(m, i, str(f.get("begntime", "")), str(f.get("endtime", ""))) for m, i, f in told]
+        found = [one for *_, one in sorted(told, key=lambda one: one[:2])]
         return assemble.earlier_ends(found) if psn_no else []
 
 

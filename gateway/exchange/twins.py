@@ -10,7 +10,7 @@ from gateway.exchange.ports import Exchange as Entry
 from gateway.exchange.ports import Journal, State
 from gateway.exchange.replies import Replies
 from gateway.exchange.states import FREE, UNRESOLVED
-from gateway.faults import REQUEST_ID_TAKEN, VISIT_BUSY, VISIT_UNRESOLVED, Refused
+from gateway.faults import REQUEST_ID_TAKEN, TWIN_WAITING, VISIT_BUSY, VISIT_UNRESOLVED, Refused
 
 
 class Twins:
@@ -31,10 +31,17 @@ class Twins:
                 return named
         if not case.visits:
             return None
-        return self._journal.find_effective(case.transaction.infno, case.visits[0], case.content)
+        return self._journal.find_same(case.transaction.infno, case.visits[0], case.content)
 
     def joined(self, case: Case, holder: Entry, patience: Patience, interface: Interface) -> Reply | None:
-        """What the first of these twins was told, or None when this is a new attempt."""
+        """What the first of these twins was told, or None when this is a new attempt.
+
+        A judgement that was given while this call was under way (``case.seen``) is its answer too: its caller may have
+        gone on with that.
+
+        Raises:
+            Refused: GW-1409; GW-4102, it was done and undone meanwhile.
+        """
         same = (holder.infno, holder.content_hash) == (case.transaction.infno, case.content)
         if holder.state not in FREE and not same:
             raise Refused(
@@ -43,11 +50,15 @@ class Twins:
         waiting = holder.state is State.INTENDED
         if waiting:
             holder = patience.watch(self._journal, holder, (State.INTENDED, State.IN_DOUBT))
+        overtaken = case.seen is not None and case.seen != holder.id
         if holder.state is State.CONFIRMED and holder.undone_by is not None:
+            if overtaken:
+                raise Refused(TWIN_WAITING, f"同一请求（编号 {holder.id}）刚办成又被撤销，这一次没有发送")
             return None
         if holder.safety == "read" and self._replies.is_gone(holder):
             return None
-        return self._replies.of(holder, interface) if waiting or holder.state not in FREE else None
+        told = waiting or holder.state not in FREE or (overtaken and _judged(holder))
+        return self._replies.of(holder, interface) if told else None
 
     def await_turn(self, holder: Entry, patience: Patience) -> None:
         """Wait until another exchange about the same visit is closed. Raises ``Refused`` GW-1423, GW-1425."""
@@ -63,6 +74,11 @@ class Twins:
         holder = self._journal.get(exchange_id)
         if holder is not None and patience.watch(self._journal, holder, (State.INTENDED,)).state is State.INTENDED:
             raise Refused(VISIT_BUSY, f"{holder.infno}，msgid {holder.msgid}")
+
+
+def _judged(holder: Entry) -> bool:
+    """Whether platform or rules have spoken; else nothing was sent for a reason that passes, and its caller asks again."""
+    return holder.state not in (State.NOT_SENT, State.REFUSED) or holder.code.startswith("ET")
 
 
 def stands(holder: Entry | None) -> bool:

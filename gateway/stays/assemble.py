@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gateway.stays.history import Acknowledged, Adopted, Approved, EarlierEnd, History, Record, WardEvent
+from gateway.stays.history import (
+    LEFT_HOSPITAL,
+    Acknowledged,
+    Adopted,
+    Approved,
+    EarlierEnd,
+    Facts,
+    History,
+    Record,
+    WardEvent,
+)
 from gateway.stays.ports import StayFact, StayRef
 
-STAY_INFNOS = ("2401", "2402", "2403")
-"""Transactions that tell when another stay of the same person began and ended."""
+STAY_INFNOS = ("2401", "2402", "2403", "2404", "2405")
+"""Transactions that tell whether and when another stay of the same person began and ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +130,36 @@ def psn_no(of: Names, rows: Rows) -> str:
     return told[-1] if told else ""
 
 
-def earlier_ends(found: Iterable[tuple[str, str, str, str]]) -> list[EarlierEnd]:
-    """Other stays from ``(mdtrt_id, ipt_no, begntime, endtime)``, oldest first; what is told later counts."""
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What an exchange or an adoption told of another stay of the same person."""
+
+    infno: str
+    """Of the exchange; of an adoption that of its query, or empty."""
+    mdtrt_id: str
+    ipt_no: str
+    facts: Facts
+
+
+def earlier_ends(found: Iterable[Elsewhere]) -> list[EarlierEnd]:
+    """Other stays; ``found`` oldest first, since what is told later counts: a discharge is taken back, a stay cancelled."""
     ends: dict[str, EarlierEnd] = {}
-    for mdtrt_id, ipt_no, begntime, endtime in found:
-        known = ends.get(mdtrt_id, EarlierEnd(mdtrt_id, ipt_no))
-        ends[mdtrt_id] = EarlierEnd(
-            mdtrt_id, ipt_no or known.ipt_no, begntime or known.begntime, endtime or known.endtime
+    for told in found:
+        known = ends.get(told.mdtrt_id, EarlierEnd(told.mdtrt_id, told.ipt_no))
+        if told.infno == "2404":
+            ends.pop(told.mdtrt_id, None)
+            continue
+        ends[told.mdtrt_id] = EarlierEnd(
+            told.mdtrt_id,
+            told.ipt_no or known.ipt_no,
+            str(told.facts.get("begntime") or known.begntime),
+            _endtime(told, known),
         )
     return list(ends.values())
+
+
+def _endtime(told: Elsewhere, known: EarlierEnd) -> str:
+    there = told.facts.get("in_hospital")
+    if told.infno == "2405" or (there and there != LEFT_HOSPITAL):
+        return ""
+    return str(told.facts.get("endtime") or known.endtime)

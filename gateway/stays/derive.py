@@ -29,12 +29,10 @@ from gateway.rules.stay import (
 )
 from gateway.rules.times import minute_of, moment
 from gateway.stays.facts import ALL_FEES, base
-from gateway.stays.history import Acknowledged, Adopted, Approved, EarlierEnd, History, Record, WardEvent
+from gateway.stays.history import LEFT_HOSPITAL, Acknowledged, Adopted, Approved, EarlierEnd, History, Record, WardEvent
 
 OPEN: Final = frozenset({"INTENDED", "IN_DOUBT", "ESCALATED"})
 CONFIRMED: Final = "CONFIRMED"
-IN_HOSPITAL: Final = "1"
-LEFT_HOSPITAL: Final = "0"
 INTERIM: Final = "1"
 
 _Known = Acknowledged | Adopted

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 WardEventKind = Literal["ward_in", "ward_in_void", "transfer", "ward_out", "recall"]
 RecordKind = Literal["diagnoses", "operations", "emergency_fees", "settlement_list"]
@@ -13,6 +13,9 @@ AdoptionSource = Literal["query", "import"]
 
 Facts = Mapping[str, Any]
 """JSON values only (text, numbers, lists, objects); amounts and counts as text. Keys: ``gateway.stays.facts``."""
+
+LEFT_HOSPITAL: Final = "0"
+"""``in_hospital`` of an adoption (``inhosp_stas`` of 5201): no longer there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -308,7 +308,7 @@ class AfterRestore:
         if not self._ever:
             return
         self._must_be_closed()
-        held = self._journal.find_effective(infno, visits[0], TAKEN_IN) if visits else None
+        held = self._journal.find_same(infno, visits[0], TAKEN_IN) if visits else None
         if held is not None and held.in_force:
             raise Refused(TAKEN_IN_BEFORE, f"{infno}，msgid {held.msgid}，编号 {held.id}")
 

@@ -62,9 +62,9 @@ class SqlJournal:
         held = {"client": entries.identity(client, "client"), "request_id": entries.identity(request_id, "request_id")}
         return self._backend.read(lambda connection: _one(connection, connection.execute(sql.FIND_REQUEST, held).all()))
 
-    def find_effective(self, infno: str, business_key: str, content_hash: str) -> Exchange | None:
+    def find_same(self, infno: str, business_key: str, content_hash: str) -> Exchange | None:
         named = entries.short(infno, "infno"), entries.identity(business_key, "business_key"), content_hash
-        return self._backend.read(lambda connection: _found(connection, sql.EFFECTIVE, _same(connection, *named)))
+        return self._backend.read(lambda connection: _found(connection, sql.FIND_SAME, _same(connection, *named)))
 
     def find_busy(self, business_key: str) -> Exchange | None:
         keys = [entries.identity(business_key, "business_key")]
@@ -81,8 +81,8 @@ class SqlJournal:
 
         def job(connection: Connection) -> Exchange:
             _must_be_the_first(connection, intent.resends)
-            held_by = _free_holder(connection, row)
-            _may_begin(connection, row, keys, once=intent.once)
+            held_by = _free_holder(connection, row, intent.seen)
+            _may_begin(connection, row, keys, intent)
             written = _insert(connection, row, bodies)
             _take_request(connection, written, held_by)
             if keys:
@@ -95,7 +95,7 @@ class SqlJournal:
             # with the key in hand: the same may have come and gone on another node since the first look; where all
             # writes are in one line nothing comes between two statements
             if not one_at_a_time(connection):
-                _must_not_be_in_force(connection, written, once=intent.once)
+                _must_not_be_in_force(connection, written, intent)
             return written
 
         return self._backend.write(job)
@@ -291,9 +291,9 @@ def _gives_way(holder: Exchange) -> bool:
     return holder.state in FREE or (holder.state is State.CONFIRMED and holder.undone_by is not None)
 
 
-def _free_holder(connection: Connection, row: Exchange) -> Exchange | None:
+def _free_holder(connection: Connection, row: Exchange, seen: int | None) -> Exchange | None:
     held_by = _holder(connection, row) if row.request_id else None
-    if held_by is not None and not _gives_way(held_by):
+    if held_by is not None and (not _gives_way(held_by) or seen not in (None, held_by.id)):
         raise RequestIdTaken(held_by)
     return held_by
 
@@ -313,15 +313,20 @@ def _busy_holder(connection: Connection, keys: Sequence[str]) -> Exchange | None
     return _found(connection, sql.BUSY_HOLDER, {"keys": forms})
 
 
-def _must_not_be_in_force(connection: Connection, row: Exchange, *, once: bool) -> None:
-    if not once:
+def _must_not_be_in_force(connection: Connection, row: Exchange, intent: Intent) -> None:
+    if not intent.once:
         return
     wanted = _same(connection, row.infno, row.business_key, row.content_hash, row.id)
-    if holder := _found(connection, sql.EFFECTIVE, wanted):
+    in_force, newest = connection.execute(sql.NEWEST_SAME, wanted).one()
+    _must_not_stand(connection, in_force or entries.overtaken_by(intent, newest))
+
+
+def _must_not_stand(connection: Connection, exchange_id: int | None) -> None:
+    if exchange_id is not None and (holder := _get(connection, exchange_id)):
         raise InForce(holder)
 
 
-def _may_begin(connection: Connection, row: Exchange, keys: Sequence[str], *, once: bool) -> None:
+def _may_begin(connection: Connection, row: Exchange, keys: Sequence[str], intent: Intent) -> None:
     """Raises InForce, Busy; JournalUnavailable where the store is protected and this process has no keys."""
     sealing = sealing_of(connection)
     forms = [form for key in keys for form in sealing.fences(key)]
@@ -331,9 +336,10 @@ def _may_begin(connection: Connection, row: Exchange, keys: Sequence[str], *, on
     ]
     must_be_protected_too(sealing, [number for what, number in found if what == sql.PROTECTED])
     holders = dict(found)
-    for what, told in ((sql.IN_FORCE, InForce), (sql.BUSY, Busy)):
-        if what in holders and (once or what == sql.BUSY) and (holder := _get(connection, holders[what])):
-            raise told(holder)
+    if intent.once:
+        _must_not_stand(connection, holders.get(sql.IN_FORCE) or entries.overtaken_by(intent, holders.get(sql.NEWEST)))
+    if sql.BUSY in holders and (holder := _get(connection, holders[sql.BUSY])):
+        raise Busy(holder)
 
 
 def _found(connection: Connection, statement: Select[Any], values: Mapping[str, Any]) -> Exchange | None:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     delete,
     exists,
     func,
@@ -179,24 +180,27 @@ END_OTHERS = _END.where(node.c.state == NodeState.RUNNING.value, node.c.name != 
 
 _OPEN = [state.value for state in OPEN]
 _IN_FORCE = and_(exchange.c.state == State.CONFIRMED.value, exchange.c.undone_by.is_(None))
-_EFFECTIVE = and_(
+_SAME = and_(
     exchange.c.infno == bindparam("infno"),
     # each in every form in which it may stand here (docs/inside/decisions/0014-protected-data.md)
     exchange.c.business_key.in_(bindparam("business_keys", expanding=True)),
     exchange.c.content_hash.in_(bindparam("content_hashes", expanding=True)),
     exchange.c.id != bindparam("not_id"),
-    or_(exchange.c.state.in_(_OPEN), _IN_FORCE),
 )
-EFFECTIVE = select(exchange.c.id).where(_EFFECTIVE).order_by(exchange.c.id.desc()).limit(1)
+_STANDS = or_(exchange.c.state.in_(_OPEN), _IN_FORCE)
+FIND_SAME = select(exchange.c.id).where(_SAME).order_by(case((_STANDS, 0), else_=1), exchange.c.id.desc()).limit(1)
+# the newest that stands, the newest of all
+NEWEST_SAME = select(func.max(case((_STANDS, exchange.c.id))), func.max(exchange.c.id)).where(_SAME)
 _BUSY = busy.c.business_key.in_(bindparam("keys", expanding=True))
 _HASHES = and_(store_key.c.purpose == "hash", store_key.c.state.in_(("written", "read")))
 HASH_VERSIONS = select(store_key.c.version).where(_HASHES)
 # what keeps an exchange from beginning, each by the number of the exchange that does; and the versions of hashes, since
 # who has no keys must not begin anything where there are some
-PROTECTED, IN_FORCE, BUSY = "protected", "in_force", "busy"
+PROTECTED, IN_FORCE, NEWEST, BUSY = "protected", "in_force", "newest", "busy"
 MAY_BEGIN = union_all(
     select(literal_column(f"'{PROTECTED}'").label("what"), store_key.c.version.label("number")).where(_HASHES),
-    select(literal_column(f"'{IN_FORCE}'"), func.max(exchange.c.id)).where(_EFFECTIVE),
+    select(literal_column(f"'{IN_FORCE}'"), func.max(exchange.c.id)).where(_SAME, _STANDS),
+    select(literal_column(f"'{NEWEST}'"), func.max(exchange.c.id)).where(_SAME),
     select(literal_column(f"'{BUSY}'"), func.min(busy.c.exchange_id)).where(_BUSY),
 )
 BUSY_HOLDER = select(busy.c.exchange_id).where(_BUSY).limit(1)

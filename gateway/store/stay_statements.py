@@ -195,16 +195,24 @@ LAST_RECORD = (
     .limit(1)
 )
 
-# other stays of the same person, for the overlap of ET01-05; what exchanges tell counts after what was adopted
+# other stays of the same person, for the overlap of ET01-05, oldest first: what was asked after an exchange is newer than it
 OTHER_STAYS = union_all(
     select(
-        literal_column("0").label("part"),
+        func.coalesce(adoption.c.after_exchange, 0).label("number"),
         adoption.c.id.label("serial"),
+        adoption.c.infno,
         adoption.c.mdtrt_id,
         adoption.c.ipt_no,
         adoption.c.packed,
     ).where(adoption.c.psn_no == bindparam("psn_no"), adoption.c.mdtrt_id != bindparam("mdtrt_id")),
-    select(literal_column("1"), stay_fact.c.exchange_id, stay_fact.c.mdtrt_id, stay_fact.c.ipt_no, stay_fact.c.packed)
+    select(
+        stay_fact.c.exchange_id,
+        literal_column("0"),
+        exchange.c.infno,
+        stay_fact.c.mdtrt_id,
+        stay_fact.c.ipt_no,
+        stay_fact.c.packed,
+    )
     .select_from(_BOTH)
     .where(
         stay_fact.c.psn_no == bindparam("psn_no"),
@@ -213,7 +221,7 @@ OTHER_STAYS = union_all(
         _CONFIRMED,
         exchange.c.undone_by.is_(None),
     ),
-).order_by("part", "serial")
+).order_by("number", "serial")
 
 BACKFILL_BELOW = select(stay_backfill.c.below)
 LOWER_BACKFILL = update(stay_backfill).values(below=bindparam("new_below"))

@@ -14,7 +14,7 @@ from gateway.exchange import entries
 from gateway.exchange.ports import Exchange, JournalUnavailable, State
 from gateway.faults import Unreadable
 from gateway.stays import assemble
-from gateway.stays.assemble import STAY_INFNOS, FactRow, Link, Names, Rows
+from gateway.stays.assemble import STAY_INFNOS, Elsewhere, FactRow, Link, Names, Rows
 from gateway.stays.history import Acknowledged, Adopted, Approved, EarlierEnd, Extracted, Facts, Record, WardEvent
 from gateway.stays.ports import (
     Adoption,
@@ -262,10 +262,9 @@ def _earlier(connection: Veiled, psn_no: str, mdtrt_id: str) -> list[EarlierEnd]
         "mdtrt_id": mdtrt_id or NOBODY,
         "infnos": list(STAY_INFNOS),
     }
-    told = ((row, unpacked(row.packed)) for row in connection.execute(sql.OTHER_STAYS, wanted).all())
     return assemble.earlier_ends(
-        (row.mdtrt_id, row.ipt_no or "", str(facts.get("begntime", "")), str(facts.get("endtime", "")))
-        for row, facts in told
+        Elsewhere(row.infno or "", row.mdtrt_id, row.ipt_no or "", unpacked(row.packed))
+        for row in connection.execute(sql.OTHER_STAYS, wanted).all()
     )
 
 

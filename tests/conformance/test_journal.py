@@ -512,18 +512,55 @@ def test_every_visit_of_a_message_is_busy(journal: Journal) -> None:
 @pytest.mark.parametrize("state", MOVED)
 def test_the_same_without_a_request_id_is_found_while_it_is_open_or_in_force(journal: Journal, state: State) -> None:
     holder = brought_to(journal, state)
-    found = journal.find_effective("2304", KEY, "c" * 64)
+    found = journal.find_same("2304", KEY, "c" * 64)
+    assert found == holder
     if state in FREE_STATES:
-        assert found is None
         assert journal.intend(intent(business_key=KEY, once=True))
         return
-    assert found == holder
-    assert journal.find_effective("2305", KEY, "c" * 64) is None
-    assert journal.find_effective("2304", "mdtrt_id:M2", "c" * 64) is None
-    assert journal.find_effective("2304", KEY, "d" * 64) is None
+    assert journal.find_same("2305", KEY, "c" * 64) is None
+    assert journal.find_same("2304", "mdtrt_id:M2", "c" * 64) is None
+    assert journal.find_same("2304", KEY, "d" * 64) is None
     with pytest.raises(InForce) as caught:
         journal.intend(intent(business_key=KEY, once=True))
     assert caught.value.holder == holder
+
+
+@pytest.mark.parametrize("state", [state for state in MOVED if state in FREE_STATES])
+def test_the_same_that_came_since_it_was_looked_for_is_not_passed_over(journal: Journal, state: State) -> None:
+    first = brought_to(journal, state)
+    with pytest.raises(InForce) as caught:
+        journal.intend(intent(business_key=KEY, once=True, seen=0))
+    assert caught.value.holder == first
+    second = journal.intend(intent(business_key=KEY, once=True, seen=first.id))
+    journal.finish(second.id, outcome(State.DECLINED))
+    assert journal.find_same("2304", KEY, "c" * 64) == journal.get(second.id)
+    with pytest.raises(InForce):
+        journal.intend(intent(business_key=KEY, once=True, seen=first.id))
+    # other content, and who does not ask for it once, are not concerned
+    other = journal.intend(intent(business_key=KEY, content_hash="d" * 64, once=True, seen=0))
+    journal.finish(other.id, outcome())
+    assert journal.intend(intent(business_key=KEY, seen=0))
+
+
+def test_what_stands_is_found_before_what_came_later(journal: Journal) -> None:
+    first = journal.intend(intent(business_key=KEY))
+    journal.finish(first.id, outcome())
+    later = journal.intend(intent(business_key=KEY))
+    journal.finish(later.id, outcome(State.DECLINED))
+    assert journal.find_same("2304", KEY, "c" * 64) == journal.get(first.id)
+
+
+@pytest.mark.parametrize("state", [state for state in MOVED if state in FREE_STATES])
+def test_a_request_id_that_has_passed_on_since_it_was_looked_for_is_taken(journal: Journal, state: State) -> None:
+    first = brought_to(journal, state, request_id="R1")
+    with pytest.raises(RequestIdTaken) as caught:
+        journal.intend(intent(request_id="R1", seen=0))
+    assert caught.value.holder == first
+    second = journal.intend(intent(request_id="R1", seen=first.id))
+    journal.finish(second.id, outcome(State.DECLINED))
+    with pytest.raises(RequestIdTaken):
+        journal.intend(intent(request_id="R1", seen=first.id))
+    assert journal.intend(intent(request_id="R1"))
 
 
 @pytest.mark.parametrize("state", [State.NOT_DONE, State.REVERSED, State.ESCALATED])

@@ -242,6 +242,34 @@ def test_other_stays_of_the_person(journal: Journal) -> None:
     assert (earlier.begntime, earlier.endtime) == ("2026-02-01 09:00:00", "2026-02-05 11:00:00")
 
 
+def test_a_discharge_that_was_seen_and_taken_back_ends_no_other_stay(journal: Journal) -> None:
+    confirmed(journal, "2401", StayFact("", "Z1", "P1"), told=(ADMITTED,))
+    begun = StayFact("M0", "Z0", "P1", facts={"begntime": "2026-02-01 09:00:00"})
+    confirmed(journal, "2401", begun)
+    left = confirmed(journal, "2402", StayFact("M0", psn_no="P1", facts={"endtime": "2026-03-05 11:00:00"}))
+
+    def seen(after: int, in_hospital: str, **more: str) -> None:
+        facts = {"begntime": "2026-02-01 09:00:00", "in_hospital": in_hospital, **more}
+        journal.stays.adopt(StayRef("Z0", "M0"), "P1", Adopted("query", NOW, "5201", facts, after=after))
+
+    def ends() -> list[str]:
+        return [one.endtime for one in journal.stays.known(M1).history.earlier_stays]
+
+    seen(left.id, "0", endtime="2026-03-05 11:00:00")
+    assert ends() == ["2026-03-05 11:00:00"]
+    back = journal.intend(intent(infno="2405", stay=(StayFact("M0", psn_no="P1"),), keys=(("mdtrt_id", "M0"),)))
+    journal.finish(back.id, outcome(ends=("2402",)))
+    assert ends() == [""]
+    # asked after that: discharged past the gateway, and back again
+    seen(back.id, "0", endtime="2026-03-06 11:00:00")
+    assert ends() == ["2026-03-06 11:00:00"]
+    seen(back.id, "1")
+    assert ends() == [""]
+    gone = journal.intend(intent(infno="2404", stay=(StayFact("M0", psn_no="P1"),), keys=(("mdtrt_id", "M0"),)))
+    journal.finish(gone.id, outcome(ends=("2401",)))
+    assert ends() == []
+
+
 def test_an_intent_by_an_older_version_is_refused(journal: Journal) -> None:
     """The race of a discharge with a ward-in told between judging and sending."""
     for ref in (IPT, StayRef("Z1", "M1")):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -263,3 +264,18 @@ class Hospital:
         """Rows of the platform's ledger."""
         rows = self.simulator.ledger()[part]
         return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
+
+
+class StandsStill:
+    """A gate in which the first call that asks for a turn stands still while something else happens."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        self._meanwhile: Callable[[], object] | None = meanwhile
+
+    @contextmanager
+    def enter(self, client: str, safety: str, wait_s: float) -> Iterator[None]:
+        del client, safety, wait_s
+        meanwhile, self._meanwhile = self._meanwhile, None
+        if meanwhile:
+            meanwhile()
+        yield

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from gateway.exchange.call import Call, Client
+from gateway.exchange.call import Call, Client, Reply
 from gateway.exchange.ports import JournalUnavailable, Query, State
 from gateway.exchange.sign_in import LOOK_EVERY, SignIns, at_a_workstation
 from gateway.simulator import Simulator
-from tests.exchange.kit import CERTNO, CLIENT, STATION, Hospital
+from tests.exchange.kit import CERTNO, CLIENT, STATION, Hospital, StandsStill
 from tests.simulation import messages
 
 
@@ -59,6 +59,24 @@ def test_money_too_and_only_once(hospital: Hospital) -> None:
     assert len(hospital.seen("settlements", mdtrt_id=mdtrt_id)) == 1
     again = hospital.call("2304", hospital.settlement(mdtrt_id), "R-1", client=station)
     assert (again.msgid, again.repeated) == (reply.msgid, True)
+
+
+def test_a_twin_that_is_told_of_the_refusal_signs_in_itself(hospital: Hospital) -> None:
+    """Told to both as the last word, it would hide what the first does with its new sign-in."""
+    assert asked(hospital).infcode == "0"
+    hospital.psn_no = str(asked(hospital).output["baseinfo"]["psn_no"])
+    mdtrt_id = hospital.charged()
+    hospital.simulator._ledger.sign_ins.clear()
+    settlement = hospital.settlement(mdtrt_id)
+    # without an address the first cannot sign in
+    refused: list[Reply] = []
+    still = StandsStill(lambda: refused.append(hospital.call("2304", settlement, "R-1")))
+    twin = Hospital(beside=hospital, gate=still)
+    station = replace(CLIENT, workstation={**CLIENT.workstation, **STATION})
+    reply = twin.call("2304", settlement, "R-1", client=station)
+    assert [one.code for one in refused] == ["GW-3000"]
+    assert (reply.infcode, reply.repeated) == ("0", False)
+    assert len(hospital.seen("settlements", mdtrt_id=mdtrt_id)) == 1
 
 
 def test_a_platform_that_refuses_the_new_number_too_is_not_asked_a_third_time(hospital: Hospital) -> None:

@@ -92,6 +92,18 @@ def blind_retry() -> AbstractContextManager[Any]:
     return patch.object(Sending, "_in_doubt", not_sent)
 
 
+@contextmanager
+def wakes_up_unaware() -> Iterator[None]:
+    """What stood still goes on as if nobody had been told anything about the same request meanwhile."""
+    intend = SqlJournal.intend
+
+    def forgetful(self: SqlJournal, intent: Intent) -> Any:
+        return intend(self, replace(intent, seen=None))
+
+    with patch.object(SqlJournal, "intend", forgetful):
+        yield
+
+
 def never_asks_whether_it_lives() -> AbstractContextManager[Any]:
     """A node that was paused past its takeover goes on sending what it had begun."""
     return patch.object(PlatformRequest, "check_mine", lambda self: None)
@@ -123,6 +135,7 @@ LATE: Final = Weather(line=0.3, weights=only("late-request", "lose-reply"), fenc
 LOSSY: Final = Weather(line=0.2, weights=only("lose-request", "lose-reply", "reset", "reset-after"), twin=0.2)
 SLOW: Final = Weather(line=0.3, weights=only("lose-reply", "late-reply", "delay"))
 PAUSED: Final = Weather(stopped_at_send=0.05, crash_every_s=2000.0)
+STANDING: Final = Weather(line=0.5, weights=only("refuse"), stopped_at_intent=0.05)
 MUTANTS: Final[Mapping[str, Mutant]] = {
     "write-ahead": Mutant(no_write_ahead),
     "busy-row": Mutant(no_busy_row, SLOW),
@@ -130,6 +143,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     "dedup-key": Mutant(no_dedup_key),
     "undone-by": Mutant(undone_answers_again),
     "blind-retry": Mutant(blind_retry, LOSSY),
+    "seen": Mutant(wakes_up_unaware, STANDING),
     "still-mine": Mutant(never_asks_whether_it_lives, PAUSED),
     "rules": Mutant(no_rules),
     "proven-facts": Mutant(no_facts_of_doubts, LOSSY),

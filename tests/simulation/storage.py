@@ -126,6 +126,8 @@ class TurnTaking:
         world, node = self._node.world, self._node
 
         def call(*args: Any, **named: Any) -> Any:
+            if name == "intend" and world.chance(world.weather.stopped_at_intent):
+                world.stop(node)
             world.pause(node)
             result = method(*args, **named)
             node.check_alive()

@@ -48,6 +48,8 @@ class Weather:
     """SIGSTOP and, a while later, SIGCONT."""
     stopped_at_send: float = 0.0
     """The same between the intent and the first byte, where it matters most."""
+    stopped_at_intent: float = 0.0
+    """The same before the intent, when everything has been judged."""
     store_down_every_s: float = 0.0
     platform_down_every_s: float = 0.0
     clock_step_every_s: float = 0.0
@@ -112,4 +114,5 @@ def draw(rng: Random) -> Weather:
         gives_up=some(0.05),
         seen_gone=rng.random() < 0.5,
         sign_in=rng.random() < 0.3,
+        stopped_at_intent=some(0.01),
     )

@@ -100,6 +100,23 @@ def test_a_window_far_back_is_a_range_of_an_index(full: Connection, name: str) -
     assert "received_at<" in read.replace(" ", ""), plan
 
 
+NARROWED = {
+    "state": Query(states=[State.IN_DOUBT], infno="2301"),
+    "client": Query(client="pacs", infno="2301"),
+    "code": Query(code="GW-4101", infno="2301"),
+}
+
+
+@pytest.mark.parametrize("name", NARROWED)
+def test_of_another_transaction_no_row_is_opened(full: Connection, name: str) -> None:
+    plan = _plan(full, statements.search(NARROWED[name]))
+    assert f"ix_exchange_{name}_infno" in plan, plan
+    if not on_sqlite(full):
+        (condition,) = (line for line in plan.splitlines() if "Index Cond" in line)
+        assert "infno" in condition, plan
+        assert "Filter" not in plan, plan
+
+
 def test_a_key_of_many_rows_is_looked_up_only_where_time_and_transaction_fit(full: Connection) -> None:
     statement = statements.search(Query(keys=[("psn_no", "P7")], infno="2301", **_LONG_AGO))
     plan = _plan(full, statement)

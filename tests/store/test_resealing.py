@@ -287,7 +287,7 @@ def test_the_same_is_found_in_force_in_both_forms(opening: Opening) -> None:
     plain.journal.finish(row.id, outcome())
     store = opening(MemoryKeys())
     for _ in range(2):
-        found = store.journal.find_effective("2304", "mdtrt_id:M7", "c" * 64)
+        found = store.journal.find_same("2304", "mdtrt_id:M7", "c" * 64)
         assert found is not None
         assert found.id == row.id
         with pytest.raises(InForce):
