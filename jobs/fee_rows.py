@@ -114,14 +114,18 @@ def not_now(stay: Stay, *, told: bool) -> str:
     return ""
 
 
-def sorted_out(rows: Sequence[Row], judged: Judged, code_of: CodeOf) -> tuple[list[Row], list[Left]]:
+def sorted_out(
+    rows: Sequence[Row], judged: Judged, code_of: CodeOf, *, told: bool = False
+) -> tuple[list[Row], list[Left]]:
     """Rows to upload, a refund behind what it refunds; and those that are left, with the reason.
 
     Args:
         code_of: asked for the national code of rows that have none.
+        told: a person gave the rows: what was taken back goes again, since a person says so.
     """
     stay = judged.stay
-    compared = _Compared(judged, frozenset(str(row["feedetl_sn"]) for row in rows))
+    taken_back = {} if told else _taken_back(judged)
+    compared = _Compared(judged, frozenset(str(row["feedetl_sn"]) for row in rows), taken_back)
     unfit: list[Left] = []
     for row in sorted(rows, key=_order):
         number = str(row["feedetl_sn"])
@@ -177,12 +181,12 @@ def standing(count: int | None, total: Decimal | str, ward_in: str) -> str:
 class _Compared:
     """Rows of one stay beside what the platform has of it."""
 
-    def __init__(self, judged: Judged, numbers: frozenset[str]) -> None:
+    def __init__(self, judged: Judged, numbers: frozenset[str], taken_back: Mapping[str, Row]) -> None:
         stay = judged.stay
         self.uploaded = {fee.feedetl_sn: fee for fee in stay.fees}
         self.fit: dict[str, Row] = {}
         self._numbers = numbers
-        self._taken_back = _taken_back(judged)
+        self._taken_back = taken_back
         self._ward = stay.times.t_ward.minute if stay.times.t_ward else None
 
     def wrong(self, number: str, row: Row) -> Wrong | None:

@@ -298,7 +298,7 @@ class _Turn:
             if rows:
                 self.stop(problem)
             return
-        fit, unfit = sorted_out(rows, judged, self._ways.items.code_of)
+        fit, unfit = sorted_out(rows, judged, self._ways.items.code_of, told=self._told)
         self.leave(unfit)
         if reading is not None:
             numbers = {str(row["feedetl_sn"]) for row in rows}

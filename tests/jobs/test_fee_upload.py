@@ -196,6 +196,9 @@ def test_what_a_person_took_back_is_not_sent_again_unless_all_is_begun_anew(ward
     assert (run.counts["调用"], "已按流水号撤销" in run.detail["left"][0]["reason"]) == (0, True)
     ward.stay.done("2302", taking_back(ward, "0000"))
     assert ward.run().counts["已上传行"] == 2
+    row = {name: str(value) for name, value in ward.his.rows["fees"][1].items()}
+    given = {name: value for name, value in row.items() if name not in ("row_id", "changed_at")}
+    assert ward.run({"rows": [given]}).counts["已上传行"] == 1, "a person says so"
 
 
 @pytest.mark.parametrize("doubled", [True, False])

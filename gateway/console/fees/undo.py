@@ -69,7 +69,7 @@ def _done(told: Told, plan: FeeUndo) -> str:
     after = (
         "可以重新上传。"
         if plan.whole
-        else "撤销的行在 HIS 中改正之后自动上传；没有改动的不再自动上传，确要原样再传由 HIS 上传（2301）。"
+        else "撤销的行在 HIS 中改正之后自动上传；没有改动的不再自动上传，确要原样再传由 HIS 上传（2301）或由信息科以清单上传。"
     )
     return f"已撤销 {told.get('rows', 0)} 行，{told.get('amount', '')} 元（交易日志 {told.get('exchange_id', '')}）。{after}"
 
