@@ -76,9 +76,10 @@ class Tally:
     def add(self, figure: Figure) -> None:
         """Count one exchange that has ended."""
         self.count += 1
-        self.failed += figure.state in FAILED
+        no_news = figure.state is State.DECLINED and (figure.infno or "").startswith(CATALOGS)
+        self.no_news += no_news
+        self.failed += figure.state in FAILED and not no_news
         self.states[figure.state] += 1
-        self.no_news += figure.state is State.DECLINED and (figure.infno or "").startswith(CATALOGS)
         spent = max((figure.finished_ms or figure.received_ms) - figure.received_ms, 0)
         self.total_ms += spent
         self.longest_ms = max(self.longest_ms, spent)

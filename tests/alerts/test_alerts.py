@@ -145,6 +145,7 @@ def test_catalogs_that_have_nothing_newer_are_no_errors() -> None:
         asked.add(Figure(number, "1306", State.DECLINED, 0, 10, 10))
         broken.add(Figure(number, "1306", State.NOT_SENT, 0, 10, 10))
     assert list(rules.of_figures(GIVEN, {"1306": asked})) == []
+    assert (asked.count, asked.failed, broken.failed) == (30, 0, 30)
     both = tally(failed=30, good=0)
     both.merge(asked)
     assert rules.error_share(both) == 0.5
