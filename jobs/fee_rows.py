@@ -23,6 +23,14 @@ NODE: Final = "feedetail"
 REFUND: Final = "refund"
 _SHOWN: Final = ("fee_ocur_time", "medins_list_codg", "medins_list_name", "cnt", "pric", "det_item_fee_sumamt")
 """What of a row lets a person find it in the HIS."""
+_COMPARED: Final = {
+    "cnt": "数量",
+    "det_item_fee_sumamt": "金额",
+    "fee_ocur_time": "时间",
+    "med_list_codg": "医疗目录编码",
+    "medins_list_codg": "院内项目编码",
+}
+"""What of a row is compared with the same row at the platform."""
 LASTING: Final = frozenset({"before_ward", "changed", "gone", "taken_back", REFUND})
 """Reasons that stand until the row, the stay or the platform's rows are others."""
 _REASON_CHARS_MAX: Final = 300
@@ -222,11 +230,21 @@ def _order(row: Row) -> tuple[bool, str, str]:
 
 
 def _changed(row: Row, uploaded: FeeRow) -> Wrong | None:
-    now = _number(row, "cnt"), _number(row, "det_item_fee_sumamt")
-    if None in now or now == (uploaded.cnt, uploaded.amount):
+    there = {
+        "fee_ocur_time": uploaded.occurred.text if uploaded.occurred else "",
+        "medins_list_codg": uploaded.item,
+        "med_list_codg": uploaded.national,
+        "cnt": f"{uploaded.cnt:f}",
+        "det_item_fee_sumamt": f"{uploaded.amount:f}",
+    }
+    differing = _differing(row, there)
+    if not differing:
         return None
-    text = f"HIS 中已改为数量 {now[0]:f}、金额 {now[1]:f}，平台上仍是 {uploaded.cnt:f}、{uploaded.amount:f}；请先撤销（2302）再上传"
-    return Wrong("changed", text, "det_item_fee_sumamt", "明细项目费用总额", f"{now[1]:f}")
+    now = "、".join(f"{_COMPARED[name]} {row[name]!s:.{_VALUE_CHARS_MAX}}" for name in differing)
+    then = "、".join(f"{there[name]:.{_VALUE_CHARS_MAX}}" for name in differing)
+    text = f"HIS 中已改为{now}，平台上仍是 {then}；请先撤销（2302）再上传"
+    first = differing[0]
+    return Wrong("changed", text[:_REASON_CHARS_MAX], first, _COMPARED[first], str(row[first])[:_VALUE_CHARS_MAX])
 
 
 def _taken_back(judged: Judged) -> dict[str, Row]:
@@ -247,19 +265,27 @@ def _taken_back(judged: Judged) -> dict[str, Row]:
 
 def _corrected(row: Row, taken_back: Row) -> bool:
     """Whether the HIS has changed a row since it was taken back: what was wrong with it is mended, so it goes again."""
-    return bool(taken_back) and _content(row) != _content(taken_back)
+    return bool(taken_back) and bool(_differing(row, taken_back))
 
 
-def _content(row: Row) -> tuple[Any, ...]:
-    occurred = moment(str(row.get("fee_ocur_time") or ""), "fee")
-    return (_number(row, "cnt"), _number(row, "det_item_fee_sumamt"), occurred and occurred.minute)
+def _differing(row: Row, other: Row) -> list[str]:
+    """Fields of :data:`_COMPARED` that both have and that say something else."""
+    pairs = ((name, _said(row, name), _said(other, name)) for name in _COMPARED)
+    return [name for name, one, another in pairs if None not in (one, another) and one != another]
 
 
-def _number(row: Row, name: str) -> Decimal | None:
-    try:
-        return Decimal(str(row[name]))
-    except (KeyError, ArithmeticError):
-        return None
+def _said(row: Row, name: str) -> Any:
+    """A value to compare: numbers as numbers, times by the minute; None where there is none."""
+    told = str(row.get(name) or "").strip()
+    if name == "fee_ocur_time":
+        occurred = moment(told, "fee")
+        return occurred and occurred.minute
+    if name in ("cnt", "det_item_fee_sumamt"):
+        try:
+            return Decimal(told)
+        except ArithmeticError:
+            return None
+    return told or None
 
 
 def rows_named(reply: Reply, count: int) -> dict[int, list[Wrong]]:

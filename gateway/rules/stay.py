@@ -93,6 +93,10 @@ class FeeRow:
     occurred: Moment | None
     cnt: Decimal
     amount: Decimal
+    item: str = ""
+    """``medins_list_codg``; empty in rows of before it was kept, as is the next."""
+    national: str = ""
+    """``med_list_codg``."""
     settled_by: int = 0
     """Number of the settlement in force that took it; 0 while unsettled."""
 

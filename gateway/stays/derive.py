@@ -397,6 +397,8 @@ def _fee(row: Mapping[str, Any]) -> FeeRow:
         occurred=moment(str(row.get("fee_ocur_time") or ""), "2301"),
         cnt=_number(row.get("cnt")),
         amount=_number(row.get("det_item_fee_sumamt")),
+        item=str(row.get("medins_list_codg") or ""),
+        national=str(row.get("med_list_codg") or ""),
     )
 
 

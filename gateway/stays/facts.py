@@ -37,7 +37,10 @@ _NOT_KEPT: Final = frozenset({"mdtrt_cert_no", "card_sn", "exp_content"})
 """A credential is used once and kept by nobody."""
 _NODES: Final = (dict, list)
 """As a tuple: ``dict | list`` would be put together anew for every leaf."""
-_FEE: Final = ("feedetl_sn", "init_feedetl_sn", "mdtrt_id", "fee_ocur_time", "cnt", "det_item_fee_sumamt")
+_FEE: Final = (
+    "feedetl_sn", "init_feedetl_sn", "mdtrt_id", "fee_ocur_time", "cnt", "det_item_fee_sumamt", "med_list_codg",
+    "medins_list_codg",
+)  # fmt: skip
 
 
 def base(infno: str) -> str:

@@ -418,6 +418,24 @@ def test_a_row_changed_late_is_found_until_it_is_as_it_was(ward: Ward, asked: As
     assert asked.sinces == [later(-60), later(-40), later(-40)]
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("med_list_codg", "001101000010000-110100001"),
+        ("medins_list_codg", "FW-OTHER"),
+        ("fee_ocur_time", "2026-02-20 13:31:00"),
+        ("cnt", Decimal(2)),
+    ],
+)
+def test_whatever_of_an_uploaded_row_is_corrected_is_told(ward: Ward, asked: Asked, field: str, value: Any) -> None:
+    before = asked.rows["fees"][1][field]
+    asked.rows["fees"][1] |= {field: value, "changed_at": later(20)}
+    (left,) = ward.run().detail["left"]
+    assert str(value) in left["reason"]
+    assert str(before)[:16] in left["reason"]
+    assert left["feedetl_sn"] == asked.rows["fees"][1]["feedetl_sn"]
+
+
 def test_a_voided_row_is_found_by_its_change_and_a_deleted_one_by_the_whole(ward: Ward, asked: Asked) -> None:
     asked.rows["fees"][0] |= {"void_flag": "1", "changed_at": later(20)}
     (left,) = ward.run().detail["left"]
