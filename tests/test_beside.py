@@ -6,7 +6,9 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from structlog.testing import capture_logs
 
@@ -22,6 +24,11 @@ with open(sys.argv[1], "a") as file:
     file.write(f"{os.getpid()} alone\\n")
 """
 S_MAX = 30
+
+
+def deaths(logged: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Not what threads of other tests still say."""
+    return [entry for entry in logged if entry["event"] == "beside_died"]
 
 
 def lines(file: Path, count: int) -> list[list[str]]:
@@ -46,7 +53,7 @@ def test_it_comes_back_with_the_same_token_and_ends_with_us(tmp_path: Path) -> N
         beside.close()
     assert first[1] == second[1] == "token-1"
     assert first[0] != second[0]
-    assert [(entry["event"], entry["code"]) for entry in logged] == [("beside_died", -9)]
+    assert [entry["code"] for entry in deaths(logged)] == [-9]
     try:
         os.kill(int(second[0]), 0)
     except ProcessLookupError:
@@ -60,10 +67,10 @@ def test_a_child_that_cannot_live_is_not_started_without_end(tmp_path: Path) -> 
     begun = time.monotonic()
     with capture_logs() as logged:
         beside.start()
-        while len(logged) < 2 and time.monotonic() - begun < S_MAX:
+        while len(deaths(logged)) < 2 and time.monotonic() - begun < S_MAX:
             time.sleep(0.02)
         beside.close()
-    pauses = [entry["again_in_s"] for entry in logged]
+    pauses = [entry["again_in_s"] for entry in deaths(logged)]
     assert pauses == [0.8, 1.6][: len(pauses)]
     assert len(pauses) == 2
 
